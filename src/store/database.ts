@@ -1,0 +1,86 @@
+import { createHash } from 'node:crypto';
+import pg from 'pg';
+
+/** Runs one statement. Implemented by the pool and by the connection of a transaction. */
+export interface Connection {
+  /** `text` is sent as a named prepared statement keyed by its hash, so it must not carry values. */
+  query<Row = Record<string, unknown>>(text: string, values?: readonly unknown[]): Promise<Row[]>;
+}
+
+/** The pool of the process. */
+export interface Database extends Connection {
+  /** Runs `work` on one connection inside BEGIN ... COMMIT (READ COMMITTED); rolls back when it throws. */
+  transaction<T>(work: (connection: Connection) => Promise<T>): Promise<T>;
+  /** Borrows the raw pool (migrations, health, shutdown). */
+  readonly pool: pg.Pool;
+  close(): Promise<void>;
+}
+
+const names = new Map<string, string>();
+
+/** A short stable name for a statement text: a named statement is parsed and planned once a connection (a third of PostgreSQL's CPU). */
+function statementName(text: string): string {
+  let name = names.get(text);
+  if (name === undefined) {
+    name = createHash('sha256').update(text).digest('base64url').slice(0, 20);
+    if (names.size > 5000) names.clear();
+    names.set(text, name);
+  }
+  return name;
+}
+
+// int8 as bigint: rids; timestamptz stays text in ISO form where a query asks for it; numeric stays text.
+const types = new pg.TypeOverrides();
+types.setTypeParser(20, (value: string) => BigInt(value));
+
+/** Options of `openDatabase`. */
+export interface DatabaseOptions {
+  readonly url: string;
+  /** Connections at most. */
+  readonly connections: number;
+  /** Named statements; false for a pooler in transaction mode that cannot keep them. */
+  readonly namedStatements: boolean;
+  readonly statementTimeoutMs: number;
+}
+
+/**
+ * Opens the pool. Nothing is connected until the first statement.
+ * @throws nothing; connection errors come with the statement that met them (as pg errors, mapped in store/errors.ts).
+ */
+export function openDatabase(options: DatabaseOptions): Database {
+  const pool = new pg.Pool({
+    connectionString: options.url,
+    max: options.connections,
+    connectionTimeoutMillis: 5000,
+    idleTimeoutMillis: 60_000,
+    keepAlive: true,
+    types,
+    options: `-c statement_timeout=${options.statementTimeoutMs} -c lock_timeout=5000 -c idle_in_transaction_session_timeout=15000 -c timezone=UTC -c jit=off -c plan_cache_mode=auto`,
+    application_name: 'intersession',
+  } as pg.PoolConfig);
+  pool.on('error', () => {}); // an idle connection that dies is replaced at the next statement; unheard, it would end the process
+  const run = async <Row>(client: pg.Pool | pg.PoolClient, text: string, values?: readonly unknown[]): Promise<Row[]> => {
+    const config = options.namedStatements ? { name: statementName(text), text, values: values as unknown[] } : { text, values: values as unknown[] };
+    return (await client.query(config)).rows as Row[];
+  };
+  return {
+    pool,
+    query: (text, values) => run(pool, text, values),
+    async transaction(work) {
+      const client = await pool.connect();
+      let broken: Error | undefined;
+      try {
+        await client.query('begin');
+        const result = await work({ query: (text, values) => run(client, text, values) });
+        await client.query('commit');
+        return result;
+      } catch (error) {
+        await client.query('rollback').catch((failure: Error) => { broken = failure; });
+        throw error;
+      } finally {
+        client.release(broken);
+      }
+    },
+    close: () => pool.end(),
+  };
+}
