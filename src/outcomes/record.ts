@@ -1,0 +1,183 @@
+import type { Coding } from './instrument.ts';
+
+/**
+ * One line of what the outcome engine knows of a patient: a projection of one resource, kept in table `record_entry`.
+ * It may be rebuilt from the resources at any time (`recordEntries` in project.ts).
+ */
+export interface RecordEntry {
+  readonly kind: 'score' | 'session' | 'episode' | 'goal' | 'task';
+  /** score: score key (`phq-9`); task: canonical of the questionnaire without version; else ''. */
+  readonly key: string;
+  /** Id of the resource that it is projected from. */
+  readonly id: string;
+  /** ISO 8601 instant in UTC, for the eye and for the store; the engine reads the times in `data`. */
+  readonly at: string | null;
+  /** score: the total. PostgreSQL's numeric may come back as text. */
+  readonly value: string | number | null;
+  /** Compact JSON of the data type that belongs to `kind`. */
+  readonly data: string;
+}
+
+/** What is kept of one answered instrument (kind `score`). */
+export interface ScoreData {
+  readonly status: 'in-progress' | 'completed' | 'amended' | 'stopped';
+  /** QuestionnaireResponse.authored as written; where it is absent, the time the response was stored. */
+  readonly authored?: string;
+  readonly version: number;
+  /** Whether the whole panel was recognised; false: only its safety item was. */
+  readonly panel: boolean;
+  readonly answered: number;
+  readonly items: number;
+  readonly prorated: boolean;
+  /** Highest total that these answers could have reached. */
+  readonly maxScore: number;
+  /** Item scores of the safety items by linkId; null: not answered, or answered with something that cannot be read. */
+  readonly safety?: Readonly<Record<string, number | null>>;
+  /** Reference of QuestionnaireResponse.encounter. */
+  readonly encounter?: string;
+  /** Security labels of the response: what is derived from it is no more visible than it is. */
+  readonly security?: readonly Coding[];
+}
+
+/** A finished therapy session (Encounter finished, class AMB or VR). */
+export interface SessionData { readonly start: string; readonly episode?: string }
+
+/** An EpisodeOfCare that has begun. */
+export interface EpisodeData { readonly start?: string; readonly end?: string; readonly status: string }
+
+/** A Goal that is accepted or active and has a target measured by a known score. */
+export interface GoalData {
+  readonly start?: string;
+  readonly targets: readonly GoalTarget[];
+}
+/** The side of the target where it is met: low <= score <= high, an open end where absent; `below`/`above` are strict ends. */
+export interface GoalTarget {
+  readonly scale: string;
+  readonly low?: number;
+  readonly high?: number;
+  readonly above?: number;
+  readonly below?: number;
+  readonly due?: string;
+}
+
+/** An open request to answer a questionnaire (SDC complete-questionnaire). */
+export interface TaskData { readonly authoredOn?: string; readonly status: string }
+
+interface Projected<D> { readonly id: string; readonly key: string; readonly at: number | null; readonly data: D }
+
+export interface Score extends Projected<ScoreData> {
+  readonly value: number | null;
+  /** Calendar date as the author's clock wrote it. */
+  readonly date: string;
+}
+export type Session = Projected<SessionData>;
+export type Episode = Projected<EpisodeData>;
+export type MeasuredGoal = Projected<GoalData>;
+export type QuestionnaireRequest = Projected<TaskData>;
+
+/** What the engine knows of one patient, each list in time order. */
+export interface PatientRecord {
+  /** By score key. */
+  readonly scores: ReadonlyMap<string, readonly Score[]>;
+  readonly sessions: readonly Session[];
+  readonly episodes: readonly Episode[];
+  readonly goals: readonly MeasuredGoal[];
+  readonly tasks: readonly QuestionnaireRequest[];
+}
+
+const typeOfKind = {
+  score: 'QuestionnaireResponse',
+  session: 'Encounter',
+  episode: 'EpisodeOfCare',
+  goal: 'Goal',
+  task: 'Task',
+} as const satisfies Record<RecordEntry['kind'], string>;
+
+/** @returns the kinds of entry that a resource of `type` may project to: what the store replaces when it changes. */
+export function kindsOf(type: string): RecordEntry['kind'][] {
+  return (Object.keys(typeOfKind) as RecordEntry['kind'][]).filter((kind) => typeOfKind[kind] === type);
+}
+
+/** @returns the record that `entries` describe; their order does not matter. */
+export function patientRecord(entries: readonly RecordEntry[]): PatientRecord {
+  const lists = empty();
+  for (const entry of entries) place(lists, entry);
+  return finish(lists);
+}
+
+/**
+ * @returns `record` after the entries of the resource `source` were replaced by `entries` (none: it projects nothing any more).
+ * Equal to `patientRecord` of the replaced list, without reading the unchanged entries again.
+ */
+export function withSource(record: PatientRecord, source: { type: string; id: string }, entries: readonly RecordEntry[]): PatientRecord {
+  const kinds = kindsOf(source.type);
+  if (kinds.length === 0) return record;
+  const keep = <T extends { id: string }>(kind: RecordEntry['kind'], list: readonly T[]): T[] =>
+    kinds.includes(kind) ? list.filter((entry) => entry.id !== source.id) : [...list];
+  const lists: Lists = {
+    scores: new Map([...record.scores].map(([key, list]) => [key, keep('score', list)])),
+    sessions: keep('session', record.sessions),
+    episodes: keep('episode', record.episodes),
+    goals: keep('goal', record.goals),
+    tasks: keep('task', record.tasks),
+  };
+  for (const entry of entries) place(lists, entry);
+  return finish(lists);
+}
+
+interface Lists {
+  scores: Map<string, Score[]>;
+  sessions: Session[];
+  episodes: Episode[];
+  goals: MeasuredGoal[];
+  tasks: QuestionnaireRequest[];
+}
+
+const empty = (): Lists => ({ scores: new Map(), sessions: [], episodes: [], goals: [], tasks: [] });
+
+function place(lists: Lists, { kind, key, id, value, data }: RecordEntry): void {
+  const parsed: unknown = JSON.parse(data);
+  switch (kind) {
+    case 'score': {
+      const score = parsed as ScoreData;
+      const list = lists.scores.get(key) ?? [];
+      if (list.length === 0) lists.scores.set(key, list);
+      list.push({
+        id, key, data: score,
+        at: instant(score.authored),
+        value: value === null ? null : Number(value),
+        date: score.authored?.slice(0, 10) ?? '',
+      });
+      return;
+    }
+    case 'session': lists.sessions.push({ id, key, at: instant((parsed as SessionData).start), data: parsed as SessionData }); return;
+    case 'episode': lists.episodes.push({ id, key, at: instant((parsed as EpisodeData).start), data: parsed as EpisodeData }); return;
+    case 'goal': lists.goals.push({ id, key, at: instant((parsed as GoalData).start), data: parsed as GoalData }); return;
+    case 'task': lists.tasks.push({ id, key, at: instant((parsed as TaskData).authoredOn), data: parsed as TaskData }); return;
+  }
+}
+
+function finish(lists: Lists): PatientRecord {
+  for (const [key, list] of lists.scores) {
+    if (list.length === 0) lists.scores.delete(key);
+    else list.sort(byTimeThenVersion);
+  }
+  for (const list of [lists.sessions, lists.episodes, lists.goals, lists.tasks]) list.sort(byTime);
+  return lists;
+}
+
+/** Entries without a time come first; the id makes the order total. */
+const byTime = (a: Projected<unknown>, b: Projected<unknown>): number =>
+  (a.at ?? -Infinity) === (b.at ?? -Infinity) ? compareText(a.id, b.id) : (a.at ?? -Infinity) - (b.at ?? -Infinity);
+
+const byTimeThenVersion = (a: Score, b: Score): number =>
+  a.at === b.at && a.data.version !== b.data.version ? a.data.version - b.data.version : byTime(a, b);
+
+const compareText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
+
+/** @returns milliseconds of a FHIR date, dateTime or instant (a date: its first moment in UTC), or null. */
+export function instant(text: string | undefined): number | null {
+  if (text === undefined) return null;
+  const time = Date.parse(text);
+  return Number.isNaN(time) ? null : time;
+}
