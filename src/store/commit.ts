@@ -1,0 +1,339 @@
+import { problem, Problem } from '../fhir/outcome.ts';
+import type { Resource } from '../fhir/resource.ts';
+import { searchParameter } from '../fhir/search-parameters.ts';
+import { hotColumns } from '../fhir/extract.ts';
+import { recordEntries } from '../outcomes/project.ts';
+import type { Database, Lease } from './database.ts';
+import { auditWrites, decideWrites, responseIdentity, type Found } from './decide.ts';
+import { deriveUnit, recordTypes, type OutcomeRules } from './derived.ts';
+import { addEffects, noEffects } from './effects.ts';
+import { isRetryable, problemOf } from './errors.ts';
+import { lockKey, RidBlocks } from './identity.ts';
+import * as load from './load.ts';
+import { matching } from './search.ts';
+import { Staging, type Loaded } from './staging.ts';
+import type { Current, Unit, WriteRequest, Written } from './unit.ts';
+import { loadReachable } from './visible.ts';
+import { Superseding, writeEffects } from './write.ts';
+
+interface Waiting {
+  readonly unit: Unit;
+  readonly keys: readonly bigint[];
+  readonly resolve: (written: Written[]) => void;
+  readonly reject: (error: unknown) => void;
+  readonly queued: number;
+}
+
+/** Sizes of the committed batches, for the metrics. */
+export interface CommitObserver { batch(units: number): void }
+
+export interface CommitterOptions {
+  readonly database: Database;
+  readonly rules: OutcomeRules;
+  /** Transactions under way at once. Two keep PostgreSQL busy while this process decides the next batch. */
+  readonly lanes: number;
+  /** Units waiting at most; beyond it a write is refused with 503 at once instead of waiting. */
+  readonly queueLimit: number;
+  readonly observer?: CommitObserver;
+}
+
+const batchUnits = 32;
+const batchWrites = 64;
+const attempts = 6;
+
+/**
+ * The only way into the store: every write of the service is a Unit given to `commit`.
+ *
+ * Units that arrive while a transaction is under way are committed together by the next one (group commit): one round
+ * trip to lock and read, one to write and commit, whatever the number of units. Units of one batch share no lock, so
+ * none sees another half done; a unit that is refused is left out and the others go on. Each caller is answered after
+ * its own commit.
+ */
+export class Committer {
+  readonly #options: CommitterOptions;
+  readonly #rids = new RidBlocks();
+  readonly #queue: Waiting[] = [];
+  readonly #held = new Set<bigint>();
+  #running = 0;
+
+  constructor(options: CommitterOptions) {
+    this.#options = options;
+  }
+
+  /** Transactions under way and units waiting: zero and zero when drained. */
+  get load(): { running: number; waiting: number } {
+    return { running: this.#running, waiting: this.#queue.length };
+  }
+
+  /**
+   * Commits a unit.
+   * @returns what became of each write, in order, after the commit is durable.
+   * @throws Problem when the unit is refused (with `position` of the write) or the store cannot take it now.
+   */
+  commit(unit: Unit): Promise<Written[]> {
+    if (this.#queue.length >= this.#options.queueLimit) {
+      throw problem('unavailable', 'throttled', 'The service has more writes waiting than it can take. Try again shortly.', undefined, { 'retry-after': '1' });
+    }
+    return new Promise((resolve, reject) => {
+      this.#queue.push({ unit, keys: locksOf(unit), resolve, reject, queued: 0 });
+      // Requests of one turn of the event loop travel together.
+      setImmediate(() => this.#start());
+    });
+  }
+
+  #start(): void {
+    while (this.#running < this.#options.lanes) {
+      const batch = this.#take();
+      if (batch.length === 0) return;
+      this.#running++;
+      void this.#run(batch).finally(() => {
+        for (const { keys } of batch) for (const key of keys) this.#held.delete(key);
+        this.#running--;
+        this.#start();
+      });
+    }
+  }
+
+  /** The next units that share no lock with each other or with a running transaction; order is kept for equal locks. */
+  #take(): Waiting[] {
+    const batch: Waiting[] = [];
+    const blocked = new Set<bigint>();
+    let writes = 0;
+    for (let at = 0; at < this.#queue.length && batch.length < batchUnits && writes < batchWrites;) {
+      const waiting = this.#queue[at]!;
+      if (waiting.keys.some((key) => this.#held.has(key) || blocked.has(key)) || (batch.length > 0 && waiting.unit.writes.length > batchWrites)) {
+        for (const key of waiting.keys) blocked.add(key);
+        at++;
+        continue;
+      }
+      this.#queue.splice(at, 1);
+      batch.push(waiting);
+      writes += waiting.unit.writes.length;
+      for (const key of waiting.keys) this.#held.add(key);
+    }
+    return batch;
+  }
+
+  async #run(batch: readonly Waiting[]): Promise<void> {
+    this.#options.observer?.batch(batch.length);
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await this.#transact(batch);
+      } catch (error) {
+        const again = error instanceof Superseding || isRetryable(error);
+        if (again && attempt < attempts) {
+          await new Promise((resolve) => setTimeout(resolve, 2 ** attempt * (1 + Math.random())));
+          continue;
+        }
+        if (batch.length > 1 && !(error instanceof Problem && error.kind === 'unavailable')) {
+          // One unit of several breaks the transaction: each on its own, so that only the culprit is refused.
+          for (const waiting of batch) await this.#run([waiting]);
+          return;
+        }
+        const refusal = again ? problem('conflict', 'lock-error', 'Others are writing the same resource. Try again.', undefined, { 'retry-after': '1' }) : problemOf(error);
+        for (const { reject } of batch) reject(refusal);
+        return;
+      }
+    }
+  }
+
+  async #transact(batch: readonly Waiting[]): Promise<void> {
+    const connection = await this.#options.database.lease();
+    let broken: Error | undefined;
+    try {
+      const { answers, effects } = await this.#decide(connection, batch);
+      await writeEffects(connection, effects, 'commit');
+      for (const answer of answers) answer();
+    } catch (error) {
+      await connection.query('rollback').catch((failure: Error) => { broken = failure; });
+      throw error;
+    } finally {
+      connection.release(broken);
+    }
+  }
+
+  async #decide(connection: Lease, batch: readonly Waiting[]): Promise<{ answers: (() => void)[]; effects: ReturnType<typeof noEffects> }> {
+    const units = batch.map(({ unit }) => unit);
+    const loaded = await loadFor(connection, units, batch.flatMap(({ keys }) => keys), this.#options.rules);
+    const writes = units.reduce((sum, unit) => sum + unit.writes.length, 0);
+    await this.#rids.reserve(this.#options.database, writes * 16);
+    const effects = noEffects();
+    const answers: (() => void)[] = [];
+    for (const [at, waiting] of batch.entries()) {
+      const { unit, resolve, reject } = waiting;
+      try {
+        const replayed = await replay(connection, unit, loaded);
+        const staging = new Staging({ ...loaded.base, current: new Map(loaded.base.current) }, this.#rids);
+        const written = replayed ?? decideWrites(unit, loaded.found[at]!, staging);
+        auditWrites(unit, written, staging);
+        if (replayed === null) {
+          await deriveUnit(unit, staging, loaded, this.#options.rules, (keys) => load.loadCurrent(connection, keys));
+          remember(unit, written, staging);
+        }
+        addEffects(effects, staging.effects);
+        answers.push(() => resolve(written));
+      } catch (error) {
+        if (!(error instanceof Problem)) throw error;
+        reject(error); // nothing of this unit is written; its refusal need not wait for the others
+      }
+    }
+    return { answers, effects };
+  }
+}
+
+/** The advisory locks under which a unit is decided. */
+function locksOf(unit: Unit): bigint[] {
+  const keys = new Set<bigint>();
+  for (const write of unit.writes) {
+    const patient = patientOf(write);
+    if (patient !== null && (recordTypes.has(write.type) || write.type === 'Patient')) keys.add(lockKey('patient', patient));
+    if (write.kind !== 'create') keys.add(lockKey('resource', write.type, write.id));
+    else if (write.ifNoneExist !== undefined) keys.add(lockKey('condition', write.type, JSON.stringify(write.ifNoneExist)));
+  }
+  if (unit.idempotency !== undefined) keys.add(lockKey('idempotency', unit.visibility.caller, unit.idempotency.key));
+  return [...keys];
+}
+
+function patientOf(write: WriteRequest): string | null {
+  return write.kind === 'create' || write.kind === 'update'
+    ? hotColumns(write.type === 'Patient' ? { ...write.incoming.value, id: write.id } : write.incoming.value).patient
+    : write.patient;
+}
+
+interface LoadedBatch {
+  readonly base: Loaded;
+  readonly found: readonly Found[];
+  readonly entries: Awaited<ReturnType<typeof load.loadEntries>>;
+  readonly careTeams: Map<string, string>;
+  readonly replays: Awaited<ReturnType<typeof load.loadIdempotency>>;
+}
+
+interface Needs {
+  readonly patients: Set<string>;
+  readonly current: Map<string, { type: string; id: string }>;
+  readonly record: Set<string>;
+  readonly responders: Set<string>;
+  instruments: Set<string> | null;
+  readonly sources: Set<string>;
+  readonly identifiers: (load.ResponseIdentifier & { unit: number; at: number })[];
+  readonly deletedPatients: Set<string>;
+  readonly keys: { client: string; key: string }[];
+}
+
+/** What must be read to decide `units`. */
+function needsOf(units: readonly Unit[], rules: OutcomeRules): Needs {
+  const needs: Needs = { patients: new Set(), current: new Map(), record: new Set(), responders: new Set(), instruments: new Set(), sources: new Set(), identifiers: [], deletedPatients: new Set(), keys: [] };
+  for (const [n, unit] of units.entries()) {
+    const { reach } = unit.visibility;
+    if (reach.kind === 'patient') needs.patients.add(reach.patient);
+    if (unit.idempotency !== undefined) needs.keys.push({ client: unit.visibility.caller, key: unit.idempotency.key });
+    for (const [at, write] of unit.writes.entries()) {
+      const patient = patientOf(write);
+      if (patient !== null) needs.patients.add(patient);
+      if (write.kind !== 'create') needs.current.set(`${write.type}/${write.id}`, { type: write.type, id: write.id });
+      if (write.kind === 'delete' && write.type === 'Patient') needs.deletedPatients.add(write.id);
+      if ((write.kind === 'create' || write.kind === 'update') && write.type === 'Provenance') needTargets(needs, write.incoming.value);
+      if (patient !== null && recordTypes.has(write.type)) needRecord(needs, write, patient, rules);
+      const identity = write.kind === 'create' ? responseIdentity(write.incoming.value) : null;
+      if (identity !== null) needs.identifiers.push({ ...identity, n: needs.identifiers.length, unit: n, at });
+    }
+  }
+  return needs;
+}
+
+function needTargets(needs: Needs, provenance: Resource): void {
+  for (const { reference } of (provenance['target'] as { reference?: string }[] | undefined) ?? []) {
+    const [type, id] = reference?.split('/') ?? [];
+    if (type === 'Patient' && id !== undefined) needs.patients.add(id);
+    else if (type !== undefined && id !== undefined) needs.current.set(`${type}/${id}`, { type, id });
+  }
+}
+
+function needRecord(needs: Needs, write: WriteRequest, patient: string, rules: OutcomeRules): void {
+  needs.record.add(patient);
+  if (write.type === 'Task') return;
+  if (write.type !== 'QuestionnaireResponse') {
+    needs.instruments = null; // a session, an episode or a goal touches the scores of every instrument
+    return;
+  }
+  needs.responders.add(patient);
+  needs.sources.add(write.id);
+  if (write.kind === 'delete') return;
+  if (write.kind === 'patch') needs.instruments = null;
+  else if (needs.instruments !== null) {
+    const entries = recordEntries({ ...write.incoming.value, id: write.id }, { registry: rules.registry, questionnaire: write.questionnaire });
+    for (const { key } of entries) needs.instruments.add(key);
+  }
+}
+
+/** Begins the transaction, takes the locks and reads everything that the units need, in one round trip. */
+async function loadFor(connection: Lease, units: readonly Unit[], keys: readonly bigint[], rules: OutcomeRules): Promise<LoadedBatch> {
+  const needs = needsOf(units, rules);
+  const record = [...needs.record];
+  const patientIds = [...needs.patients];
+  const identifierParam = searchParameter('QuestionnaireResponse', 'identifier')!.number;
+  const sent = connection.together(() => [
+    connection.query('begin'),
+    load.lock(connection, keys),
+    load.loadPatients(connection, patientIds),
+    load.loadCurrent(connection, [...needs.current.values()]),
+    load.loadEntries(connection, record, needs.instruments === null ? null : [...needs.instruments], [...needs.sources]),
+    load.loadCareTeams(connection, [...needs.responders]),
+    load.loadIdempotency(connection, needs.keys),
+    load.loadIdentified(connection, needs.identifiers, identifierParam),
+    load.loadWithRecord(connection, [...needs.deletedPatients]),
+    Promise.all(units.map((unit) => (unit.visibility.reach.kind === 'practitioner' && !unit.internal ? loadReachable(connection, unit.visibility, patientIds) : null))),
+    Promise.all(units.map((unit) => loadMatches(connection, unit))),
+  ] as const);
+  const settled = await Promise.allSettled(sent);
+  for (const result of settled) if (result.status === 'rejected') throw result.reason;
+  const [, now, patients, current, entries, careTeams, replays, identified, withRecord, reachable, matches] = await Promise.all(sent);
+  const found = units.map((unit, n): Found => ({
+    reachable: reachableOf(unit, patients, reachable[n] ?? null),
+    matches: matches[n]!,
+    identified: new Map(needs.identifiers.filter((i) => i.unit === n && identified.has(i.n)).map((i) => [i.at, identified.get(i.n)!])),
+    withRecord,
+  }));
+  return { base: { now, patients, current }, found, entries, careTeams, replays };
+}
+
+function reachableOf(unit: Unit, patients: ReadonlyMap<string, bigint>, reachable: Set<bigint> | null): ReadonlySet<bigint> | null {
+  const { reach } = unit.visibility;
+  if (reach.kind === 'all') return null;
+  if (reach.kind === 'practitioner') return reachable ?? new Set();
+  const own = reach.kind === 'patient' ? patients.get(reach.patient) : undefined;
+  return new Set(own === undefined ? [] : [own]);
+}
+
+async function loadMatches(connection: Lease, unit: Unit): Promise<Map<number, readonly Current[]>> {
+  const found = new Map<number, readonly Current[]>();
+  await Promise.all(unit.writes.map(async (write, at) => {
+    if (write.kind !== 'create' || write.ifNoneExist === undefined) return;
+    const rows = await matching(connection, write.ifNoneExist, unit.visibility, 2);
+    found.set(at, rows.map((row) => ({ ...row, live: true, patient: null, restricted: false })));
+  }));
+  return found;
+}
+
+/** @returns the answer of an earlier request with the same key, or null when there was none. */
+async function replay(connection: Lease, unit: Unit, loaded: LoadedBatch): Promise<Written[] | null> {
+  if (unit.idempotency === undefined) return null;
+  const used = loaded.replays.get(`${unit.visibility.caller} ${unit.idempotency.key}`);
+  if (used === undefined) return null;
+  if (!used.bodyHash.equals(unit.idempotency.bodyHash)) {
+    throw problem('invalid', 'business-rule', 'This Idempotency-Key was used for another request. Use a new key for new content.');
+  }
+  const rows = await connection.query<{ body: string | null; lastUpdated: string }>(
+    `select body, ${load.instant('last_updated')} as "lastUpdated" from resource where id = $1 and type = $2 and version = $3`, [used.id, used.type, used.version]);
+  const outcome = used.status === 201 ? 'created' : used.status === 204 ? 'deleted' : 'updated';
+  return [{ outcome, type: used.type, id: used.id, version: used.version, body: rows[0]?.body ?? null, lastUpdated: rows[0]?.lastUpdated ?? loaded.base.now }];
+}
+
+const statusOf = { created: 201, updated: 200, deleted: 204, existing: 200, unchanged: 200, absent: 204 } as const;
+
+function remember(unit: Unit, written: readonly Written[], staging: Staging): void {
+  const first = written[0];
+  if (unit.idempotency === undefined || first === undefined) return;
+  const { key, bodyHash } = unit.idempotency;
+  staging.effects.replays.push({ client: unit.visibility.caller, key, bodyHash, status: statusOf[first.outcome], type: first.type, id: first.id, version: first.version });
+}

@@ -1,0 +1,166 @@
+import { hash64 } from '../fhir/search-parameters.ts';
+import { problem } from '../fhir/outcome.ts';
+import type { Resource } from '../fhir/resource.ts';
+import { servedType } from '../fhir/types.ts';
+import type { Reach, Visibility } from '../fhir/visibility.ts';
+import { checkWrite } from '../resources/rules.ts';
+import { newId } from './identity.ts';
+import type { Staging } from './staging.ts';
+import type { Current, Incoming, Unit, WriteRequest, Written } from './unit.ts';
+
+/** What was read for one unit before it is decided, beside the current versions. */
+export interface Found {
+  /** Patients (rid) that the caller may reach among those involved; null: all. */
+  readonly reachable: ReadonlySet<bigint> | null;
+  /** Matches of `ifNoneExist` by position of the write, two at most. */
+  readonly matches: ReadonlyMap<number, readonly Current[]>;
+  /** A response of the same patient with the same identifier, by position of the write. */
+  readonly identified: ReadonlyMap<number, Current>;
+  /** Patients whose record still holds something. */
+  readonly withRecord: ReadonlySet<string>;
+}
+
+const gone = (type: string): never => {
+  throw problem('not-found', 'not-found', `No such ${type}.`);
+};
+
+/** Whether a row may be written (or is known to exist at all) by the caller: the same rule as `store/visible.ts`, on a loaded row. */
+function visibleRow(visibility: Visibility, reachable: Found['reachable'], row: Current): boolean {
+  if (row.restricted && !visibility.restricted) return false;
+  return reaches(visibility.reach, reachable, row.type, row.patient);
+}
+
+function reaches(reach: Reach, reachable: Found['reachable'], type: string, patient: bigint | null): boolean {
+  if (reach.kind === 'all') return true;
+  if (reach.kind === 'none') return false;
+  const access = servedType(type)?.access;
+  if (access === 'patient') return patient !== null && (reachable === null || reachable.has(patient));
+  return access === 'directory' && reach.kind === 'practitioner';
+}
+
+/** @throws Problem `forbidden` when the caller may not create a resource of this type in that patient's record. */
+function admitNew(unit: Unit, found: Found, staging: Staging, type: string, written: Written): void {
+  if (unit.internal || unit.visibility.reach.kind === 'all') return;
+  if (type === 'Patient' && unit.visibility.reach.kind === 'practitioner') return;
+  const patient = staging.current(type, written.id)!.patient;
+  if (reaches(unit.visibility.reach, found.reachable, type, patient)) return;
+  // The same words as for a subject that does not exist: whether it exists is not for this caller to know.
+  const element = servedType(type)?.patient;
+  if (servedType(type)?.access === 'patient' && element !== undefined) {
+    throw problem('invalid', 'not-found', 'The subject is not known here. Create the Patient first, or in the same transaction.', `${type}.${element}`);
+  }
+  throw problem('forbidden', 'forbidden', `This access does not allow to create a ${type}.`);
+}
+
+function checkVersion(type: string, current: Current | undefined, ifMatch: number | undefined): void {
+  if (ifMatch === undefined) return;
+  if (current === undefined || !current.live || current.version !== ifMatch) {
+    throw problem('precondition-failed', 'conflict', `If-Match names version ${ifMatch}, which is not the current one. Read the ${type} and apply the change to what it is now.`);
+  }
+}
+
+const existing = (current: Current): Written => ({
+  outcome: 'existing', type: current.type, id: current.id, version: current.version, body: current.body, lastUpdated: current.lastUpdated,
+});
+
+function create(write: Extract<WriteRequest, { kind: 'create' }>, at: number, unit: Unit, found: Found, staging: Staging): Written {
+  const matches = found.matches.get(at) ?? [];
+  if (matches.length > 1) throw problem('precondition-failed', 'multiple-matches', 'If-None-Exist matches several resources; make the condition more specific.');
+  if (matches.length === 1) return existing(matches[0]!);
+  const identity = responseIdentity(write.incoming.value);
+  const twin = found.identified.get(at) ?? (identity === null ? undefined : staging.identified(identity));
+  if (twin !== undefined) {
+    if (staging.sameContent(twin, write.incoming)) return existing(twin);
+    throw problem('conflict', 'duplicate', `A QuestionnaireResponse with this identifier exists with other content. To amend it, PUT ${twin.type}/${twin.id}.`, 'QuestionnaireResponse.identifier');
+  }
+  const written = stage(write.type, write.id, write.incoming, unit, staging, undefined);
+  admitNew(unit, found, staging, write.type, written);
+  if (identity !== null) staging.identify(identity, staging.current(write.type, write.id)!);
+  return written;
+}
+
+/** The identity under which the same answers are the same response: one patient, one identifier. */
+export function responseIdentity(resource: Resource): { patient: string; code: string; system: bigint } | null {
+  if (resource.resourceType !== 'QuestionnaireResponse') return null;
+  const identifier = resource['identifier'] as { system?: string; value?: string } | undefined;
+  const subject = (resource['subject'] as { reference?: string } | undefined)?.reference;
+  if (identifier?.value === undefined || subject === undefined || !subject.startsWith('Patient/')) return null;
+  return { patient: subject.slice('Patient/'.length).split('/')[0]!, code: identifier.value, system: identifier.system === undefined ? 0n : hash64(identifier.system) };
+}
+
+function stage(type: string, id: string, incoming: Incoming, unit: Unit, staging: Staging, previous: Resource | undefined): Written {
+  if (!unit.internal) {
+    const issues = checkWrite(previous, incoming.value, { patientContext: unit.visibility.reach.kind === 'patient' });
+    if (issues.some(({ severity }) => severity === 'error' || severity === 'fatal')) throw refused(issues);
+  }
+  return staging.put(type, id, incoming);
+}
+
+function refused(issues: ReturnType<typeof checkWrite>): Error {
+  const first = issues.find(({ severity }) => severity === 'error' || severity === 'fatal')!;
+  return first.code === 'forbidden' ? problem('forbidden', 'forbidden', first.text, first.expression) : problem('invalid', first.code, first.text, first.expression);
+}
+
+function update(write: Extract<WriteRequest, { kind: 'update' | 'patch' }>, unit: Unit, found: Found, staging: Staging): Written {
+  const { type, id } = write;
+  const current = staging.current(type, id);
+  if (current !== undefined && !unit.internal && !visibleRow(unit.visibility, found.reachable, current)) return gone(type);
+  checkVersion(type, current, write.ifMatch);
+  if (write.kind === 'patch') {
+    if (current === undefined) return gone(type);
+    if (!current.live) throw problem('gone', 'deleted', `This ${type} was deleted.`);
+  }
+  const incoming = write.kind === 'patch' ? write.change(current!.body!) : write.incoming;
+  const previous = current?.live ? (JSON.parse(current.body!) as Resource) : undefined;
+  const written = stage(type, id, incoming, unit, staging, previous);
+  if (current === undefined) admitNew(unit, found, staging, type, written);
+  return written;
+}
+
+function remove(write: Extract<WriteRequest, { kind: 'delete' }>, unit: Unit, found: Found, staging: Staging): Written {
+  const { type, id } = write;
+  const current = staging.current(type, id);
+  const absent: Written = { outcome: 'absent', type, id, version: 0, body: null, lastUpdated: staging.now };
+  if (current === undefined || !visibleRow(unit.visibility, found.reachable, current)) {
+    checkVersion(type, undefined, write.ifMatch);
+    return absent;
+  }
+  checkVersion(type, current, write.ifMatch);
+  if (!current.live) return absent;
+  const issues = checkWrite(JSON.parse(current.body!) as Resource, null, { patientContext: unit.visibility.reach.kind === 'patient' });
+  if (issues.length > 0 && !unit.internal) throw refused(issues);
+  if (type === 'Patient' && found.withRecord.has(id)) {
+    throw problem('conflict', 'conflict', 'This Patient has a record here; a Patient is deleted after everything in the record.');
+  }
+  return staging.delete(type, id);
+}
+
+/**
+ * Decides the writes of a unit in their order on its staging.
+ * @throws Problem with `position` of the write that is refused; nothing of the unit is then written.
+ */
+export function decideWrites(unit: Unit, found: Found, staging: Staging): Written[] {
+  return unit.writes.map((write, at) => {
+    try {
+      if (write.kind === 'create') return create(write, at, unit, found, staging);
+      if (write.kind === 'delete') return remove(write, unit, found, staging);
+      return update(write, unit, found, staging);
+    } catch (error) {
+      if (error instanceof Error) Object.assign(error, { position: at });
+      throw error;
+    }
+  });
+}
+
+const actions = { created: 'C', updated: 'U', deleted: 'D', existing: 'R', unchanged: 'R', absent: 'D' } as const;
+
+/** Adds a row of the access log for each write. */
+export function auditWrites(unit: Unit, written: readonly Written[], staging: Staging): void {
+  for (const { outcome, type, id, version } of written) {
+    staging.effects.audit.push({
+      id: newId(), interaction: unit.interaction, action: actions[outcome], outcome: '0', client: unit.requester.client, agent: unit.requester.agent ?? null,
+      patient: staging.current(type, id)?.patient ?? null, entityType: type, entityId: id, version: version || null, query: null,
+      requestId: unit.requester.requestId, address: unit.requester.address ?? null,
+    });
+  }
+}

@@ -1,0 +1,126 @@
+import { parseJson } from '../fhir/json.ts';
+import type { Resource } from '../fhir/resource.ts';
+import { derive, type DerivedWrite } from '../outcomes/derive.ts';
+import { recordEntries } from '../outcomes/project.ts';
+import { provenance } from '../outcomes/provenance.ts';
+import { kindsOf, patientRecord, withSource, type PatientRecord, type RecordEntry } from '../outcomes/record.ts';
+import type { Registry } from '../outcomes/registry.ts';
+import { newId } from './identity.ts';
+import type { Changed, Staging } from './staging.ts';
+import type { Current, Unit } from './unit.ts';
+
+/** What deriving needs beside the record: the same for the whole process. */
+export interface OutcomeRules {
+  readonly registry: Registry;
+  /** `Device/...` of this version of the service. */
+  readonly device: string;
+}
+
+/** What was loaded for deriving, by logical id of the Patient. */
+export interface LoadedRecords {
+  readonly entries: ReadonlyMap<string, readonly RecordEntry[]>;
+  readonly careTeams: ReadonlyMap<string, string>;
+}
+
+/** Types whose writes change a patient's record, so that they are serialised by patient. */
+export const recordTypes: ReadonlySet<string> = new Set(['QuestionnaireResponse', 'Encounter', 'EpisodeOfCare', 'Goal', 'Task']);
+
+interface Pending { type: string; id: string; base: Extract<DerivedWrite, { kind: 'put' | 'once' }> | null; changes: Extract<DerivedWrite, { kind: 'change' }>['change'][]; mayExist: boolean; patientId: string; source: Resource }
+
+function collect(pending: Map<string, Pending>, write: DerivedWrite, patientId: string, source: Resource): void {
+  const type = write.kind === 'change' ? write.type : write.resource.resourceType;
+  const id = write.kind === 'change' ? write.id : write.resource.id!;
+  const key = `${type}/${id}`;
+  const entry = pending.get(key) ?? { type, id, base: null, changes: [], mayExist: false, patientId, source };
+  pending.set(key, entry);
+  if (write.kind === 'change') {
+    entry.changes.push(write.change);
+    entry.mayExist = true;
+  } else {
+    // A later answer in the same unit replaces what an earlier one implied, unless it may be created only once.
+    if (!(write.kind === 'once' && entry.base !== null)) entry.base = write;
+    entry.mayExist ||= write.mayExist;
+  }
+}
+
+/** Projects one change onto the record and @returns the record after it. */
+function project(change: Changed, before: PatientRecord, staging: Staging, rules: OutcomeRules, questionnaire: Resource | undefined): PatientRecord {
+  const { resource, deleted } = change;
+  const kinds = kindsOf(resource.resourceType);
+  const entries = deleted ? [] : recordEntries(resource, { registry: rules.registry, questionnaire });
+  staging.entries(change.patientId!, resource.id!, kinds, entries, deleted || resource.meta?.versionId !== '1');
+  return withSource(before, { type: resource.resourceType, id: resource.id! }, entries);
+}
+
+/**
+ * Stages everything that follows from what `unit` changed: scores, classes, alerts, goal status, fulfilled requests,
+ * and one Provenance for them (architecture section 6).
+ * @param load reads the current versions of derived resources that may exist already.
+ */
+export async function deriveUnit(
+  unit: Unit, staging: Staging, loaded: LoadedRecords, rules: OutcomeRules,
+  load: (keys: readonly { type: string; id: string }[]) => Promise<Map<string, Current>>,
+): Promise<void> {
+  const changed = staging.changed.filter(({ resource, patientId }) => patientId !== null && recordTypes.has(resource.resourceType));
+  if (changed.length === 0) return;
+  const records = new Map<string, PatientRecord>();
+  const pending = new Map<string, Pending>();
+  for (const change of changed) {
+    const patientId = change.patientId!;
+    const questionnaire = questionnaireOf(unit, change.resource);
+    const before = records.get(patientId) ?? patientRecord(loaded.entries.get(patientId) ?? []);
+    const after = project(change, before, staging, rules, questionnaire);
+    records.set(patientId, after);
+    const careTeam = loaded.careTeams.get(patientId);
+    const context = {
+      registry: rules.registry, now: staging.now, device: rules.device, patient: `Patient/${patientId}`,
+      get careTeam() { return careTeam === undefined ? undefined : (JSON.parse(careTeam) as Resource); },
+    };
+    const { resource, previous, deleted } = change;
+    for (const write of derive(before, after, { resource, previous, deleted, questionnaire }, context)) collect(pending, write, patientId, resource);
+  }
+  if (pending.size === 0) return;
+  const unknown = [...pending.values()].filter(({ type, id, mayExist }) => mayExist && staging.current(type, id) === undefined);
+  if (unknown.length > 0) staging.addLoaded(await load(unknown));
+  const written = new Map<string, { targets: string[]; sources: Set<Resource> }>();
+  for (const entry of pending.values()) {
+    if (!stagePending(entry, staging, rules)) continue;
+    const group = written.get(entry.patientId) ?? { targets: [], sources: new Set() };
+    written.set(entry.patientId, group);
+    group.targets.push(`${entry.type}/${entry.id}/_history/${staging.current(entry.type, entry.id)!.version}`);
+    group.sources.add(entry.source);
+  }
+  for (const [patientId, { targets, sources }] of written) {
+    const resource = provenance({ id: newId(), targets, sources: [...sources], now: staging.now, device: rules.device, registry: rules.registry, patient: `Patient/${patientId}` });
+    staging.put('Provenance', resource.id!, { value: resource, stored: resource });
+  }
+}
+
+/** @returns whether a version was staged. */
+function stagePending(entry: Pending, staging: Staging, rules: OutcomeRules): boolean {
+  const { type, id } = entry;
+  const current = staging.current(type, id);
+  let next: Resource | null = null;
+  if (entry.base !== null && !(entry.base.kind === 'once' && current !== undefined)) next = entry.base.resource;
+  else if (current?.live !== true) return false;
+  for (const change of entry.changes) {
+    // Numbers of a client's resource keep their written form: the change is made on the lossless tree.
+    const before = next ?? (parseJson(current!.body!).stored as Resource);
+    next = change(before) ?? next;
+  }
+  if (next === null) return false;
+  const value = JSON.parse(JSON.stringify(next)) as Resource;
+  const { outcome } = staging.put(type, id, { value, stored: next });
+  if (outcome === 'unchanged') return false;
+  if (kindsOf(type).length > 0) {
+    const staged = staging.changed.at(-1)!;
+    staging.entries(entry.patientId, id, kindsOf(type), recordEntries(staged.resource, { registry: rules.registry }), staged.previous !== undefined);
+  }
+  return true;
+}
+
+function questionnaireOf(unit: Unit, resource: Resource): Resource | undefined {
+  if (resource.resourceType !== 'QuestionnaireResponse') return undefined;
+  for (const write of unit.writes) if (write.kind !== 'delete' && write.id === resource.id) return write.questionnaire;
+  return undefined;
+}

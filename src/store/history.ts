@@ -1,0 +1,77 @@
+import { sql } from 'kysely';
+import { grants, type Visibility } from '../fhir/visibility.ts';
+import type { Connection } from './database.ts';
+import { instant } from './load.ts';
+import { newestVisible } from './read.ts';
+import { and, literal, name, run, typeLiteral, type Fragment } from './sql.ts';
+import { visiblePredicate } from './visible.ts';
+
+/** A version in a history, newest first. */
+export interface HistoryRow {
+  readonly type: string;
+  readonly id: string;
+  readonly version: number;
+  readonly rid: bigint;
+  readonly method: 'C' | 'U' | 'D';
+  readonly patient: bigint | null;
+  readonly lastUpdated: string;
+  readonly body: string | null;
+}
+
+/** Where a page ended: the next one begins after it. */
+export interface HistoryPosition { readonly lastUpdated: string; readonly rid: string; readonly version: number }
+
+export interface HistoryQuery {
+  /** One resource, one type, or all types. */
+  readonly types: readonly string[];
+  readonly id?: string;
+  readonly count: number;
+  /** Versions at or after this instant. */
+  readonly since?: string;
+  /** Versions current at some time in [low, high). */
+  readonly at?: { readonly low: string; readonly high: string };
+  readonly after?: HistoryPosition;
+}
+
+const columns: Fragment = name(`r.type, r.id, r.version, r.rid, r.method, r.patient, ${instant('r.last_updated')} as "lastUpdated", r.body, r.last_updated`);
+
+/**
+ * Versions of a type's or of all types' resources stay behind the commit horizon: a version whose transaction was still open
+ * when a reader looked carries an earlier time than what the reader saw, and a reader who goes on from there would skip it.
+ * Below pg_snapshot_xmin() nothing can appear any more (reliability M16). A single resource has no such gap: its versions
+ * are written under one lock.
+ */
+const settled: Fragment = sql`r.xid < pg_snapshot_xmin(pg_current_snapshot())`;
+
+/**
+ * @returns up to count + 1 versions, newest first. Order is (lastUpdated, rid, version), all descending: total and stable.
+ * Each type's part walks index resource_last_updated; the parts are merged.
+ */
+export async function history(connection: Connection, visibility: Visibility, query: HistoryQuery): Promise<HistoryRow[]> {
+  const limit = literal(query.count + 1);
+  const parts = query.types
+    .filter((type) => grants(visibility, type, query.id === undefined ? 's' : 'r'))
+    .map((type) => sql`(select ${columns} from resource r where ${and(conditions(visibility, query, type))}
+      order by r.last_updated desc, r.rid desc, r.version desc limit ${limit})`);
+  if (parts.length === 0) return [];
+  return run<HistoryRow>(connection, sql`
+    select type, id, version, rid, method, patient, "lastUpdated", body from (${sql.join(parts, sql` union all `)}) part
+    order by last_updated desc, rid desc, version desc limit ${limit}`);
+}
+
+function conditions(visibility: Visibility, query: HistoryQuery, type: string): Fragment[] {
+  const list: Fragment[] = [sql`r.type = ${typeLiteral(type)}`, visiblePredicate(visibility, type, 'r'), newestVisible(visibility, type)];
+  if (query.id === undefined) list.push(settled);
+  else list.push(sql`r.id = ${query.id}`);
+  if (query.since !== undefined) list.push(sql`r.last_updated >= ${query.since}::timestamptz`);
+  if (query.at !== undefined) {
+    // Current at some time in the range: began before its end, and the next version came after its start.
+    list.push(sql`r.last_updated < ${query.at.high}::timestamptz`, sql`not exists (
+      select from resource n where n.id = r.id and n.type = r.type and n.version = r.version + 1 and n.last_updated <= ${query.at.low}::timestamptz)`);
+  }
+  if (query.after !== undefined) {
+    const { lastUpdated, rid, version } = query.after;
+    list.push(sql`(r.last_updated, r.rid, r.version) < (${lastUpdated}::timestamptz, ${rid}::bigint, ${version}::int)`);
+  }
+  return list;
+}

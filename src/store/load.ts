@@ -1,0 +1,126 @@
+import type { RecordEntry } from '../outcomes/record.ts';
+import type { Lease } from './database.ts';
+import type { Current } from './unit.ts';
+
+/** FHIR instant in UTC with microseconds: the form in which every timestamp enters and leaves the store. */
+export const instant = (expression: string): string =>
+  `to_char(${expression} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`;
+
+const lockAndClock = `
+  select ${instant('clock_timestamp()')} as now, count(pg_advisory_xact_lock(key)) as locked
+  from (select key from unnest($1::bigint[]) as key order by key offset 0) ordered`;
+
+/**
+ * Takes the advisory locks of a transaction in ascending order (two transactions that share several never deadlock)
+ * and reads the clock. Must be the first statement: under READ COMMITTED each later one sees what the holder before
+ * committed (reliability M6; under REPEATABLE READ it would not, M7).
+ */
+export async function lock(connection: Lease, keys: readonly bigint[]): Promise<string> {
+  const rows = await connection.query<{ now: string }>(lockAndClock, [keys.map(String)]);
+  return rows[0]!.now;
+}
+
+const patientRids = `select id, rid from resource where type = 'Patient' and live and id = any($1)`;
+
+/** @returns rid by logical id of the Patients that exist. */
+export async function loadPatients(connection: Lease, ids: readonly string[]): Promise<Map<string, bigint>> {
+  if (ids.length === 0) return new Map();
+  const rows = await connection.query<{ id: string; rid: bigint }>(patientRids, [ids]);
+  return new Map(rows.map(({ id, rid }) => [id, rid]));
+}
+
+const currentVersions = `
+  select r.type, r.id, r.rid, r.version, r.live, r.patient, r.restricted, ${instant('r.last_updated')} as "lastUpdated", r.body
+  from unnest($1::text[], $2::text[]) as k(type, id)
+  cross join lateral (
+    select * from resource v where v.id = k.id and v.type = k.type order by v.version desc limit 1
+  ) r`;
+
+/** @returns the newest version (deleted ones too) of each resource that exists, keyed `Type/id`. */
+export async function loadCurrent(connection: Lease, keys: readonly { type: string; id: string }[]): Promise<Map<string, Current>> {
+  if (keys.length === 0) return new Map();
+  const rows = await connection.query<Current>(currentVersions, [keys.map(({ type }) => type), keys.map(({ id }) => id)]);
+  return new Map(rows.map((row) => [`${row.type}/${row.id}`, row]));
+}
+
+const entriesOf = `
+  select p.id as "patientId", e.kind, e.key, e.id, ${instant('e.at')} as at, e.value, e.data
+  from resource p join record_entry e on e.patient = p.rid
+  where p.type = 'Patient' and p.live and p.id = any($1)
+    and (e.kind <> 'score' or $2::text[] is null or e.key = any($2) or e.id = any($3))`;
+
+/**
+ * @param instruments whose scores are needed; null for all.
+ * @param sources ids of responses whose earlier scores are needed whatever their instrument.
+ * @returns the record entries by logical id of the Patient.
+ */
+export async function loadEntries(
+  connection: Lease, patients: readonly string[], instruments: readonly string[] | null, sources: readonly string[],
+): Promise<Map<string, RecordEntry[]>> {
+  const found = new Map<string, RecordEntry[]>(patients.map((id) => [id, []]));
+  if (patients.length === 0) return found;
+  const rows = await connection.query<RecordEntry & { patientId: string }>(entriesOf, [patients, instruments, sources]);
+  for (const { patientId, kind, key, id, at, value, data } of rows) found.get(patientId)!.push({ kind, key, id, at, value, data });
+  return found;
+}
+
+const careTeams = `
+  select p.id as "patientId", c.body
+  from resource p join resource c on c.patient = p.rid and c.type = 'CareTeam' and c.live and c.status = 'active'
+  where p.type = 'Patient' and p.live and p.id = any($1)
+  order by c.date_low desc nulls last, c.rid desc`;
+
+/** @returns the text of the newest active CareTeam by logical id of the Patient. */
+export async function loadCareTeams(connection: Lease, patients: readonly string[]): Promise<Map<string, string>> {
+  if (patients.length === 0) return new Map();
+  const rows = await connection.query<{ patientId: string; body: string }>(careTeams, [patients]);
+  const found = new Map<string, string>();
+  for (const { patientId, body } of rows) if (!found.has(patientId)) found.set(patientId, body);
+  return found;
+}
+
+const idempotent = `
+  select i.client, i.key, i.body_hash as "bodyHash", i.type, i.id, i.version, i.status
+  from unnest($1::text[], $2::text[]) as k(client, key) join idempotency i on i.client = k.client and i.key = k.key`;
+
+/** What an idempotency key was used for. */
+export interface Replay { client: string; key: string; bodyHash: Buffer; type: string; id: string; version: number; status: number }
+
+/** @returns earlier uses by `client key`. */
+export async function loadIdempotency(connection: Lease, keys: readonly { client: string; key: string }[]): Promise<Map<string, Replay>> {
+  if (keys.length === 0) return new Map();
+  const rows = await connection.query<Replay>(idempotent, [keys.map(({ client }) => client), keys.map(({ key }) => key)]);
+  return new Map(rows.map((row) => [`${row.client} ${row.key}`, row]));
+}
+
+const identified = `
+  select k.n, r.type, r.id, r.rid, r.version, r.live, r.patient, r.restricted, ${instant('r.last_updated')} as "lastUpdated", r.body
+  from unnest($1::int[], $2::text[], $3::bigint[], $4::text[]) as k(n, code, system, patient)
+  join resource p on p.type = 'Patient' and p.id = k.patient and p.live
+  join index_token t on t.param = $5 and t.code = k.code and t.system = k.system and t.patient = p.rid
+  join resource r on r.type = 'QuestionnaireResponse' and r.rid = t.rid and r.live`;
+
+/** The identifier of a QuestionnaireResponse within its patient's record. */
+export interface ResponseIdentifier { n: number; code: string; system: bigint; patient: string }
+
+/** @returns live QuestionnaireResponses of the same patient with the same identifier, by `n`. */
+export async function loadIdentified(connection: Lease, identifiers: readonly ResponseIdentifier[], param: number): Promise<Map<number, Current>> {
+  if (identifiers.length === 0) return new Map();
+  const rows = await connection.query<Current & { n: number }>(identified, [
+    identifiers.map(({ n }) => n), identifiers.map(({ code }) => code),
+    identifiers.map(({ system }) => String(system)), identifiers.map(({ patient }) => patient), param,
+  ]);
+  return new Map(rows.map((row) => [row.n, row]));
+}
+
+const dependents = `
+  select p.id from resource p
+  where p.type = 'Patient' and p.live and p.id = any($1)
+    and exists (select 1 from resource r where r.patient = p.rid and r.live and r.type <> 'Patient')`;
+
+/** @returns ids of those Patients whose record still holds something. */
+export async function loadWithRecord(connection: Lease, patients: readonly string[]): Promise<Set<string>> {
+  if (patients.length === 0) return new Set();
+  const rows = await connection.query<{ id: string }>(dependents, [patients]);
+  return new Set(rows.map(({ id }) => id));
+}

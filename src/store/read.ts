@@ -1,0 +1,64 @@
+import { sql } from 'kysely';
+import type { Visibility } from '../fhir/visibility.ts';
+import type { Connection } from './database.ts';
+import { instant } from './load.ts';
+import { name, run, typeLiteral, type Fragment } from './sql.ts';
+import { visiblePredicate } from './visible.ts';
+
+/** One version as a reader sees it. */
+export interface VersionRow {
+  readonly id: string;
+  readonly version: number;
+  readonly live: boolean;
+  readonly patient: bigint | null;
+  readonly lastUpdated: string;
+  /** null: this version is a deletion. */
+  readonly body: string | null;
+}
+
+export const versionColumns: Fragment = name(`r.id, r.version, r.live, r.patient, ${instant('r.last_updated')} as "lastUpdated", r.body`);
+
+/** @returns the newest version of `type`/`id`, or undefined when it does not exist or is not visible: the two are the same. */
+export async function readNewest(connection: Connection, visibility: Visibility, type: string, id: string): Promise<VersionRow | undefined> {
+  const rows = await run<VersionRow>(connection, sql`
+    select ${versionColumns} from resource r
+    where r.id = ${id} and r.type = ${typeLiteral(type)} and ${visiblePredicate(visibility, type, 'r')}
+    order by r.version desc limit 1`);
+  return rows[0];
+}
+
+/**
+ * @returns one version of `type`/`id`. A version is visible only while the newest one is too: a label that was set later
+ * covers the versions before it.
+ */
+export async function readVersion(connection: Connection, visibility: Visibility, type: string, id: string, version: number): Promise<VersionRow | undefined> {
+  const rows = await run<VersionRow>(connection, sql`
+    select ${versionColumns} from resource r
+    where r.id = ${id} and r.type = ${typeLiteral(type)} and r.version = ${version} and ${visiblePredicate(visibility, type, 'r')}
+      and ${newestVisible(visibility, type)}`);
+  return rows[0];
+}
+
+/** Holds when the newest version of the resource of row `r` is visible. */
+export function newestVisible(visibility: Visibility, type: string): Fragment {
+  return sql`exists (
+    select from (select n.* from resource n where n.id = r.id and n.type = r.type order by n.version desc limit 1) newest
+    where ${visiblePredicate(visibility, type, 'newest')})`;
+}
+
+/** @returns rid of the Patient `id` where the caller may see it. */
+export async function visiblePatient(connection: Connection, visibility: Visibility, id: string): Promise<bigint | undefined> {
+  const rows = await run<{ rid: bigint }>(connection, sql`
+    select r.rid from resource r where r.type = 'Patient' and r.id = ${id} and r.live and ${visiblePredicate(visibility, 'Patient', 'r')}`);
+  return rows[0]?.rid;
+}
+
+/** @returns the newest live resource of a canonical `type` with this `url` (and `version`, where given). */
+export async function readCanonical(connection: Connection, urlParameter: number, versionParameter: number, type: string, url: string, version: string | null): Promise<string | undefined> {
+  const rows = await run<{ body: string }>(connection, sql`
+    select r.body from index_uri u join resource r on r.type = ${typeLiteral(type)} and r.rid = u.rid and r.live
+    where u.param = ${name(String(urlParameter))} and u.value = ${url}
+      and (${version}::text is null or exists (select from index_token v where v.param = ${name(String(versionParameter))} and v.code = ${version} and v.rid = r.rid))
+    order by (r.status = 'active') desc, r.rid desc limit 1`);
+  return rows[0]?.body;
+}

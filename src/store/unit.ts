@@ -1,0 +1,61 @@
+import type { Resource } from '../fhir/resource.ts';
+import type { SearchPlan } from '../fhir/search-plan.ts';
+import type { Visibility } from '../fhir/visibility.ts';
+
+/** A resource on its way into the store: `value` is what rules read, `stored` what is written (numbers keep their text). */
+export interface Incoming {
+  readonly value: Resource;
+  readonly stored: unknown;
+}
+
+/** One write as an interaction asks for it. Nothing in it is trusted to be current: the transaction decides. */
+export type WriteRequest =
+  | { readonly kind: 'create'; readonly type: string; readonly id: string; readonly incoming: Incoming; readonly ifNoneExist?: SearchPlan; readonly questionnaire?: Resource }
+  | { readonly kind: 'update'; readonly type: string; readonly id: string; readonly incoming: Incoming; readonly ifMatch?: number; readonly questionnaire?: Resource }
+  | { readonly kind: 'patch'; readonly type: string; readonly id: string; readonly patient: string | null; readonly ifMatch?: number; readonly change: (body: string) => Incoming; readonly questionnaire?: Resource }
+  | { readonly kind: 'delete'; readonly type: string; readonly id: string; readonly patient: string | null; readonly ifMatch?: number };
+
+/** Who asks, for the access log. */
+export interface Requester {
+  readonly client: string;
+  /** `Practitioner/x`, `Patient/y` where the token names a user. */
+  readonly agent?: string;
+  readonly requestId: string;
+  readonly address?: string;
+}
+
+/** Writes that succeed or are refused as one. */
+export interface Unit {
+  readonly writes: readonly WriteRequest[];
+  readonly visibility: Visibility;
+  readonly requester: Requester;
+  /** The interaction of the whole request: create, update, transaction, ... */
+  readonly interaction: string;
+  readonly idempotency?: { readonly key: string; readonly bodyHash: Buffer };
+  /** Set by the service for what it ships: exempt from the rules that bind clients. */
+  readonly internal?: boolean;
+}
+
+/** What became of one write. */
+export interface Written {
+  /** `existing`: a conditional or repeated create found it; `unchanged`: the content is what was stored. */
+  readonly outcome: 'created' | 'updated' | 'deleted' | 'existing' | 'unchanged' | 'absent';
+  readonly type: string;
+  readonly id: string;
+  readonly version: number;
+  readonly body: string | null;
+  readonly lastUpdated: string;
+}
+
+/** The current version of a resource as the transaction sees it. */
+export interface Current {
+  readonly type: string;
+  readonly id: string;
+  readonly rid: bigint;
+  readonly version: number;
+  readonly live: boolean;
+  readonly patient: bigint | null;
+  readonly restricted: boolean;
+  readonly lastUpdated: string;
+  readonly body: string | null;
+}
