@@ -1,0 +1,86 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import tap from 'tap';
+import { silent } from '../../src/log.ts';
+import { openDatabase, type Database } from '../../src/store/database.ts';
+import { startEmbedded, type Embedded } from '../../src/store/embedded.ts';
+import { migrate } from '../../src/store/migrate.ts';
+
+/** Name of the migrated database that every test's database is a copy of. */
+const template = 'template_intersession';
+
+/** A PostgreSQL for tests, with the migrated template in it. */
+export interface TestServer {
+  /** URL of a role that may create databases. */
+  readonly url: string;
+  stop(): Promise<void>;
+}
+
+/** The URL of another database of the same server. */
+export function urlOf(server: string, name: string): string {
+  return server.replace(/\/[^/?]*(?=\?|$)/, `/${name}`);
+}
+
+/** Starts the built-in PostgreSQL, with the settings the service runs on, in a temporary folder that `stop` removes. */
+export async function startTestServer(): Promise<TestServer> {
+  const folder = mkdtempSync(join(tmpdir(), 'intersession-test-'));
+  let embedded: Embedded | undefined;
+  const stop = async (): Promise<void> => {
+    await embedded?.stop();
+    rmSync(folder, { recursive: true, force: true });
+  };
+  try {
+    embedded = await startEmbedded(folder, silent);
+    await onServer(embedded.url, `create database ${template}`);
+    await migrate(urlOf(embedded.url, template));
+    await onServer(embedded.url, `alter database ${template} with allow_connections false`); // a connection (autovacuum) would make copies wait
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  return { url: embedded.url, stop };
+}
+
+async function onServer(url: string, statement: string): Promise<void> {
+  const database = openDatabase({ url, connections: 1, namedStatements: false, statementTimeoutMs: 60_000 });
+  try {
+    await database.query(statement);
+  } finally {
+    await database.close();
+  }
+}
+
+/** The server of `npm test`, or one of this file's own where the file runs by itself. */
+let server: Promise<string> | undefined;
+
+function serverUrl(): Promise<string> {
+  return server ??= (async () => {
+    const given = process.env['INTERSESSION_TEST_SERVER'];
+    if (given) return given;
+    const own = await startTestServer();
+    tap.teardown(() => own.stop());
+    return own.url;
+  })();
+}
+
+let databases = 0;
+
+/** What of tap's test the kit needs. */
+export interface Ending {
+  teardown(work: () => unknown): unknown;
+}
+
+/** An empty migrated database of its own for `t`, dropped when `t` ends. */
+export async function testDatabase(t: Ending, options: { connections?: number } = {}): Promise<{ url: string; database: Database }> {
+  const server = await serverUrl();
+  const name = `test_${process.pid}_${databases += 1}`;
+  await onServer(server, `create database ${name} template ${template}`);
+  const url = urlOf(server, name);
+  const database = openDatabase({ url, connections: options.connections ?? 4, namedStatements: true, statementTimeoutMs: 10_000 });
+  t.teardown(async () => {
+    if (!database.pool.ended) await database.close();
+    await onServer(server, `drop database ${name} with (force)`);
+  });
+  return { url, database };
+}
