@@ -1,0 +1,1 @@
+export function narrativeFault(_div: string): string | undefined { return undefined; }
