@@ -134,27 +134,36 @@ function columnOf(base: string, { code, type, paths }: PublishedParameter): Sear
  * The number of a composite parameter's rows for one value of its token: the rows of `code-value-quantity` for LOINC 44261-6
  * are quantity rows with this number. A search finds them by it and by its second component, and must also match the first
  * component's own parameter: that decides the system where the elements do not repeat, and rules out an equal number.
- * @param system of the token; '' for a token without one; undefined when any system will do
+ * @param system `hash64` of the token's system, 0n for a token without one, undefined when any system will do
  */
-export function tupleNumber(composite: SearchParameter, code: string, system?: string): number {
-  return composite.paths[0]?.many === true && system !== undefined
-    ? int32(`${composite.base}.${composite.code}$${system}|${code}`)
-    : int32(`${composite.base}.${composite.code}$${code}`);
+export function tupleNumber(composite: SearchParameter, code: string, system?: bigint): number {
+  const name = `${composite.base}.${composite.code}$${composite.paths[0]?.many === true && system !== undefined ? `${system}|` : ''}${code}`;
+  const known = tupleNumbers.get(name);
+  if (known !== undefined) return known;
+  const value = int32(name);
+  remember(tupleNumbers, name, value);
+  return value;
 }
 
 function int32(text: string): number {
   return hash('sha256', text, 'buffer').readInt32BE(0);
 }
 
+const tupleNumbers = new Map<string, number>();
 const hashes = new Map<string, bigint>();
-const hashesKept = 10_000;
+const remembered = 10_000;
 
 /** @returns the first 64 bits of the SHA-256 of `text` (not empty), signed. 0n stands for "no system" and is never returned. */
 export function hash64(text: string): bigint {
   const known = hashes.get(text);
   if (known !== undefined) return known;
   const value = hash('sha256', text, 'buffer').readBigInt64BE(0) || 1n;
-  if (hashes.size >= hashesKept) hashes.clear();
-  hashes.set(text, value);
+  remember(hashes, text, value);
   return value;
+}
+
+function remember<T>(values: Map<string, T>, key: string, value: T): void {
+  if (key.length > 1000) return;
+  if (values.size >= remembered) values.clear();
+  values.set(key, value);
 }

@@ -1,0 +1,61 @@
+/** Half-open [low, high) as decimal text; `-Infinity` and `Infinity` are open ends (PostgreSQL's numeric reads both). */
+export interface QuantityRange { readonly low: string; readonly high: string }
+
+/** A decimal that kept its written precision through `JSON.parse` and `JSON.rawJSON`. */
+interface RawJson { readonly rawJSON: string }
+
+interface Quantity { readonly value?: number | RawJson; readonly comparator?: string }
+interface Range { readonly low?: Quantity; readonly high?: Quantity }
+
+const written = /^(-?)(0|[1-9]\d*)(?:\.(\d+))?(?:[eE]([+-]?\d{1,4}))?$/;
+const longest = 400;
+
+/**
+ * The numbers that a written decimal stands for: half a unit of its last digit to either side, computed exactly.
+ * `100` is [99.5, 100.5), `5.40` is [5.395, 5.405). With an exponent and a single digit the specification counts one
+ * digit more: `1e2` is [95, 105) (http://hl7.org/fhir/R4/search.html#number).
+ * @returns undefined when the text is no FHIR decimal or has more than 400 digits before or after the point.
+ */
+export function quantityRange(text: string): QuantityRange | undefined {
+  const match = written.exec(text);
+  if (match === null) return undefined;
+  const [, sign, whole = '', fraction = '', power = '0'] = match;
+  const unit = Number(power) - fraction.length;
+  if (whole.length + fraction.length > longest || Math.abs(Number(power)) > longest) return undefined;
+  const further = match[4] !== undefined && whole.length + fraction.length === 1 ? 2 : 1;
+  const digits = `${sign}${whole}${fraction}${'0'.repeat(further)}`;
+  // Up to 15 digits a double counts exactly, and faster.
+  if (digits.length <= 15) return { low: place(String(Number(digits) - 5), unit - further), high: place(String(Number(digits) + 5), unit - further) };
+  return { low: place(String(BigInt(digits) - 5n), unit - further), high: place(String(BigInt(digits) + 5n), unit - further) };
+}
+
+/** @returns a JSON number as it was written, where that is known; undefined for anything else. */
+export function decimalText(value: unknown): string | undefined {
+  if (typeof value === 'number') return String(value);
+  return typeof value === 'object' && value !== null && 'rawJSON' in value && typeof value.rawJSON === 'string' ? value.rawJSON : undefined;
+}
+
+/** @returns what a Quantity stands for; its comparator (`<5`) opens the range to one side. Undefined without a value. */
+export function valueRange({ value, comparator }: Quantity): QuantityRange | undefined {
+  const text = decimalText(value);
+  const range = text === undefined ? undefined : quantityRange(text);
+  if (text === undefined || range === undefined || comparator === undefined) return range;
+  if (comparator === '<') return { low: '-Infinity', high: text };
+  return comparator === '<=' ? { low: '-Infinity', high: range.high } : { low: text, high: 'Infinity' };
+}
+
+/** @returns from the lowest number of a Range's `low` to the highest of its `high`, open where one is missing; undefined without both. */
+export function rangeRange({ low, high }: Range): QuantityRange | undefined {
+  const from = low === undefined ? undefined : valueRange(low);
+  const to = high === undefined ? undefined : valueRange(high);
+  return from === undefined && to === undefined ? undefined : { low: from?.low ?? '-Infinity', high: to?.high ?? 'Infinity' };
+}
+
+// Writes `integer` times ten to the power of `unit` without an exponent.
+function place(integer: string, unit: number): string {
+  const sign = integer.startsWith('-') ? '-' : '';
+  const digits = sign === '' ? integer : integer.slice(1);
+  if (unit >= 0) return sign + digits + '0'.repeat(unit);
+  const padded = digits.padStart(1 - unit, '0');
+  return `${sign}${padded.slice(0, unit)}.${padded.slice(unit)}`;
+}
