@@ -1,0 +1,43 @@
+import { parseJson } from '../fhir/json.ts';
+import { problem, Problem, type Issue } from '../fhir/outcome.ts';
+import type { Resource } from '../fhir/resource.ts';
+import { validate } from '../fhir/validate.ts';
+import { checkAgainstQuestionnaire } from '../resources/questionnaire-response.ts';
+import type { Incoming } from '../store/unit.ts';
+import type { Parts } from './context.ts';
+
+const isError = ({ severity }: Issue): boolean => severity === 'error' || severity === 'fatal';
+
+/** @throws Problem `invalid` with every issue when one of them is an error. */
+export function refuseErrors(issues: readonly Issue[]): void {
+  if (issues.some(isError)) throw new Problem('invalid', issues);
+}
+
+/** A resource that passed the gate, with the Questionnaire it answers where that is known. */
+export interface Accepted { readonly incoming: Incoming; readonly questionnaire?: Resource }
+
+/**
+ * The gate: nothing is stored that did not pass it.
+ * @param body the resource as JSON text.
+ * @throws Problem `malformed` (400) when the text is not JSON of a resource; `invalid` (422, for structure that breaks
+ * FHIR 400 or 422 alike) naming every element.
+ */
+export async function accept(body: string, type: string, parts: Pick<Parts, 'questionnaire'>): Promise<Accepted> {
+  const parsed = parseJson(body);
+  return admit({ value: parsed.value as Resource, stored: parsed.stored }, type, parts);
+}
+
+/** As `accept`, for a resource that is parsed already (an entry of a Bundle, the result of a patch). */
+export async function admit(incoming: Incoming, type: string, parts: Pick<Parts, 'questionnaire'>): Promise<Accepted> {
+  const { value } = incoming;
+  if (value.resourceType !== type) {
+    throw problem('malformed', 'invalid', `The body must be a ${type}: resourceType says otherwise or is missing.`, 'resourceType');
+  }
+  refuseErrors(validate(value, type));
+  if (type !== 'QuestionnaireResponse') return { incoming };
+  const canonical = value['questionnaire'];
+  const questionnaire = typeof canonical === 'string' ? await parts.questionnaire(canonical) : undefined;
+  if (questionnaire === undefined) return { incoming };
+  if (value['status'] !== 'entered-in-error') refuseErrors(checkAgainstQuestionnaire(value, questionnaire));
+  return { incoming, questionnaire };
+}

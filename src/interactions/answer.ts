@@ -1,0 +1,40 @@
+import { operationOutcome } from '../fhir/outcome.ts';
+import type { VersionRow } from '../store/read.ts';
+import type { Written } from '../store/unit.ts';
+import type { Answer, Context } from './context.ts';
+
+/** HTTP date (RFC 9110 5.6.7) of a FHIR instant. */
+export const httpDate = (instant: string): string => new Date(instant).toUTCString();
+
+/** Weak ETag of a version (http://hl7.org/fhir/R4/http.html#versioning). */
+export const etag = (version: number): string => `W/"${version}"`;
+
+const statusOf = { created: 201, updated: 200, deleted: 204, existing: 200, unchanged: 200, absent: 204 } as const;
+
+/** @returns the HTTP status of what became of a write. */
+export const writtenStatus = ({ outcome }: Written): number => statusOf[outcome];
+
+/** @returns the absolute URL of a version. */
+export const versionUrl = (context: Pick<Context, 'baseUrl'>, { type, id, version }: { type: string; id: string; version: number }): string =>
+  `${context.baseUrl}/${type}/${id}/_history/${version}`;
+
+/** The answer to one write, with the body that `Prefer: return` asks for. */
+export function writtenAnswer(context: Context, written: Written): Answer {
+  const { outcome, version, lastUpdated, body } = written;
+  const status = statusOf[outcome];
+  if (outcome === 'absent') return { status };
+  const headers: Record<string, string> = { etag: etag(version), 'last-modified': httpDate(lastUpdated) };
+  if (outcome === 'deleted') return { status, headers };
+  headers['location'] = versionUrl(context, written);
+  if (context.prefer.return === 'minimal') return { status, headers };
+  if (context.prefer.return === 'OperationOutcome') {
+    const text = outcome === 'existing' || outcome === 'unchanged' ? 'Already stored; nothing changed.' : `Stored as version ${version}.`;
+    return { status, headers, body: JSON.stringify(operationOutcome([{ severity: 'information', code: 'informational', text }])) };
+  }
+  return { status, headers, body: body! };
+}
+
+/** The answer to a read of one version. */
+export function versionAnswer({ version, lastUpdated, body }: VersionRow): Answer {
+  return { status: 200, headers: { etag: etag(version), 'last-modified': httpDate(lastUpdated) }, body: body! };
+}

@@ -1,0 +1,17 @@
+import { problem } from '../fhir/outcome.ts';
+
+const shaping = /^_(sort|count|include|revinclude|total|summary|elements|format|pretty|page)(:|$)/;
+
+/**
+ * The search criteria of a conditional interaction (`If-None-Exist`, `PUT Type?...`) as name-value pairs.
+ * Accepts `?a=b`, `a=b` and `Type?a=b`, because clients send all three (HAPI #5651).
+ * @throws Problem `precondition-failed` when nothing selects: an empty condition would match everything.
+ */
+export function conditionOf(text: string): [string, string][] {
+  const query = text.includes('?') ? text.slice(text.indexOf('?') + 1) : text;
+  const pairs = [...new URLSearchParams(query)].filter(([name]) => !shaping.test(name));
+  if (pairs.length === 0 || pairs.some(([, value]) => value === '')) {
+    throw problem('precondition-failed', 'invalid', 'The condition must select: give at least one search parameter with a value.');
+  }
+  return pairs as [string, string][];
+}

@@ -1,0 +1,45 @@
+import type { Resource } from '../fhir/resource.ts';
+import type { Visibility } from '../fhir/visibility.ts';
+import type { AuditLog } from '../store/audit.ts';
+import type { Committer } from '../store/commit.ts';
+import type { Database } from '../store/database.ts';
+import type { Requester } from '../store/unit.ts';
+
+/** What the process gives to every interaction. */
+export interface Parts {
+  readonly database: Database;
+  readonly committer: Committer;
+  readonly audit: AuditLog;
+  /** `http://host:port/fhir/R4`, without a slash at the end. */
+  readonly baseUrl: string;
+  /** Signs paging tokens. */
+  readonly pageKey: Buffer;
+  /** @returns the Questionnaire with this canonical (with or without version) where it is stored here. */
+  readonly questionnaire: (canonical: string) => Promise<Resource | undefined>;
+}
+
+/** What the request says beside its URL and body (http://hl7.org/fhir/R4/http.html). */
+export interface Preferences {
+  /** Not said: a single write answers with the resource, a transaction without. */
+  readonly return?: 'minimal' | 'representation' | 'OperationOutcome';
+  readonly handling: 'strict' | 'lenient';
+}
+
+/** One authorized request on its way through an interaction. */
+export interface Context extends Parts {
+  readonly visibility: Visibility;
+  readonly requester: Requester;
+  readonly prefer: Preferences;
+  readonly ifMatch?: number;
+  readonly ifNoneMatch?: string;
+  readonly ifModifiedSince?: string;
+  readonly ifNoneExist?: string;
+  readonly idempotencyKey?: string;
+}
+
+/** What an interaction answers; `body` is JSON text that is sent as it is. */
+export interface Answer {
+  readonly status: number;
+  readonly body?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+}

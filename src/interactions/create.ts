@@ -1,0 +1,31 @@
+import { createHash } from 'node:crypto';
+import { parseSearch } from '../fhir/search-parse.ts';
+import type { SearchPlan } from '../fhir/search-plan.ts';
+import { newId } from '../store/identity.ts';
+import type { Unit } from '../store/unit.ts';
+import { accept } from './accept.ts';
+import { writtenAnswer } from './answer.ts';
+import type { Answer, Context } from './context.ts';
+import { conditionOf } from './condition.ts';
+
+/**
+ * create (http://hl7.org/fhir/R4/http.html#create), conditional with `If-None-Exist`.
+ * @returns 201; 200 with what is stored when the condition, the identifier of a QuestionnaireResponse or the
+ * Idempotency-Key says that this create was done before.
+ */
+export async function create(context: Context, type: string, body: string): Promise<Answer> {
+  const { incoming, questionnaire } = await accept(body, type, context);
+  const ifNoneExist: SearchPlan | undefined = context.ifNoneExist === undefined ? undefined : parseSearch(type, conditionOf(context.ifNoneExist), { handling: 'strict' });
+  const [written] = await context.committer.commit({
+    ...unitOf(context, 'create', `POST ${type} ${body}`),
+    writes: [{ kind: 'create', type, id: newId(), incoming, questionnaire, ...(ifNoneExist === undefined ? {} : { ifNoneExist }) }],
+  });
+  return writtenAnswer(context, written!);
+}
+
+/** The parts of a Unit that come from the request. `content` identifies the request for its Idempotency-Key. */
+export function unitOf(context: Context, interaction: string, content: string): Omit<Unit, 'writes'> {
+  const { visibility, requester, idempotencyKey } = context;
+  if (idempotencyKey === undefined) return { visibility, requester, interaction };
+  return { visibility, requester, interaction, idempotency: { key: idempotencyKey, bodyHash: createHash('sha256').update(content).digest() } };
+}

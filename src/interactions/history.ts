@@ -1,0 +1,79 @@
+import { dateRange } from '../fhir/dates.ts';
+import { problem } from '../fhir/outcome.ts';
+import { servedTypes } from '../fhir/types.ts';
+import { history as versions, type HistoryPosition, type HistoryRow } from '../store/history.ts';
+import { accessRows } from './access-log.ts';
+import { etag, versionUrl } from './answer.ts';
+import type { Answer, Context } from './context.ts';
+import { openPage, sealPage } from './paging.ts';
+
+const defaultCount = 50;
+const largestCount = 1000;
+const known = new Set(['_count', '_since', '_at', '_page', '_format', '_pretty']);
+
+/** What is asked for: a resource, a type, or everything. */
+export interface HistoryOf { readonly type?: string; readonly id?: string }
+
+/**
+ * history (http://hl7.org/fhir/R4/http.html#history) of an instance, a type or the system: newest first, with `_since`,
+ * `_at`, `_count`; pages never repeat or skip (see store/history.ts for the horizon).
+ * @throws Problem `not-found` for an instance that does not exist or is not visible.
+ */
+export async function history(context: Context, of: HistoryOf, query: readonly (readonly [string, string])[]): Promise<Answer> {
+  for (const [name] of query) {
+    if (!known.has(name) && context.prefer.handling === 'strict') throw problem('malformed', 'not-supported', 'History takes _count, _since, _at, _format and _pretty.', `http.${name}`);
+  }
+  const get = (name: string): string | undefined => query.find(([key]) => key === name)?.[1];
+  const count = countOf(get('_count'));
+  const since = rangeOf('_since', get('_since'));
+  const at = rangeOf('_at', get('_at'));
+  const applied = query.filter(([name]) => known.has(name) && name !== '_page');
+  const path = [of.type, of.id, '_history'].filter((part) => part !== undefined).join('/');
+  const page = get('_page');
+  const binding = `${path}?${new URLSearchParams(applied as [string, string][])}`;
+  const after = page === undefined ? undefined : openPage<HistoryPosition>(context, binding, page);
+  const rows = await versions(context.database, context.visibility, {
+    types: of.type === undefined ? servedTypes : [of.type], id: of.id, count, since: since?.low, at, after,
+  });
+  if (of.id !== undefined && rows.length === 0 && after === undefined && since === undefined && at === undefined) {
+    throw problem('not-found', 'not-found', `No such ${of.type}.`);
+  }
+  const shown = rows.slice(0, count);
+  await context.audit.record(accessRows(context, { interaction: `history-${of.id !== undefined ? 'instance' : of.type !== undefined ? 'type' : 'system'}`, type: of.type, id: of.id, patients: shown.map(({ patient }) => patient) }));
+  const last = shown.at(-1);
+  const next = rows.length > count && last !== undefined
+    ? sealPage(context, binding, { lastUpdated: last.lastUpdated, rid: String(last.rid), version: last.version } satisfies HistoryPosition)
+    : undefined;
+  return { status: 200, body: bundle(context, path, applied, shown, next) };
+}
+
+function countOf(text: string | undefined): number {
+  if (text === undefined) return defaultCount;
+  if (!/^\d{1,9}$/.test(text)) throw problem('malformed', 'value', '_count must be a whole number from 0.', 'http._count');
+  return Math.min(Number(text), largestCount);
+}
+
+function rangeOf(name: string, text: string | undefined): { low: string; high: string } | undefined {
+  if (text === undefined) return undefined;
+  const range = dateRange(text);
+  if (range === undefined || range === null) throw problem('malformed', 'value', `${name} must be a FHIR instant or date, e.g. 2026-03-14T09:26:53Z.`, `http.${name}`);
+  return range;
+}
+
+const methods = { C: 'POST', U: 'PUT', D: 'DELETE' } as const;
+
+function bundle(context: Context, path: string, applied: readonly (readonly [string, string])[], rows: readonly HistoryRow[], next: string | undefined): string {
+  const self = new URLSearchParams(applied as [string, string][]).toString();
+  const url = (page?: string): string => `${context.baseUrl}/${path}${self === '' && page === undefined ? '' : '?'}${self}${page === undefined ? '' : `${self === '' ? '' : '&'}_page=${page}`}`;
+  const links = [{ relation: 'self', url: url() }, ...(next === undefined ? [] : [{ relation: 'next', url: url(next) }])];
+  const entries = rows.map((row) => {
+    const fullUrl = JSON.stringify(`${context.baseUrl}/${row.type}/${row.id}`);
+    const created = row.method === 'C' && row.version === 1;
+    const method = row.method === 'D' ? 'DELETE' : created ? methods.C : methods.U;
+    const request = JSON.stringify({ method, url: method === 'POST' ? row.type : `${row.type}/${row.id}` });
+    const response = JSON.stringify({ status: row.method === 'D' ? '204' : row.method === 'C' ? '201' : '200', location: versionUrl(context, row), etag: etag(row.version), lastModified: row.lastUpdated });
+    const resource = row.body === null ? '' : `"resource":${row.body},`;
+    return `{"fullUrl":${fullUrl},${resource}"request":${request},"response":${response}}`;
+  });
+  return `{"resourceType":"Bundle","type":"history","link":${JSON.stringify(links)}${entries.length === 0 ? '' : `,"entry":[${entries.join(',')}]`}}`;
+}

@@ -1,0 +1,86 @@
+import jsonPatch, { type Operation } from 'fast-json-patch';
+import { parseJson } from '../fhir/json.ts';
+import { problem } from '../fhir/outcome.ts';
+import type { Resource } from '../fhir/resource.ts';
+import { validate } from '../fhir/validate.ts';
+import { checkAgainstQuestionnaire } from '../resources/questionnaire-response.ts';
+import type { Incoming } from '../store/unit.ts';
+import { readNewest } from '../store/read.ts';
+import { refuseErrors } from './accept.ts';
+import { writtenAnswer } from './answer.ts';
+import type { Answer, Context } from './context.ts';
+import { unitOf } from './create.ts';
+import { patientOf } from './delete.ts';
+
+/**
+ * patch (http://hl7.org/fhir/R4/http.html#patch) with JSON Patch (RFC 6902). The patch is applied inside the transaction
+ * to the version that is current then, and the result passes the same gate as an update.
+ * @throws Problem `malformed` when it is not a JSON Patch, `invalid` when it does not apply or its result is not valid.
+ */
+export async function patch(context: Context, type: string, id: string, body: string): Promise<Answer> {
+  const operations = operationsOf(body);
+  const row = await readNewest(context.database, context.visibility, type, id);
+  if (row === undefined) throw problem('not-found', 'not-found', `No such ${type}.`);
+  if (row.body === null) throw problem('gone', 'deleted', `This ${type} was deleted.`);
+  const questionnaire = await questionnaireOf(context, row.body);
+  const [written] = await context.committer.commit({
+    ...unitOf(context, 'patch', `PATCH ${type}/${id} ${body}`),
+    writes: [{
+      kind: 'patch', type, id, patient: await patientOf(context, type, id), questionnaire,
+      change: (current) => patched(current, operations, type, id, questionnaire),
+      ...(context.ifMatch === undefined ? {} : { ifMatch: context.ifMatch }),
+    }],
+  });
+  return writtenAnswer(context, written!);
+}
+
+/** The change that a patch entry of a transaction makes: its resource is a Binary that holds the JSON Patch (http.html#jsonpatch). */
+export function patchedBy(resource: Resource | undefined, type: string, id: string): (current: string) => Incoming {
+  const data = resource?.resourceType === 'Binary' && typeof resource['data'] === 'string' ? Buffer.from(resource['data'], 'base64').toString('utf8') : undefined;
+  if (data === undefined) throw problem('invalid', 'required', 'A PATCH entry needs a Binary resource whose data is the JSON Patch in base64.', 'resource');
+  const operations = operationsOf(data);
+  return (current) => patched(current, operations, type, id, undefined);
+}
+
+function operationsOf(body: string): Operation[] {
+  let operations: unknown;
+  try {
+    operations = JSON.parse(body);
+  } catch {
+    throw problem('malformed', 'invalid', 'The body is not JSON; a JSON Patch (RFC 6902) is an array of operations.');
+  }
+  if (!Array.isArray(operations) || operations.length === 0) throw problem('malformed', 'invalid', 'A JSON Patch (RFC 6902) is a non-empty array of operations.');
+  return operations as Operation[];
+}
+
+function patched(current: string, operations: readonly Operation[], type: string, id: string, questionnaire: Resource | undefined): Incoming {
+  const document = parseJson(current).stored as Resource; // numbers that would not survive keep their text
+  let result: unknown;
+  try {
+    // Validation refuses pointers that do not exist, indexes past the end and prototype names; the copy keeps a failed patch from leaving half of itself.
+    result = jsonPatch.applyPatch(structuredCloneRaw(document), operations, true, true, true).newDocument;
+  } catch (error) {
+    const failure = error as { name?: string; index?: number };
+    const at = typeof failure.index === 'number' ? ` (operation ${failure.index})` : '';
+    if (failure.name === 'TEST_OPERATION_FAILED') throw problem('invalid', 'processing', `The patch was not applied: its test does not hold${at}.`);
+    throw problem('invalid', 'processing', `The patch does not apply to the current version${at}: check op, path and value.`);
+  }
+  const parsed = parseJson(JSON.stringify(result));
+  const value = parsed.value as Resource;
+  if (value.resourceType !== type || value.id !== id) throw problem('invalid', 'business-rule', 'A patch cannot change resourceType or id.', type);
+  refuseErrors(validate(value, type));
+  if (questionnaire !== undefined && value['status'] !== 'entered-in-error') refuseErrors(checkAgainstQuestionnaire(value, questionnaire));
+  return { value, stored: parsed.stored };
+}
+
+/** A copy in which numbers written losslessly (JSON.rawJSON) stay so; structuredClone would drop them. */
+function structuredCloneRaw(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(structuredCloneRaw);
+  if (value === null || typeof value !== 'object' || (JSON as unknown as { isRawJSON(v: unknown): boolean }).isRawJSON(value)) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, structuredCloneRaw(item)]));
+}
+
+async function questionnaireOf(context: Context, body: string): Promise<Resource | undefined> {
+  const canonical = (JSON.parse(body) as Resource)['questionnaire'];
+  return typeof canonical === 'string' ? context.questionnaire(canonical) : undefined;
+}
