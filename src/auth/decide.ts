@@ -1,0 +1,96 @@
+import { createHash } from 'node:crypto';
+import { problem } from '../fhir/outcome.ts';
+import { servedType, type ServedType } from '../fhir/types.ts';
+import { grants, type Reach, type Verb, type Visibility } from '../fhir/visibility.ts';
+import { insufficientScope } from './bearer.ts';
+import type { Context, Grants } from './scopes.ts';
+import type { Caller } from './token.ts';
+
+/** From the narrowest to the widest. */
+const narrowestFirst: readonly Context[] = ['patient', 'user', 'system'];
+
+const none: ReadonlySet<Verb> = new Set();
+const read: ReadonlySet<Verb> = new Set(['r', 's']);
+const all: ReadonlySet<Verb> = new Set(['c', 'r', 'u', 'd', 's']);
+
+/**
+ * What a scope can grant at most, by reach and by the kind of type (`schemas/r4/types.json`). A patient's app asking for
+ * `patient/*.cruds` must not get to rewrite the questionnaires and practitioners that everybody shares.
+ */
+const ceiling: Readonly<Record<Reach['kind'], Readonly<Record<ServedType['access'], ReadonlySet<Verb>>>>> = {
+  none: { patient: none, directory: read, system: none },
+  patient: { patient: all, directory: read, system: none },
+  practitioner: { patient: all, directory: all, system: all },
+  all: { patient: all, directory: all, system: all },
+};
+
+/**
+ * Decides what a caller may see and do. Starts from nothing. Contexts are not added up: with scopes of several, the narrowest
+ * counts alone, so that no `system/` scope widens what a person's app was given.
+ *
+ * @returns the visibility that every query carries; without an understood scope it grants nothing
+ * @throws Problem `forbidden` when the token has patient/ scopes and no patient
+ */
+export function visibility(caller: Caller): Visibility {
+  const context = narrowestFirst.find((each) => caller.scopes.contexts.has(each));
+  const reach = context === undefined ? ({ kind: 'none' } as const) : reachOf(context, caller);
+  return Object.freeze({
+    caller: callerKey(caller, context, reach),
+    reach,
+    grants: context === undefined ? new Map() : under(ceiling[reach.kind], caller.scopes.contexts.get(context) ?? new Map()),
+    // Notes for therapists only stay out of a patient's own app, whatever its scopes say.
+    restricted: reach.kind === 'practitioner' || reach.kind === 'all',
+  });
+}
+
+function reachOf(context: Context, { patient, fhirUser }: Caller): Reach {
+  switch (context) {
+    case 'patient':
+      if (patient === undefined) {
+        throw problem('forbidden', 'forbidden', 'The token has patient/ scopes but names no patient: it needs a launch with a patient in context.');
+      }
+      return { kind: 'patient', patient };
+    case 'user': {
+      const [type, id] = fhirUser?.split('/') ?? [];
+      if (type === 'Practitioner' && fhirUser !== undefined) return { kind: 'practitioner', reference: fhirUser };
+      if (type === 'Patient' && id !== undefined) return { kind: 'patient', patient: id };
+      return { kind: 'none' };
+    }
+    case 'system':
+      return { kind: 'all' };
+  }
+}
+
+function under(limits: Readonly<Record<ServedType['access'], ReadonlySet<Verb>>>, scoped: Grants): Grants {
+  const granted = new Map<string, ReadonlySet<Verb>>();
+  for (const [type, verbs] of scoped) {
+    const access = servedType(type)?.access;
+    const allowed = access === undefined ? none : verbs.intersection(limits[access]);
+    if (allowed.size > 0) granted.set(type, allowed);
+  }
+  return granted;
+}
+
+/** The same for every token of one client for one person in one context: it outlives the token, and is no secret. */
+function callerKey({ client, subject }: Caller, context: Context | undefined, reach: Reach): string {
+  return createHash('sha256').update(JSON.stringify([client, subject, context, reach])).digest('base64url');
+}
+
+/**
+ * Requires that `visibility` grants `verb` on `type`.
+ *
+ * @throws Problem `forbidden` that names the scope that would be needed
+ */
+export function authorize(visibility: Visibility, type: string, verb: Verb): void {
+  if (grants(visibility, type, verb)) return;
+  const scope = `${contextFor(visibility.reach, type, verb)}/${type}.${verb}`;
+  const person = visibility.reach.kind === 'none' ? ', in a token whose fhirUser is a Practitioner or Patient of this server' : '';
+  throw insufficientScope(`The token does not grant this: the scope ${scope} would be needed${person}.`, scope);
+}
+
+/** The narrowest context, from the caller's own upwards, in which the scope would grant the verb. */
+function contextFor(reach: Reach, type: string, verb: Verb): Context {
+  const access = servedType(type)?.access;
+  if (reach.kind === 'patient' && access !== undefined && ceiling.patient[access].has(verb)) return 'patient';
+  return reach.kind === 'all' ? 'system' : 'user';
+}
