@@ -32,6 +32,17 @@ const ceiling: Readonly<Record<Reach['kind'], Readonly<Record<ServedType['access
  * @throws Problem `forbidden` when the token has patient/ scopes and no patient
  */
 export function visibility(caller: Caller): Visibility {
+  const known = decided.get(caller);
+  if (known !== undefined) return known;
+  const fresh = decide(caller);
+  decided.set(caller, fresh);
+  return fresh;
+}
+
+/** A Caller never changes, and lives as long as its token is remembered. */
+const decided = new WeakMap<Caller, Visibility>();
+
+function decide(caller: Caller): Visibility {
   const context = narrowestFirst.find((each) => caller.scopes.contexts.has(each));
   const reach = context === undefined ? ({ kind: 'none' } as const) : reachOf(context, caller);
   return Object.freeze({

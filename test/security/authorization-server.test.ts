@@ -149,7 +149,7 @@ await t.test('a signed client assertion works once, when it is exactly what SMAR
   for (const [name, signed] of Object.entries(wrong)) {
     t.match(await present(signed), { status: 401, body: { error: 'invalid_client' } }, name);
   }
-  const toEvil = await assertion({ aud: 'https://evil.example/oauth/token' });
+  const toEvil = await assertion({ aud: 'https://evil.example/base/oauth/token' });
   const status = await new Promise<number>((resolve, reject) => {
     const body = new URLSearchParams(credentials('system/*.rs', { client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer', client_assertion: toEvil })).toString();
     httpRequest({ port: served.port, host: '127.0.0.1', path: '/oauth/token', method: 'POST', headers: { host: 'evil.example', 'x-forwarded-host': 'evil.example', 'x-forwarded-proto': 'https', 'content-type': 'application/x-www-form-urlencoded', 'content-length': body.length } },
