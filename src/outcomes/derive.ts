@@ -1,6 +1,11 @@
 import type { Resource } from '../fhir/resource.ts';
-import type { PatientRecord } from './record.ts';
-import type { Registry } from './registry.ts';
+import { goalStatus, isPast, withAchievement } from './goals.ts';
+import { observationWrites } from './difference.ts';
+import { withoutVersion } from './recognise.ts';
+import { instant, type PatientRecord } from './record.ts';
+import type { Registry, Scale } from './registry.ts';
+import { completed } from './requests.ts';
+import { alertId, alertResources, alertsOf, isMorePressing, notification, reviewAfterAmendment, type Alert } from './safety.ts';
 
 /** One write of a resource that may change what is derived. */
 export interface Change {
@@ -36,8 +41,78 @@ export type DerivedWrite =
   | { readonly kind: 'once'; readonly resource: Resource; readonly mayExist: boolean }
   | { readonly kind: 'change'; readonly type: string; readonly id: string; readonly change: (current: Resource) => Resource | null };
 
-/** @returns the difference between what `before` and `after` imply, for the one `change` between them. */
+/**
+ * @returns the difference between what `before` and `after` imply, for the one `change` between them. Deterministic: ids come from
+ * the source and the rule, so the same change twice writes the same, and a record in which nothing differs implies no write.
+ * Of scores the record needs those of the instruments that `change` touches; of everything else all.
+ */
 export function derive(before: PatientRecord, after: PatientRecord, change: Change, context: DeriveContext): DerivedWrite[] {
-  void before; void after; void change; void context;
-  return [];
+  const { resourceType } = change.resource;
+  const touched = touchedScales(before, after, change, context.registry);
+  const writes: DerivedWrite[] = [];
+  for (const scale of touched) {
+    observationWrites(writes, scale, before, after, change, context);
+    if (resourceType === 'QuestionnaireResponse') safetyWrites(writes, scale, before, after, change, context);
+  }
+  goalWrites(writes, before, after, change, touched, context);
+  if (resourceType === 'QuestionnaireResponse') requestWrites(writes, after, change, context);
+  return writes;
+}
+
+/** A response touches its own scores; a session or an episode may move the baseline of every score. */
+function touchedScales(before: PatientRecord, after: PatientRecord, { resource: { resourceType, id } }: Change, { scales }: Registry): Scale[] {
+  const keys = new Set([...before.scores.keys(), ...after.scores.keys()]);
+  const moves = resourceType === 'Encounter' || resourceType === 'EpisodeOfCare';
+  if (!moves && resourceType !== 'QuestionnaireResponse') return [];
+  const holds = (record: PatientRecord, key: string): boolean => record.scores.get(key)?.some((score) => score.id === id) === true;
+  return [...keys].filter((key) => moves || holds(before, key) || holds(after, key)).flatMap((key) => scales.get(key) ?? []);
+}
+
+/** Only the response that was written is looked at: an alert is about an answer that has just been given or changed. */
+function safetyWrites(writes: DerivedWrite[], scale: Scale, before: PatientRecord, after: PatientRecord, change: Change, context: DeriveContext): void {
+  const id = change.resource.id!;
+  const was = alertsOf(before, scale, id);
+  const is = alertsOf(after, scale, id);
+  if (was.length === 0 && is.length === 0) return;
+  const mayExist = change.resource.meta?.versionId !== '1';
+  const score = after.scores.get(scale.key)?.find((one) => one.id === id);
+  const byTrigger = new Map(was.map((alert) => [alert.trigger, alert]));
+  const review = (trigger: string, alert: Alert | undefined): void => {
+    writes.push({ kind: 'change', type: 'Task', id: alertId(id, trigger, 'task'), change: (task) => reviewAfterAmendment(task, alert, score, context.now) });
+  };
+  for (const alert of is) {
+    const earlier = byTrigger.get(alert.trigger);
+    byTrigger.delete(alert.trigger);
+    if (earlier === undefined) {
+      for (const resource of alertResources(alert, score!, context)) writes.push({ kind: 'once', resource, mayExist });
+    } else if (earlier.priority !== alert.priority) {
+      review(alert.trigger, alert);
+      if (isMorePressing(alert, earlier)) writes.push({ kind: 'once', resource: notification(alert, score!, context), mayExist: true });
+    }
+  }
+  for (const { trigger } of byTrigger.values()) review(trigger, undefined);
+}
+
+function goalWrites(writes: DerivedWrite[], before: PatientRecord, after: PatientRecord, change: Change, touched: readonly Scale[], { registry, now }: DeriveContext): void {
+  const { resourceType, id } = change.resource;
+  for (const goal of after.goals) {
+    const itself = resourceType === 'Goal' && goal.id === id;
+    if (!itself && !touched.some(({ key }) => key === goal.data.scale)) continue;
+    const status = goalStatus(goal, after, registry, now);
+    // Time alone moves a goal past its due date, so that a record that did not change may imply another status than is stored.
+    if (!itself && !isPast(goal.data.due, Date.parse(now)) && goalStatus(goal, before, registry, now)?.status === status?.status) continue;
+    writes.push({ kind: 'change', type: 'Goal', id: goal.id, change: (current) => withAchievement(current, status) });
+  }
+}
+
+const answered: readonly unknown[] = ['completed', 'amended'];
+
+/** A response that has just been completed answers the oldest open request for its questionnaire that was made before it. */
+function requestWrites(writes: DerivedWrite[], { tasks }: PatientRecord, { resource, previous, deleted }: Change, { now }: DeriveContext): void {
+  if (deleted || !answered.includes(resource.status) || answered.includes(previous?.status) || typeof resource.questionnaire !== 'string') return;
+  const canonical = withoutVersion(resource.questionnaire);
+  const at = instant(resource.authored as string | undefined) ?? Date.parse(now);
+  const request = tasks.find((task) => task.key === canonical && (task.at ?? -Infinity) <= at);
+  if (request === undefined) return;
+  writes.push({ kind: 'change', type: 'Task', id: request.id, change: (task) => completed(task, `QuestionnaireResponse/${resource.id}`, now) });
 }

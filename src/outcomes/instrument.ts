@@ -1,2 +1,102 @@
+import { z } from 'zod';
+
 /** A FHIR Coding as instruments carry it. */
 export interface Coding { readonly system?: string; readonly version?: string; readonly code?: string; readonly display?: string }
+
+/**
+ * How well a value is known: read in its source, read in a secondary page, recalled and to be checked before use,
+ * or defined by this service.
+ */
+const verification = z.enum(['verified', 'secondary', 'memory', 'service']);
+const marked = { source: z.string().min(1), verification };
+
+/** `class`: decides the change class; `remission`: marks remission; `shown`: computed and shown beside it. */
+const cutoff = z.strictObject({
+  id: z.string(), op: z.enum(['>=', '>', '<=', '<']), value: z.number(), use: z.enum(['class', 'remission', 'shown']), ...marked,
+});
+const publishedThreshold = z.strictObject({
+  id: z.string(), value: z.number().positive(), op: z.enum(['>=', '>']), use: z.enum(['class', 'shown']), ...marked,
+});
+const computedThreshold = z.strictObject({
+  id: z.string(), sd: z.number().positive(), r: z.number().min(0).lt(1), reliability: z.enum(['alpha', 'retest']), z: z.number().positive(),
+  op: z.enum(['>=', '>']), use: z.enum(['class', 'shown']), ...marked,
+});
+const moments = z.strictObject({ mean: z.number(), sd: z.number().positive() });
+
+const totalCoding = z.strictObject({ system: z.url(), code: z.string(), display: z.string(), ...marked });
+const option = z.strictObject({ system: z.url().optional(), code: z.string(), display: z.string(), score: z.number() });
+
+const scale = z.strictObject({
+  /** `total`, or the name of a subscale. */
+  id: z.string().regex(/^[a-z0-9-]+$/),
+  title: z.string(),
+  /** linkIds; absent: all items. */
+  items: z.array(z.string()).min(1).optional(),
+  formula: z.enum(['sum', 'mean', 'table']),
+  /** The result of the formula is multiplied by it (WHO-5: 4). */
+  factor: z.number().positive().optional(),
+  /** For `table`: raw sum -> scale value. */
+  table: z.record(z.string(), z.number()).optional(),
+  min: z.number(), max: z.number(),
+  direction: z.enum(['higher-worse', 'higher-better']),
+  codes: z.array(totalCoding),
+  acceptAsTotal: z.array(totalCoding),
+  missing: z.strictObject({ max: z.int().min(0), method: z.enum(['none', 'mean-impute']), round: z.enum(['half-up', '1dp', 'none']), ...marked }),
+  bands: z.strictObject({
+    ...marked,
+    list: z.array(z.strictObject({ low: z.number(), high: z.number(), code: z.string(), clinicianLabel: z.string(), clientLabel: z.string() })).min(1),
+  }).optional(),
+  cutoffs: z.array(cutoff),
+  reliableChange: z.array(z.union([publishedThreshold, computedThreshold])),
+  minimalImportant: z.array(z.strictObject({ value: z.number().positive(), ...marked })),
+  norms: z.strictObject({ clinical: moments, functional: moments, ...marked }).optional(),
+});
+
+const priority = z.enum(['routine', 'urgent', 'asap', 'stat']);
+
+const item = z.strictObject({
+  linkId: z.string(), code: z.string(), system: z.url().optional(), text: z.string().optional(), answers: z.string(), verification,
+  /** The item's scores run against the scale: score = lowest + highest option - option. */
+  reverse: z.boolean().optional(),
+  alsoAccept: z.array(z.strictObject({ code: z.string(), display: z.string(), score: z.number(), ...marked })).optional(),
+});
+
+/** One file of `schemas/instruments`: everything the service knows of an instrument. docs/clinical.md explains the fields. */
+export const instrumentDefinition = z.strictObject({
+  id: z.string().regex(/^[a-z0-9-]+$/),
+  version: z.string().regex(/^\d+\.\d+\.\d+$/),
+  name: z.string().regex(/^[A-Z][A-Za-z0-9_]*$/),
+  title: z.string(), shortTitle: z.string(), measures: z.string(),
+  licence: z.strictObject({ class: z.enum(['A', 'B', 'C', 'D', 'E', 'OWN']), notice: z.string().min(1), shipItemText: z.boolean(), ...marked }),
+  panel: z.strictObject({ code: z.string(), display: z.string(), ...marked }).optional(),
+  stem: z.string().optional(),
+  answerLists: z.array(z.strictObject({ id: z.string(), title: z.string(), options: z.array(option.partial({ score: true })).min(2), ...marked })),
+  items: z.array(item).min(1),
+  /** Asked with the instrument, never part of a score. */
+  unscored: z.array(item),
+  scales: z.array(scale).min(1),
+  safety: z.array(z.strictObject({
+    linkId: z.string(), trigger: z.string(), title: z.string(),
+    /** Item score -> priority of the review. */
+    levels: z.record(z.string(), priority),
+    /** Priority -> minutes to acknowledge. */
+    minutes: z.partialRecord(priority, z.number().positive()),
+    /** A rise of at least this much since the last answer raises the priority by one level. */
+    raiseWhenWorse: z.number().positive(),
+    /** Priority of the review when the item is left out of a completed response. */
+    missing: priority,
+    ...marked,
+  })),
+  /** Canonicals of other publishers' Questionnaires with the same items (by code). */
+  alsoKnownAs: z.array(z.url()),
+  recall: z.string(), cadence: z.string(), estimatedSeconds: z.int().positive(),
+});
+
+export type InstrumentDefinition = z.infer<typeof instrumentDefinition>;
+export type ScaleDefinition = InstrumentDefinition['scales'][number];
+export type ItemDefinition = InstrumentDefinition['items'][number];
+export type Cutoff = z.infer<typeof cutoff>;
+export type ReliableChange = ScaleDefinition['reliableChange'][number];
+export type SafetyItem = InstrumentDefinition['safety'][number];
+export type Band = NonNullable<ScaleDefinition['bands']>['list'][number];
+export type Priority = z.infer<typeof priority>;

@@ -1,6 +1,10 @@
 import type { Resource } from '../fhir/resource.ts';
-import type { RecordEntry } from './record.ts';
-import type { Registry } from './registry.ts';
+import { fulfillable, questionnaireOf } from './requests.ts';
+import { recognise } from './recognise.ts';
+import type { EpisodeData, GoalData, RecordEntry, ScoreData, SessionData, TaskData } from './record.ts';
+import { instant } from './record.ts';
+import type { Registry, Scale } from './registry.ts';
+import { itemScores, total } from './score.ts';
 
 /** What a projection may read besides the resource. */
 export interface ProjectionContext { readonly registry: Registry; readonly questionnaire?: Resource }
@@ -11,6 +15,131 @@ export interface ProjectionContext { readonly registry: Registry; readonly quest
  * The store replaces the entries of a resource (kinds: `kindsOf(type)`) on every write of it, its own derived writes included.
  */
 export function recordEntries(resource: Resource, context: ProjectionContext): RecordEntry[] {
-  void resource; void context;
+  switch (resource.resourceType) {
+    case 'QuestionnaireResponse': return scoreEntries(resource, context);
+    case 'Encounter': return sessionEntries(resource);
+    case 'EpisodeOfCare': return episodeEntries(resource);
+    case 'Goal': return goalEntries(resource, context.registry);
+    case 'Task': return taskEntries(resource);
+    default: return [];
+  }
+}
+
+const entry = (kind: RecordEntry['kind'], key: string, resource: Resource, time: string | undefined, value: number | null, data: object): RecordEntry => {
+  const at = instant(time);
+  return { kind, key, id: resource.id!, at: at === null ? null : new Date(at).toISOString(), value, data: JSON.stringify(data) };
+};
+
+const scoredStatuses: readonly unknown[] = ['in-progress', 'completed', 'amended', 'stopped'] satisfies ScoreData['status'][];
+
+function scoreEntries(response: Resource, { registry, questionnaire }: ProjectionContext): RecordEntry[] {
+  if (!scoredStatuses.includes(response.status)) return [];
+  const recognised = recognise(response, registry, questionnaire);
+  if (recognised === undefined) return [];
+  const { instrument, panel, items } = recognised;
+  const { scores } = itemScores(recognised);
+  const authored = (response.authored ?? response.meta?.lastUpdated) as string | undefined;
+  const safetyItems = instrument.definition.safety.filter(({ linkId }) => panel || items.has(linkId));
+  const safety = safetyItems.length === 0 ? undefined : Object.fromEntries(safetyItems.map(({ linkId }) => [linkId, scores.get(linkId) ?? null]));
+  const encounter = (response.encounter as { reference?: string } | undefined)?.reference;
+  const labels = response.meta?.security;
+  const common = {
+    status: response.status as ScoreData['status'],
+    ...(authored === undefined ? {} : { authored }),
+    version: Number(response.meta?.versionId ?? 1),
+    panel,
+    ...(encounter === undefined ? {} : { encounter }),
+    ...(labels === undefined || labels.length === 0 ? {} : { security: labels }),
+  };
+  return (panel ? instrument.scales : instrument.scales.slice(0, 1)).map((scale, i) => {
+    const { value, data } = scored(scale, scores, common);
+    return entry('score', scale.key, response, authored, value, i === 0 && safety !== undefined ? { ...data, safety } : data);
+  });
+}
+
+function scored(scale: Scale, scores: ReadonlyMap<string, number>, common: Omit<ScoreData, 'answered' | 'items' | 'prorated' | 'maxScore'>): { value: number | null; data: ScoreData } {
+  const { value, answered, items, prorated } = total(scale, scores);
+  // A response that is still being written has no total, and neither has a form of which only the safety item is known.
+  const counts = common.panel && common.status !== 'in-progress';
+  return { value: counts ? value : null, data: { ...common, answered, items, prorated: counts && prorated, maxScore: scale.definition.max } };
+}
+
+/** A therapy session: finished, ambulatory or virtual (docs/clinical.md 3.6). */
+function sessionEntries(encounter: Resource): RecordEntry[] {
+  const { code } = (encounter.class ?? {}) as { code?: string };
+  const { start } = (encounter.period ?? {}) as { start?: string };
+  if (encounter.status !== 'finished' || (code !== 'AMB' && code !== 'VR') || start === undefined) return [];
+  const episode = (encounter.episodeOfCare as { reference?: string }[] | undefined)?.[0]?.reference?.split('/').at(-1);
+  return [entry('session', '', encounter, start, null, { start, ...(episode === undefined ? {} : { episode }) } satisfies SessionData)];
+}
+
+const begun: readonly unknown[] = ['active', 'onhold', 'finished'];
+
+function episodeEntries(episode: Resource): RecordEntry[] {
+  if (!begun.includes(episode.status)) return [];
+  const { start, end } = (episode.period ?? {}) as { start?: string; end?: string };
+  const data: EpisodeData = { status: episode.status as string, ...(start === undefined ? {} : { start }), ...(end === undefined ? {} : { end }) };
+  return [entry('episode', '', episode, start, null, data)];
+}
+
+interface Target {
+  measure?: { coding?: { system?: string; code?: string }[] };
+  detailInteger?: number;
+  detailQuantity?: { value?: number; comparator?: string };
+  detailRange?: { low?: { value?: number }; high?: { value?: number } };
+  dueDate?: string;
+  dueDuration?: { value?: number; code?: string };
+}
+
+function goalEntries(goal: Resource, registry: Registry): RecordEntry[] {
+  if (goal.lifecycleStatus !== 'active' && goal.lifecycleStatus !== 'accepted') return [];
+  const start = goal.startDate as string | undefined;
+  for (const target of (goal.target ?? []) as Target[]) {
+    const scale = target.measure?.coding?.map(({ system, code }) => registry.byMeasure.get(`${system}|${code}`)).find((found) => found !== undefined);
+    const wanted = scale === undefined ? undefined : targetRange(scale, target);
+    if (scale === undefined || wanted === undefined) continue;
+    const due = target.dueDate ?? dueAfter(start, target.dueDuration);
+    const data: GoalData = { scale: scale.key, ...(start === undefined ? {} : { start }), ...wanted, ...(due === undefined ? {} : { due }) };
+    return [entry('goal', scale.key, goal, start, null, data)];
+  }
   return [];
+}
+
+/** A bare number is a boundary on the better side: "PHQ-9 5" means 5 or less, "WHO-5 60" means 60 or more. */
+function targetRange({ sign }: Scale, { detailInteger, detailQuantity, detailRange }: Target): Pick<GoalData, 'low' | 'high' | 'above' | 'below'> | undefined {
+  if (detailRange !== undefined) {
+    const low = detailRange.low?.value, high = detailRange.high?.value;
+    return low === undefined && high === undefined ? undefined : { ...(low === undefined ? {} : { low }), ...(high === undefined ? {} : { high }) };
+  }
+  const value = detailInteger ?? detailQuantity?.value;
+  if (value === undefined) return undefined;
+  switch (detailQuantity?.comparator) {
+    case '<': return { below: value };
+    case '<=': return { high: value };
+    case '>': return { above: value };
+    case '>=': return { low: value };
+    default: return sign === 1 ? { high: value } : { low: value };
+  }
+}
+
+/** Days, weeks and months of a due duration counted from the start of the goal; other units are left out. */
+function dueAfter(start: string | undefined, duration: Target['dueDuration']): string | undefined {
+  const from = instant(start);
+  if (from === null || duration?.value === undefined) return undefined;
+  const due = new Date(from);
+  switch (duration.code) {
+    case 'd': due.setUTCDate(due.getUTCDate() + duration.value); break;
+    case 'wk': due.setUTCDate(due.getUTCDate() + duration.value * 7); break;
+    case 'mo': due.setUTCMonth(due.getUTCMonth() + duration.value); break;
+    default: return undefined;
+  }
+  return due.toISOString().slice(0, 10);
+}
+
+function taskEntries(task: Resource): RecordEntry[] {
+  const questionnaire = questionnaireOf(task);
+  if (questionnaire === undefined || !fulfillable(task.status)) return [];
+  const authoredOn = task.authoredOn as string | undefined;
+  const data: TaskData = { status: task.status as string, ...(authoredOn === undefined ? {} : { authoredOn }) };
+  return [entry('task', questionnaire, task, authoredOn, null, data)];
 }

@@ -45,14 +45,13 @@ export interface SessionData { readonly start: string; readonly episode?: string
 /** An EpisodeOfCare that has begun. */
 export interface EpisodeData { readonly start?: string; readonly end?: string; readonly status: string }
 
-/** A Goal that is accepted or active and has a target measured by a known score. */
+/**
+ * A Goal that is accepted or active and has a target measured by a known score: its first such target.
+ * Met when low <= score <= high and above < score < below, an end that is absent being open.
+ */
 export interface GoalData {
-  readonly start?: string;
-  readonly targets: readonly GoalTarget[];
-}
-/** The side of the target where it is met: low <= score <= high, an open end where absent; `below`/`above` are strict ends. */
-export interface GoalTarget {
   readonly scale: string;
+  readonly start?: string;
   readonly low?: number;
   readonly high?: number;
   readonly above?: number;
@@ -63,7 +62,7 @@ export interface GoalTarget {
 /** An open request to answer a questionnaire (SDC complete-questionnaire). */
 export interface TaskData { readonly authoredOn?: string; readonly status: string }
 
-interface Projected<D> { readonly id: string; readonly key: string; readonly at: number | null; readonly data: D }
+export interface Projected<D> { readonly id: string; readonly key: string; readonly at: number | null; readonly data: D }
 
 export interface Score extends Projected<ScoreData> {
   readonly value: number | null;

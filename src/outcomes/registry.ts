@@ -1,1 +1,139 @@
-export interface Registry { readonly version: string }
+import { canonicalBase, codeSystem, loinc } from '../fhir/canonical.ts';
+import { checkInstrument, itemScores } from './instrument-check.ts';
+import type { Cutoff, InstrumentDefinition, ReliableChange, ScaleDefinition, Coding } from './instrument.ts';
+import { reliableChangeIndex } from './reliable-change.ts';
+
+/** An item as answers are scored against it. */
+export interface Item {
+  readonly linkId: string;
+  readonly code: string;
+  readonly system: string;
+  /** Item score by answer code. */
+  readonly byCode: ReadonlyMap<string, number>;
+  /** Item score by the number that the form prints beside the answer. */
+  readonly byNumber: ReadonlyMap<number, number>;
+  /** System of the answer codes. */
+  readonly answerSystem: string;
+}
+
+/** A reliable-change threshold, ready to compare with. */
+export interface Threshold {
+  readonly id: string;
+  readonly value: number;
+  readonly op: '>=' | '>';
+  readonly definition: ReliableChange;
+  /** Standard error of the difference, for a computed threshold. */
+  readonly sDiff?: number;
+}
+
+/** One score of an instrument with everything that judges it. */
+export interface Scale {
+  /** Key of the score in a record: the instrument's id for its total, else `instrument.scale`. */
+  readonly key: string;
+  readonly instrument: Instrument;
+  readonly definition: ScaleDefinition;
+  readonly items: readonly Item[];
+  /** +1 where higher is worse, -1 where higher is better: improvement = sign * (baseline - current). */
+  readonly sign: 1 | -1;
+  readonly thresholds: readonly Threshold[];
+  /** The threshold and the cut-off that decide the change class, where the instrument has them. */
+  readonly threshold?: Threshold;
+  readonly cutoff?: Cutoff;
+  /** All codings of the total: LOINC where it exists, the local code always. */
+  readonly codings: readonly Coding[];
+}
+
+export interface Instrument {
+  readonly definition: InstrumentDefinition;
+  /** Canonical of the Questionnaire that this service publishes, without version. */
+  readonly canonical: string;
+  /** Scored items by linkId. */
+  readonly items: ReadonlyMap<string, Item>;
+  /** linkId by item code. */
+  readonly linkIdOf: ReadonlyMap<string, string>;
+  readonly scales: readonly Scale[];
+}
+
+/** All instruments that the service can score. */
+export interface Registry {
+  readonly instruments: readonly Instrument[];
+  /** Score key -> scale. */
+  readonly scales: ReadonlyMap<string, Scale>;
+  /** Canonical without version -> instrument. */
+  readonly byCanonical: ReadonlyMap<string, Instrument>;
+  /** LOINC code of the panel -> instrument. */
+  readonly byPanel: ReadonlyMap<string, Instrument>;
+  /** `system|code` of a total -> scale: what a Goal's target.measure names. */
+  readonly byMeasure: ReadonlyMap<string, Scale>;
+  /** Code of a safety item -> instrument. */
+  readonly bySafetyItem: ReadonlyMap<string, Instrument>;
+  /** Answer codes whose check digit looks wrong. */
+  readonly warnings: readonly string[];
+}
+
+/**
+ * Builds the registry from the parsed files of `schemas/instruments`.
+ * @throws Error that names the instrument and every field that is wrong.
+ */
+export function instrumentRegistry(definitions: readonly unknown[]): Registry {
+  const warnings: string[] = [];
+  const instruments = definitions.map((definition) => instrument(checkInstrument(definition, warnings)));
+  const scales = new Map<string, Scale>();
+  const byCanonical = new Map<string, Instrument>();
+  const byPanel = new Map<string, Instrument>();
+  const byMeasure = new Map<string, Scale>();
+  const bySafetyItem = new Map<string, Instrument>();
+  for (const each of instruments) {
+    const { id, panel, alsoKnownAs, safety } = each.definition;
+    for (const url of [each.canonical, ...alsoKnownAs]) claim(byCanonical, url, each, id);
+    if (panel !== undefined) claim(byPanel, panel.code, each, id);
+    for (const scale of each.scales) {
+      claim(scales, scale.key, scale, id);
+      for (const { system, code } of [...scale.codings, ...scale.definition.acceptAsTotal]) claim(byMeasure, `${system}|${code}`, scale, id);
+    }
+    for (const { linkId } of safety) bySafetyItem.set(each.items.get(linkId)!.code, each);
+  }
+  return Object.freeze({ instruments, scales, byCanonical, byPanel, byMeasure, bySafetyItem, warnings });
+}
+
+function claim<V>(map: Map<string, V>, key: string, value: V, instrumentId: string): void {
+  if (map.has(key)) throw new Error(`Instrument ${instrumentId}: ${key} is already used by another instrument or scale.`);
+  map.set(key, value);
+}
+
+function instrument(definition: InstrumentDefinition): Instrument {
+  const scored = new Map(definition.items.map((item): [string, Item] => [item.linkId, {
+    linkId: item.linkId, code: item.code, system: item.system ?? loinc, ...itemScores(definition, item),
+  }]));
+  const built: { -readonly [K in keyof Instrument]: Instrument[K] } = {
+    definition, canonical: `${canonicalBase}/Questionnaire/${definition.id}`, items: scored,
+    linkIdOf: new Map([...scored.values()].map(({ code, linkId }) => [code, linkId])), scales: [],
+  };
+  built.scales = definition.scales.map((scale) => scaleOf(built, scale));
+  return built;
+}
+
+function scaleOf(instrument: Instrument, definition: ScaleDefinition): Scale {
+  const { id } = instrument.definition;
+  const key = definition.id === 'total' ? id : `${id}.${definition.id}`;
+  const thresholds = definition.reliableChange.map(threshold);
+  return {
+    key, instrument, definition,
+    items: (definition.items ?? [...instrument.items.keys()]).map((linkId) => instrument.items.get(linkId)!),
+    sign: definition.direction === 'higher-worse' ? 1 : -1,
+    thresholds,
+    threshold: thresholds.find(({ definition: { use } }) => use === 'class'),
+    cutoff: definition.cutoffs.find(({ use }) => use === 'class'),
+    codings: [
+      ...definition.codes.map(({ system, code, display }) => ({ system, code, display })),
+      { system: codeSystem('instrument'), code: key, display: definition.title },
+    ],
+  };
+}
+
+function threshold(definition: ReliableChange): Threshold {
+  const { id, op } = definition;
+  if ('value' in definition) return { id, value: definition.value, op, definition };
+  const { threshold: value, sDiff } = reliableChangeIndex(definition.sd, definition.r, definition.z);
+  return { id, value, op, sDiff, definition };
+}

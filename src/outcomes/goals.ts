@@ -1,0 +1,129 @@
+import { extensionUrl } from '../fhir/canonical.ts';
+import type { Resource } from '../fhir/resource.ts';
+import { seriesOf, type Valid } from './baseline.ts';
+import { instant, type MeasuredGoal, type PatientRecord } from './record.ts';
+import type { Registry, Scale } from './registry.ts';
+
+/** Achievement of goals that are measured by a score: docs/clinical.md 3.12, service-defined. */
+
+export const goalRule = { id: 'goal-achievement', version: '1' } as const;
+
+/** Codes of http://terminology.hl7.org/CodeSystem/goal-achievement that this rule gives. */
+export type Achievement = 'in-progress' | 'improving' | 'worsening' | 'no-change' | 'achieved' | 'sustaining' | 'not-achieved' | 'no-progress';
+
+export interface GoalStatus {
+  readonly status: Achievement;
+  readonly ratings: readonly Valid[];
+  readonly scale: Scale;
+  /** One plain sentence: why. */
+  readonly why: string;
+}
+
+const day = 86_400_000;
+
+/**
+ * @returns the status of `goal`, or null when its scale is not known or nothing was rated since it began.
+ * Ratings: the valid scores from the goal's start on, and the last one before it as the point it started from.
+ */
+export function goalStatus(goal: MeasuredGoal, record: PatientRecord, registry: Registry, now: string): GoalStatus | null {
+  const scale = registry.scales.get(goal.data.scale);
+  if (scale === undefined) return null;
+  const ratings = ratingsOf(goal, record);
+  if (ratings.length === 0) return null;
+  const [status, why] = judge(goal, scale, ratings, Date.parse(now));
+  return { status, ratings, scale, why };
+}
+
+function ratingsOf({ data: { scale, start } }: MeasuredGoal, record: PatientRecord): readonly Valid[] {
+  const all = seriesOf(record, scale);
+  const from = instant(start);
+  if (from === null) return all.at(-1)?.scores ?? [];
+  const scores = all.flatMap((series) => series.scores);
+  const first = scores.findIndex(({ at }) => at >= from);
+  if (first < 0) return scores.slice(-1);
+  return scores.slice(Math.max(0, first - 1));
+}
+
+function judge(goal: MeasuredGoal, scale: Scale, ratings: readonly Valid[], now: number): [Achievement, string] {
+  const { definition: { title } } = scale;
+  const last = ratings.at(-1)!;
+  const first = ratings[0]!;
+  if (ratings.length === 1) return ['in-progress', `One ${title} so far (${last.value} on ${last.date}); a second one is needed to see a direction.`];
+  const met = ratings.map(({ value }) => isMet(goal, value));
+  const threshold = scale.threshold?.value ?? null;
+  if (met.at(-1)) return kept(ratings.slice(met.lastIndexOf(false) + 1), title);
+  const away = distance(goal, last.value);
+  if (met.includes(true) && threshold !== null && away >= threshold) {
+    return ['worsening', `The target was met before; ${title} is now ${last.value}, ${away} from it, at least the ${threshold} that counts as a reliable change.`];
+  }
+  if (isPast(goal.data.due, now)) return ['not-achieved', `The target was due on ${goal.data.due}; ${title} is ${last.value} and does not meet it yet.`];
+  return direction(scale, first, last, threshold);
+}
+
+function kept(run: readonly Valid[], title: string): [Achievement, string] {
+  const last = run.at(-1)!;
+  if (run.length >= 3 && last.at - run[0]!.at >= 28 * day) return ['sustaining', `${title} has met the target in the last ${run.length} scores, since ${run[0]!.date}.`];
+  return ['achieved', `${title} is ${last.value} on ${last.date} and meets the target.`];
+}
+
+function direction(scale: Scale, first: Valid, last: Valid, threshold: number | null): [Achievement, string] {
+  const { definition: { title }, sign } = scale;
+  const improvement = sign * (first.value - last.value);
+  const moved = `${title} went from ${first.value} (${first.date}) to ${last.value} (${last.date})`;
+  if (threshold === null) return ['in-progress', `${moved}; this instrument has no reliable-change threshold to judge it by.`];
+  if (improvement >= threshold) return ['improving', `${moved}: better by at least ${threshold}.`];
+  if (-improvement >= threshold) return ['worsening', `${moved}: worse by at least ${threshold}.`];
+  if (last.at - first.at >= 56 * day) return ['no-progress', `${moved}: less than ${threshold} either way over eight weeks or more.`];
+  return ['no-change', `${moved}: less than ${threshold} either way.`];
+}
+
+const isMet = ({ data: { low = -Infinity, high = Infinity, above = -Infinity, below = Infinity } }: MeasuredGoal, value: number): boolean =>
+  value >= low && value <= high && value > above && value < below;
+
+/** How far outside the target a value is. */
+function distance({ data: { low, high, above, below } }: MeasuredGoal, value: number): number {
+  const under = low ?? above;
+  const over = high ?? below;
+  return Math.max(under === undefined ? 0 : under - value, over === undefined ? 0 : value - over, 0);
+}
+
+/** A due date is past when its day is over (UTC). */
+export function isPast(due: string | undefined, now: number): boolean {
+  const at = instant(due);
+  return at !== null && now >= at + day;
+}
+
+const computed = extensionUrl('computed-achievement');
+interface AchievementStatus { coding?: { system?: string; code?: string }[]; extension?: { url: string; valueCode?: string }[]; text?: string }
+
+/**
+ * @returns the status that a person set: the Goal's achievementStatus where it is not the one that this service wrote last.
+ * A client takes the override back by removing achievementStatus.
+ */
+export function humanAchievement(goal: Resource): string | undefined {
+  const { coding, extension } = (goal.achievementStatus ?? {}) as AchievementStatus;
+  const code = coding?.[0]?.code;
+  return code === extension?.find(({ url }) => url === computed)?.valueCode ? undefined : code;
+}
+
+/**
+ * @returns `goal` with the computed status (null: without one), or null when a person's stands or nothing changes.
+ * The text names the rule and no score: a Goal may be seen by more people than a restricted response.
+ */
+export function withAchievement(goal: Resource, computedStatus: GoalStatus | null): Resource | null {
+  const current = (goal.achievementStatus as AchievementStatus | undefined)?.coding?.[0]?.code;
+  if (humanAchievement(goal) !== undefined || current === computedStatus?.status) return null;
+  if (computedStatus === null) {
+    const { achievementStatus: _, ...rest } = goal;
+    return rest as Resource;
+  }
+  const { status, scale } = computedStatus;
+  return {
+    ...goal,
+    achievementStatus: {
+      extension: [{ url: computed, valueCode: status }],
+      coding: [{ system: 'http://terminology.hl7.org/CodeSystem/goal-achievement', code: status }],
+      text: `Computed from the ${scale.definition.title} by rule ${goalRule.id} ${goalRule.version} (defined by this service)`,
+    },
+  };
+}

@@ -1,0 +1,141 @@
+import { loinc } from '../fhir/canonical.ts';
+import { instrumentDefinition, type InstrumentDefinition, type ItemDefinition, type ScaleDefinition } from './instrument.ts';
+import { isLoincAnswerCode, isLoincCode } from './loinc.ts';
+
+/**
+ * @returns `candidate` as an instrument whose parts fit together.
+ * @param warnings receives what deserves a second look but is not certainly wrong.
+ * @throws Error that names the instrument and every field that is wrong.
+ */
+export function checkInstrument(candidate: unknown, warnings: string[]): InstrumentDefinition {
+  const name = String((candidate as { id?: unknown } | null)?.id ?? 'without id');
+  const parsed = instrumentDefinition.safeParse(candidate);
+  if (!parsed.success) {
+    throw new Error(`Instrument ${name}: ${parsed.error.issues.map(({ path, message }) => `${fieldPath(path)}: ${message}`).join('; ')}`);
+  }
+  const wrong = [...codeFaults(parsed.data, warnings), ...itemFaults(parsed.data), ...scaleFaults(parsed.data), ...safetyFaults(parsed.data)];
+  if (wrong.length > 0) throw new Error(`Instrument ${name}: ${wrong.join('; ')}`);
+  return parsed.data;
+}
+
+/** `scales[0].bands.list`, as in the file. */
+const fieldPath = (path: readonly PropertyKey[]): string =>
+  path.reduce<string>((text, key) => (typeof key === 'number' ? `${text}[${key}]` : text === '' ? String(key) : `${text}.${String(key)}`), '') || '(file)';
+
+function codeFaults({ id, panel, items, unscored, scales, answerLists }: InstrumentDefinition, warnings: string[]): string[] {
+  const wrong: string[] = [];
+  const lint = (field: string, system: string, code: string): void => {
+    if (system === loinc && !isLoincCode(code)) wrong.push(`${field}: ${code} is not a LOINC code (form or check digit)`);
+  };
+  if (panel !== undefined) lint('panel.code', loinc, panel.code);
+  for (const [list, each] of [['items', items], ['unscored', unscored]] as const) {
+    each.forEach((item, i) => lint(`${list}[${i}].code`, item.system ?? loinc, item.code));
+  }
+  scales.forEach((scale, i) => {
+    scale.codes.forEach(({ system, code }, j) => lint(`scales[${i}].codes[${j}]`, system, code));
+    scale.acceptAsTotal.forEach(({ system, code }, j) => lint(`scales[${i}].acceptAsTotal[${j}]`, system, code));
+  });
+  for (const { options } of answerLists) {
+    for (const { system, code } of options) {
+      if ((system ?? loinc) === loinc && !isLoincAnswerCode(code)) warnings.push(`${id}: answer code ${code} has an unusual check digit`);
+    }
+  }
+  return wrong;
+}
+
+function itemFaults({ items, unscored, answerLists }: InstrumentDefinition): string[] {
+  const wrong: string[] = [];
+  const seen = new Set<string>();
+  const lists = new Map(answerLists.map((list) => [list.id, list]));
+  [...items, ...unscored].forEach((item, i) => {
+    const field = i < items.length ? `items[${i}]` : `unscored[${i - items.length}]`;
+    for (const key of new Set([item.linkId, item.code])) {
+      if (seen.has(key)) wrong.push(`${field}: ${key} is used twice`);
+      seen.add(key);
+    }
+    const list = lists.get(item.answers);
+    if (list === undefined) wrong.push(`${field}.answers: there is no answer list ${item.answers}`);
+    else if (i < items.length && list.options.some(({ score }) => score === undefined)) {
+      wrong.push(`${field}.answers: every option of ${item.answers} needs a score`);
+    }
+  });
+  return wrong;
+}
+
+function scaleFaults(definition: InstrumentDefinition): string[] {
+  return definition.scales.flatMap((scale, i) => {
+    const field = `scales[${i}]`;
+    const unknown = (scale.items ?? []).filter((linkId) => !definition.items.some((item) => item.linkId === linkId));
+    if (unknown.length > 0) return [`${field}.items: ${unknown.join(', ')} is no item`];
+    return [...bandFaults(scale, field), ...rangeFaults(definition, scale, field), ...useFaults(scale, field)];
+  });
+}
+
+function bandFaults({ bands, min, max }: ScaleDefinition, field: string): string[] {
+  if (bands === undefined) return [];
+  const { list } = bands;
+  const wrong: string[] = [];
+  if (list[0]!.low !== min || list.at(-1)!.high !== max) wrong.push(`${field}.bands: must cover ${min} to ${max}`);
+  list.forEach(({ low, high }, i) => {
+    if (high < low) wrong.push(`${field}.bands.list[${i}]: high is below low`);
+    const next = list[i + 1];
+    if (next !== undefined && next.low <= high) wrong.push(`${field}.bands.list[${i + 1}]: overlaps the band before`);
+    if (next !== undefined && Number.isInteger(high) && next.low > high + 1) wrong.push(`${field}.bands.list[${i + 1}]: leaves a gap after ${high}`);
+  });
+  return wrong;
+}
+
+/** The range that the file states must be the one that its items and its formula give. */
+function rangeFaults(definition: InstrumentDefinition, scale: ScaleDefinition, field: string): string[] {
+  const ranges = definition.items
+    .filter(({ linkId }) => scale.items?.includes(linkId) ?? true)
+    .map((item) => optionScores(definition, item));
+  if (ranges.some((scores) => scores.length === 0)) return [];
+  const bounds = [Math.min, Math.max].map((pick) => ranges.reduce((sum, scores) => sum + pick(...scores), 0)) as [number, number];
+  const factor = scale.factor ?? 1;
+  if (scale.formula === 'table') {
+    const missing = [];
+    for (let raw = bounds[0]; raw <= bounds[1]; raw += 1) if (scale.table?.[raw] === undefined) missing.push(raw);
+    return missing.length > 0 ? [`${field}.table: has no value for the raw sum ${missing.join(', ')}`] : [];
+  }
+  const [low, high] = bounds.map((sum) => (scale.formula === 'mean' ? sum / ranges.length : sum) * factor) as [number, number];
+  return low === scale.min && high === scale.max ? [] : [`${field}: min and max are ${scale.min} and ${scale.max}, its items give ${low} and ${high}`];
+}
+
+function useFaults({ cutoffs, reliableChange, direction }: ScaleDefinition, field: string): string[] {
+  const wrong: string[] = [];
+  for (const [name, list] of [['cutoffs', cutoffs], ['reliableChange', reliableChange]] as const) {
+    if (list.filter(({ use }) => use === 'class').length > 1) wrong.push(`${field}.${name}: only one may decide the class (use: class)`);
+  }
+  cutoffs.forEach(({ op }, i) => {
+    if (op.startsWith('>') !== (direction === 'higher-worse')) wrong.push(`${field}.cutoffs[${i}].op: ${op} does not fit ${direction}`);
+  });
+  return wrong;
+}
+
+function safetyFaults(definition: InstrumentDefinition): string[] {
+  return definition.safety.flatMap(({ linkId, levels, minutes }, i) => {
+    const item = definition.items.find((each) => each.linkId === linkId);
+    if (item === undefined) return [`safety[${i}].linkId: ${linkId} is no item`];
+    const scores = optionScores(definition, item);
+    return [
+      ...Object.keys(levels).filter((score) => !scores.includes(Number(score))).map((score) => `safety[${i}].levels: no answer scores ${score}`),
+      ...Object.values(levels).filter((priority) => minutes[priority] === undefined).map((priority) => `safety[${i}].minutes: ${priority} is missing`),
+    ];
+  });
+}
+
+const optionScores = ({ answerLists }: InstrumentDefinition, { answers }: ItemDefinition): number[] =>
+  (answerLists.find(({ id }) => id === answers)?.options ?? []).flatMap(({ score }) => (score === undefined ? [] : [score]));
+
+/** @returns the maps from an answer to the item score, reversed where the item runs against the scale. */
+export function itemScores(definition: InstrumentDefinition, item: ItemDefinition): { byCode: Map<string, number>; byNumber: Map<number, number>; answerSystem: string } {
+  const { options } = definition.answerLists.find(({ id }) => id === item.answers)!;
+  const printed = optionScores(definition, item);
+  const turn = (score: number): number => (item.reverse === true ? Math.min(...printed) + Math.max(...printed) - score : score);
+  return {
+    answerSystem: options[0]!.system ?? loinc,
+    byCode: new Map([...options, ...item.alsoAccept ?? []].map(({ code, score }) => [code, turn(score!)])),
+    byNumber: new Map(printed.map((score) => [score, turn(score)])),
+  };
+}

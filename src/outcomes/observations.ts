@@ -1,0 +1,223 @@
+import { canonicalBase, codeSystem, extensionUrl } from '../fhir/canonical.ts';
+import type { Resource } from '../fhir/resource.ts';
+import { derivedId } from '../fhir/uuid.ts';
+import type { Valid } from './baseline.ts';
+import { changeBetween, type Change } from './change.ts';
+import { changeSentence, classSentence, scoreSentence } from './explain.ts';
+import type { Band, Coding } from './instrument.ts';
+import type { Episode, Score, ScoreData } from './record.ts';
+import type { Scale } from './registry.ts';
+import { bandOf } from './score.ts';
+import { changeClassDisplay, progressMetricDisplay, type ProgressMetric } from './terminology.ts';
+
+/** The Observations that the service computes: profiles bs-score-observation and bs-progress-observation (docs/clinical.md). */
+
+/** Version of the rules of change: part of every Observation that they give. */
+export const changeRuleVersion = '1';
+
+export type ObservationStatus = 'preliminary' | 'final' | 'amended' | 'corrected' | 'entered-in-error';
+
+/** What every computed Observation names beside its own facts. */
+export interface ObservationContext {
+  readonly patient: string;
+  readonly device: string;
+}
+
+export type ObservationRule = 'score' | 'safety-item' | 'change-from-baseline' | 'reliable-change';
+
+/** @returns the id of the Observation that `rule` gives for `scale` of one response. */
+export const observationId = (rule: ObservationRule, scale: Scale, responseId: string): string =>
+  derivedId(`QuestionnaireResponse/${responseId}|${rule}|${scale.key}`);
+
+const observationCategory = 'http://terminology.hl7.org/CodeSystem/observation-category';
+const survey = [{ coding: [{ system: observationCategory, code: 'survey', display: 'Survey' }] }];
+const therapy = [
+  { coding: [{ system: observationCategory, code: 'therapy', display: 'Therapy' }] },
+  { coding: [{ system: codeSystem('observation-category'), code: 'progress', display: 'Progress' }] },
+];
+
+const interpretations = {
+  better: [{ coding: [{ system: 'http://terminology.hl7.org/CodeSystem/v3-ObservationInterpretation', code: 'B', display: 'Better' }], text: 'Reliable change for the better' }],
+  worse: [{ coding: [{ system: 'http://terminology.hl7.org/CodeSystem/v3-ObservationInterpretation', code: 'W', display: 'Worse' }], text: 'Reliable change for the worse' }],
+  none: [{ coding: [{ system: 'http://terminology.hl7.org/CodeSystem/v3-ObservationInterpretation', code: 'IND', display: 'Indeterminate' }], text: 'No reliable change' }],
+} as const;
+
+/** What is the same in all Observations of one scale, built once. */
+interface Fixed {
+  readonly code: object;
+  readonly method: object;
+  readonly changeMethod: object;
+  readonly referenceRange: readonly object[];
+  readonly bands: ReadonlyMap<Band, readonly object[]>;
+  readonly thresholds: readonly object[];
+}
+const fixedOf = new WeakMap<Scale, Fixed>();
+
+function fixed(scale: Scale): Fixed {
+  const known = fixedOf.get(scale);
+  if (known !== undefined) return known;
+  const { definition, codings, instrument, thresholds, cutoff } = scale;
+  const bands = definition.bands?.list ?? [];
+  const built: Fixed = {
+    code: { coding: codings, text: definition.title },
+    method: { coding: [{ system: codeSystem('scoring-method'), version: instrument.definition.version, code: instrument.definition.id, display: `Scoring of ${instrument.definition.shortTitle}` }] },
+    changeMethod: {
+      coding: [
+        { system: codeSystem('scoring-method'), version: changeRuleVersion, code: 'reliable-change', display: 'Reliable and clinically significant change' },
+        { system: codeSystem('scoring-method'), version: instrument.definition.version, code: instrument.definition.id, display: `Scoring of ${instrument.definition.shortTitle}` },
+      ],
+    },
+    referenceRange: bands.map(({ low, high, clinicianLabel }) => ({ low: { value: low }, high: { value: high }, text: clinicianLabel })),
+    bands: new Map(bands.map((band) => [band, [{ coding: [{ system: codeSystem('score-band'), code: band.code, display: band.clinicianLabel }], text: band.clinicianLabel }]])),
+    thresholds: [
+      ...thresholds.flatMap(({ id, value, op, sDiff, definition: { verification } }) => [
+        { code: metric('threshold', `Reliable change threshold ${id} (${verification})`), valueQuantity: { value: rounded(value), comparator: op } },
+        ...(sDiff === undefined ? [] : [{ code: metric('s-diff', `Standard error of the difference, ${id} (${verification})`), valueQuantity: { value: rounded(sDiff) } }]),
+      ]),
+      ...(cutoff === undefined ? [] : [{ code: metric('cut-off', `Cut-off ${cutoff.id} (${cutoff.verification})`), valueQuantity: { value: cutoff.value, comparator: cutoff.op } }]),
+    ],
+  };
+  fixedOf.set(scale, built);
+  return built;
+}
+
+const rounded = (value: number): number => Math.round(value * 10_000) / 10_000;
+
+const metric = (code: ProgressMetric, text?: string): object =>
+  ({ coding: [{ system: codeSystem('progress-metric'), code, display: progressMetricDisplay[code] }], ...(text === undefined ? {} : { text }) });
+const metrics = new Map(Object.keys(progressMetricDisplay).map((code) => [code as ProgressMetric, metric(code as ProgressMetric)]));
+
+/** Whole totals as integer, others as a quantity of `{score}`. */
+const number = (value: number): object => (Number.isInteger(value)
+  ? { valueInteger: value }
+  : { valueQuantity: { value: rounded(value), unit: 'score', system: 'http://unitsofmeasure.org', code: '{score}' } });
+
+const part = (code: ProgressMetric, value: object): object => ({ code: metrics.get(code), ...value });
+
+/** Elements that all computed Observations share. */
+function frame(score: Score, episode: Episode | null, security: readonly Coding[] | undefined, { patient, device }: ObservationContext): object {
+  const { encounter, authored } = score.data;
+  return {
+    ...(security === undefined ? {} : { meta: { security } }),
+    subject: { reference: patient },
+    ...(encounter === undefined ? {} : { encounter: { reference: encounter } }),
+    ...(authored === undefined ? {} : { effectiveDateTime: authored }),
+    device: { reference: device },
+    ...(episode === null ? {} : { extension: [episodeExtension(episode)] }),
+  };
+}
+
+const episodeExtension = ({ id }: Episode): object =>
+  ({ url: 'http://hl7.org/fhir/StructureDefinition/workflow-episodeOfCare', valueReference: { reference: `EpisodeOfCare/${id}` } });
+
+const quality = ({ answered, items, prorated, maxScore }: ScoreData): object => ({
+  url: extensionUrl('score-quality'),
+  extension: [
+    { url: 'answered', valueInteger: answered },
+    { url: 'total', valueInteger: items },
+    { url: 'prorated', valueBoolean: prorated },
+    { url: 'maxScore', valueDecimal: maxScore },
+  ],
+});
+
+/** @returns the total of one response; without a value and with dataAbsentReason when too few items are answered. */
+export function scoreObservation(scale: Scale, score: Score, episode: Episode | null, status: ObservationStatus, context: ObservationContext): Resource {
+  const { code, method, referenceRange, bands } = fixed(scale);
+  const band = score.value === null ? undefined : bandOf(scale, score.value);
+  const base = frame(score, episode, score.data.security, context);
+  return {
+    resourceType: 'Observation',
+    id: observationId('score', scale, score.id),
+    ...base,
+    extension: [...(episode === null ? [] : [episodeExtension(episode)]), quality(score.data)],
+    identifier: [{ system: `${canonicalBase}/score`, value: `${scale.key}:${score.id}` }],
+    status,
+    category: survey,
+    code,
+    derivedFrom: [{ reference: `QuestionnaireResponse/${score.id}` }],
+    method,
+    ...(score.value === null
+      ? { dataAbsentReason: { coding: [{ system: 'http://terminology.hl7.org/CodeSystem/data-absent-reason', code: 'unknown', display: 'Unknown' }], text: 'Too few items are answered' } }
+      : number(score.value)),
+    ...(band === undefined ? {} : { interpretation: bands.get(band) }),
+    ...(referenceRange.length === 0 ? {} : { referenceRange }),
+    note: [{ text: scoreSentence(scale, score, band) }],
+  };
+}
+
+/** @returns the answer to a safety item, as a score of that item. It carries no security labels: safety items are always visible. */
+export function safetyItemObservation(scale: Scale, score: Score, linkId: string, value: number, episode: Episode | null, status: ObservationStatus, context: ObservationContext): Resource {
+  const { method } = fixed(scale);
+  const item = scale.instrument.items.get(linkId)!;
+  const text = scale.instrument.definition.items.find((each) => each.linkId === linkId)?.text;
+  return {
+    resourceType: 'Observation',
+    id: observationId('safety-item', scale, score.id),
+    ...frame(score, episode, undefined, context),
+    identifier: [{ system: `${canonicalBase}/score`, value: `${scale.key}${linkId}:${score.id}` }],
+    status,
+    category: survey,
+    code: { coding: [{ system: item.system, code: item.code, ...(text === undefined ? {} : { display: text }) }] },
+    derivedFrom: [{ reference: `QuestionnaireResponse/${score.id}` }],
+    method,
+    valueInteger: value,
+  };
+}
+
+/** @returns the change of one score from its baseline, and the class of that change. */
+export function changeObservations(
+  scale: Scale, score: Valid, baseline: Valid, episode: Episode | null, status: ObservationStatus, context: ObservationContext,
+): [Resource, Resource] {
+  const change = changeBetween(scale, baseline.value, score.value);
+  const { changeMethod, thresholds } = fixed(scale);
+  const derivedFrom = [score, baseline].map(({ id }) => ({ reference: `Observation/${observationId('score', scale, id)}` }));
+  const base = { resourceType: 'Observation', ...frame(score, episode, labels(score, baseline), context), status, category: therapy, derivedFrom, method: changeMethod };
+  const compared = [
+    part('baseline', number(change.baseline)),
+    part('current', number(change.current)),
+    part('improvement', number(change.improvement)),
+  ];
+  return [
+    {
+      ...base,
+      ...identity('change-from-baseline', scale, score, episode),
+      ...number(change.delta),
+      ...(change.reliable === null ? {} : { interpretation: interpretations[change.reliable] }),
+      component: [...compared, ...percent(change), ...thresholds],
+      note: [{ text: changeSentence(scale, score, baseline, change) }],
+    },
+    {
+      ...base,
+      ...identity('reliable-change', scale, score, episode),
+      valueCodeableConcept: { coding: [{ system: codeSystem('change-class'), code: change.class, display: changeClassDisplay[change.class] }], text: changeClassDisplay[change.class] },
+      ...(change.reliable === null ? {} : { interpretation: interpretations[change.reliable] }),
+      component: [part('delta', number(change.delta)), ...compared, ...thresholds, ...classParts(change)],
+      note: [{ text: classSentence(scale, change) }],
+    },
+  ];
+}
+
+function identity(code: 'change-from-baseline' | 'reliable-change', scale: Scale, { id }: Valid, episode: Episode | null): object {
+  const own = observationId(code, scale, id);
+  return {
+    id: own,
+    identifier: [{ system: `${canonicalBase}/progress`, value: `${code}:${episode?.id ?? 'none'}:${own}` }],
+    code: { ...metrics.get(code), text: `${progressMetricDisplay[code]}: ${scale.definition.title}` },
+  };
+}
+
+const percent = ({ baseline, improvement }: Change): object[] =>
+  (baseline === 0 ? [] : [part('percent-improvement', { valueQuantity: { value: Math.round((1000 * improvement) / baseline) / 10, unit: '%', system: 'http://unitsofmeasure.org', code: '%' } })]);
+
+const classParts = ({ preClinical, postClinical, fourWay, crossedWithoutReliable }: Change): object[] => [
+  ...(preClinical === null ? [] : [part('baseline-clinical', { valueBoolean: preClinical })]),
+  ...(postClinical === null ? [] : [part('current-clinical', { valueBoolean: postClinical })]),
+  part('four-way-class', { valueCodeableConcept: { coding: [{ system: codeSystem('change-class'), code: fourWay, display: changeClassDisplay[fourWay] }] } }),
+  part('crossed-without-reliable-change', { valueBoolean: crossedWithoutReliable }),
+];
+
+/** Labels of both responses: a change is no more visible than the answers that it compares. */
+function labels({ data: { security: one } }: Score, { data: { security: other } }: Score): readonly Coding[] | undefined {
+  if (one === undefined || other === undefined) return one ?? other;
+  return [...one, ...other.filter(({ system, code }) => !one.some((label) => label.system === system && label.code === code))];
+}

@@ -1,0 +1,44 @@
+import type { Resource } from '../fhir/resource.ts';
+import { withoutVersion } from './recognise.ts';
+import type { Registry } from './registry.ts';
+
+/** One computation as the store reports it. */
+export interface Computation {
+  readonly id: string;
+  /** References of the versions written, e.g. `Observation/1/_history/1`. */
+  readonly targets: readonly string[];
+  /** The resources whose change led to it, as stored. */
+  readonly sources: readonly Resource[];
+  readonly now: string;
+  /** `Device/...` of this version of the service. */
+  readonly device: string;
+  readonly registry: Registry;
+  /** `Patient/...` */
+  readonly patient: string;
+}
+
+/** @returns the Provenance of what one change led to: this service as the agent, the changed resources as its sources, the instruments' rules as policy. */
+export function provenance({ id, targets, sources, now, device, registry, patient }: Computation): Resource {
+  const policy = new Set(sources.flatMap(({ questionnaire }) => {
+    const instrument = typeof questionnaire === 'string' ? registry.byCanonical.get(withoutVersion(questionnaire)) : undefined;
+    return instrument === undefined ? [] : [`${instrument.canonical}|${instrument.definition.version}`];
+  }));
+  return {
+    resourceType: 'Provenance',
+    id,
+    // R4 has no Provenance.patient: this is R5's element as an extension.
+    extension: [{ url: 'http://hl7.org/fhir/5.0/StructureDefinition/extension-Provenance.patient', valueReference: { reference: patient } }],
+    target: targets.map((reference) => ({ reference })),
+    recorded: now,
+    ...(policy.size === 0 ? {} : { policy: [...policy] }),
+    activity: { text: 'Computed by the rules of this service from the sources named' },
+    agent: [{
+      type: { coding: [{ system: 'http://terminology.hl7.org/CodeSystem/provenance-participant-type', code: 'assembler', display: 'Assembler' }] },
+      who: { reference: device },
+    }],
+    entity: sources.map(({ resourceType, id: source, meta }) => ({
+      role: 'source',
+      what: { reference: meta?.versionId === undefined ? `${resourceType}/${source}` : `${resourceType}/${source}/_history/${meta.versionId}` },
+    })),
+  };
+}
