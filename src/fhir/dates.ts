@@ -87,11 +87,27 @@ function daysBefore(year: number, month: number): number {
 
 // Beyond the years that a FHIR date can write, the range is open.
 function instantText(seconds: number, micros: number): string {
-  if (seconds < firstSecond) return earliest;
-  if (seconds >= endSecond) return latest;
-  const text = new Date(seconds * 1000).toISOString();
-  return `${text.slice(0, 20)}${micros === 0 ? '000000' : String(micros).padStart(6, '0')}Z`;
+  const days = Math.floor(seconds / 86_400);
+  if (days < firstDay) return earliest;
+  if (days >= endDay) return latest;
+  const rest = seconds - days * 86_400;
+  const hour = Math.floor(rest / 3600);
+  const minute = Math.floor(rest / 60) % 60;
+  return `${dayText(days)}T${two(hour)}:${two(minute)}:${two(rest % 60)}.${micros === 0 ? '000000' : String(micros).padStart(6, '0')}Z`;
 }
 
-const firstSecond = daysBefore(1, 1) * 86_400;
-const endSecond = daysBefore(10_000, 1) * 86_400;
+function dayText(days: number): string {
+  let year = 1970 + Math.floor(days / 365.2425);
+  if (daysBefore(year, 1) > days) year -= 1;
+  else if (daysBefore(year + 1, 1) <= days) year += 1;
+  let month = Math.floor((days - daysBefore(year, 1)) / 31) + 1;
+  if (month < 12 && daysBefore(year, month + 1) <= days) month += 1;
+  return `${year < 1000 ? String(year).padStart(4, '0') : year}-${two(month)}-${two(days - daysBefore(year, month) + 1)}`;
+}
+
+function two(number: number): string {
+  return number < 10 ? `0${number}` : String(number);
+}
+
+const firstDay = daysBefore(1, 1);
+const endDay = daysBefore(10_000, 1);

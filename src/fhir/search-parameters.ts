@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto';
 import published from '../../schemas/r4/search-parameters.json' with { type: 'json' };
+import { exactKey } from './index-keys.ts';
 import { servedType } from './types.ts';
 
 export type ParameterType = 'token' | 'reference' | 'date' | 'string' | 'uri' | 'number' | 'quantity' | 'composite' | 'special';
@@ -137,7 +138,7 @@ function columnOf(base: string, { code, type, paths }: PublishedParameter): Sear
  * @param system `hash64` of the token's system, 0n for a token without one, undefined when any system will do
  */
 export function tupleNumber(composite: SearchParameter, code: string, system?: bigint): number {
-  const name = `${composite.base}.${composite.code}$${composite.paths[0]?.many === true && system !== undefined ? `${system}|` : ''}${code}`;
+  const name = `${composite.base}.${composite.code}$${composite.paths[0]?.many === true && system !== undefined ? `${system}|` : ''}${exactKey(code)}`;
   const known = tupleNumbers.get(name);
   if (known !== undefined) return known;
   const value = int32(name);

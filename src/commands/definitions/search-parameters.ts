@@ -50,11 +50,16 @@ const admissible: Readonly<Record<ParameterType, ReadonlySet<string>>> = {
  * @throws Error that names the parameter whose expression cannot be resolved.
  */
 export async function writeSearchParameters(): Promise<void> {
+  await writeFile(output, await searchParametersText());
+}
+
+/** @returns what `writeSearchParameters` writes. */
+export async function searchParametersText(): Promise<string> {
   const elements = await StructureElements.read();
   const published = [...(await r4Parameters()), ...(await projectParameters())];
   const types: Record<string, PublishedParameter[]> = {};
   for (const type of ['Resource', ...servedTypes]) types[type] = parametersOf(type, published, elements);
-  await writeFile(output, render(await generatedNote(), allTargets(published), types));
+  return render(await generatedNote(), allTargets(published), types);
 }
 
 async function r4Parameters(): Promise<SearchParameterResource[]> {
