@@ -1,0 +1,150 @@
+import { readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { z } from 'zod';
+import { logLevels } from './log.ts';
+import { StartRefusal } from './start-refusal.ts';
+
+/** Environment variables, the only thing the configuration is made of. */
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** The environment of this process. Nothing else reads it. */
+export function environment(): Environment {
+  return process.env;
+}
+
+/** Hosts that only this machine can reach. */
+const loopback = new Set(['127.0.0.1', '::1', 'localhost']);
+
+const whole = (low: number, high: number) => z.string().regex(/^\d{1,9}$/, `must be a whole number from ${low} to ${high}`).transform(Number)
+  .refine((value) => value >= low && value <= high, `must be a whole number from ${low} to ${high}`);
+
+const flag = z.enum(['true', 'false', '1', '0'], 'must be true or false').transform((value) => value === 'true' || value === '1');
+
+const httpUrl = z.string().refine((text) => URL.canParse(text) && /^https?:$/.test(new URL(text).protocol), 'must be a URL that begins with http:// or https://')
+  .refine((text) => !URL.canParse(text) || (new URL(text).search === '' && new URL(text).hash === '' && new URL(text).username === ''), 'must have no user, query or fragment')
+  .transform((text) => text.replace(/\/+$/, ''));
+
+const databaseUrl = z.string().regex(/^postgres(?:ql)?:\/\/./, 'must be a URL that begins with postgresql://');
+
+/** One line a variable: what it may be, in the order of the documentation. */
+const variables = z.object({
+  HOST: z.string().regex(/^[\w.:-]+$/, 'must be a host name or an address').default('127.0.0.1'),
+  PORT: whole(0, 65_535).default(3000),
+  PUBLIC_URL: httpUrl.optional(),
+  METRICS_PORT: whole(0, 65_535).optional(),
+  DRAIN_SECONDS: whole(0, 15).optional(),
+  MODE: z.enum(['development', 'production'], 'must be development or production').optional(),
+  DATA_DIR: z.string().default('.data'),
+  DATABASE_URL: databaseUrl.optional(),
+  DB_CONNECTIONS: whole(2, 500).default(16),
+  WRITE_LANES: whole(1, 64).optional(),
+  NAMED_STATEMENTS: flag.default(true),
+  ALLOW_UNSAFE_DATABASE: z.string().default('').transform((text) => text.split(/[\s,]+/).filter((name) => name !== ''))
+    .refine((names) => names.every((name) => /^(?:fsync|synchronous_commit|full_page_writes)$/.test(name)), 'must list names from fsync, synchronous_commit, full_page_writes'),
+  OIDC_ISSUER: httpUrl.optional(),
+  KEYS_FILE: z.string().optional(),
+  LOG_LEVEL: z.enum(logLevels, `must be one of ${logLevels.join(', ')}`).optional(),
+});
+
+/** Variables that are secrets or hold one: NAME_FILE names a file to read the value from, as Docker and Kubernetes mount them. */
+const secrets = ['DATABASE_URL'] as const;
+
+/** The configuration, complete and frozen. */
+export interface Config {
+  readonly mode: 'development' | 'production';
+  readonly host: string;
+  /** 0: a free port. */
+  readonly port: number;
+  /** The base URL that clients use, where a proxy stands in front. */
+  readonly publicUrl: string | undefined;
+  /** How long a stopping service still answers after it has reported that it is not ready: twice the period of the balancer's probe. */
+  readonly drainMs: number;
+  /** Port of the metrics on the loopback address; 0: a free port. */
+  readonly metricsPort: number;
+  readonly dataDir: string;
+  /** Undefined: the built-in PostgreSQL. */
+  readonly databaseUrl: string | undefined;
+  readonly connections: number;
+  /** Write transactions at the same time; undefined: the store's own choice. */
+  readonly writeLanes: number | undefined;
+  readonly namedStatements: boolean;
+  /** Settings of the database whose risk of losing acknowledged writes the operator accepts. */
+  readonly allowUnsafeDatabase: readonly string[];
+  /** An authorization server of the operator's; undefined: the service's own. */
+  readonly oidcIssuer: string | undefined;
+  /** Who issues the access tokens: `oidcIssuer`, or the service itself below `publicUrl` or its address. */
+  readonly issuer: string;
+  /** Signing keys of the service's own authorization server. */
+  readonly keysFile: string;
+  readonly logLevel: (typeof logLevels)[number];
+}
+
+/**
+ * Reads and checks the configuration.
+ * @throws StartRefusal with one line for each variable that is wrong; a value is never repeated, it may be a secret
+ */
+export function loadConfig(env: Environment = environment()): Config {
+  const wrong: string[] = [];
+  const given: Record<string, string> = {};
+  for (const name of Object.keys(variables.shape)) {
+    const value = env[name]?.trim();
+    if (value) given[name] = value; // an empty variable is one that is not set
+  }
+  for (const name of secrets) readSecret(name, env, given, wrong);
+  const parsed = variables.safeParse(given);
+  if (!parsed.success) wrong.push(...parsed.error.issues.map((issue) => `${String(issue.path[0])} ${issue.message}`));
+  else wrong.push(...contradictions(parsed.data));
+  if (!parsed.success || wrong.length > 0) throw new StartRefusal([...new Set(wrong)].join('\n'));
+  const values = parsed.data;
+  const mode = modeOf(values);
+  return Object.freeze({
+    mode,
+    host: values.HOST,
+    port: values.PORT,
+    publicUrl: values.PUBLIC_URL,
+    drainMs: 1000 * (values.DRAIN_SECONDS ?? (mode === 'development' ? 0 : 5)),
+    metricsPort: values.METRICS_PORT ?? (values.PORT === 0 || values.PORT === 65_535 ? 0 : values.PORT + 1),
+    dataDir: resolve(values.DATA_DIR),
+    databaseUrl: values.DATABASE_URL,
+    connections: values.DB_CONNECTIONS,
+    writeLanes: values.WRITE_LANES,
+    namedStatements: values.NAMED_STATEMENTS,
+    allowUnsafeDatabase: Object.freeze(values.ALLOW_UNSAFE_DATABASE),
+    oidcIssuer: values.OIDC_ISSUER,
+    issuer: values.OIDC_ISSUER ?? `${values.PUBLIC_URL ?? `http://${values.HOST.includes(':') ? `[${values.HOST}]` : values.HOST}:${values.PORT}`}/oauth`,
+    keysFile: resolve(values.KEYS_FILE ?? join(values.DATA_DIR, 'keys.json')),
+    logLevel: values.LOG_LEVEL ?? (mode === 'development' ? 'warn' : 'info'),
+  });
+}
+
+type Values = z.infer<typeof variables>;
+
+/** Development only where nobody else can reach the service and nothing says that it is meant for others. */
+function modeOf(values: Values): Config['mode'] {
+  const exposed = !loopback.has(values.HOST) || values.OIDC_ISSUER !== undefined || values.PUBLIC_URL !== undefined;
+  return values.MODE ?? (exposed ? 'production' : 'development');
+}
+
+function contradictions(values: Values): string[] {
+  const found: string[] = [];
+  if (values.MODE === 'development' && !loopback.has(values.HOST)) found.push('MODE may be development only with a loopback HOST: its credentials are known to everybody');
+  if (values.METRICS_PORT !== undefined && values.METRICS_PORT !== 0 && values.METRICS_PORT === values.PORT) found.push('METRICS_PORT must be another port than PORT');
+  if (values.PUBLIC_URL === undefined && !loopback.has(values.HOST)) found.push('PUBLIC_URL must be set when HOST is not a loopback address: links and tokens carry it');
+  return found;
+}
+
+function readSecret(name: string, env: Environment, given: Record<string, string>, wrong: string[]): void {
+  const file = env[`${name}_FILE`]?.trim();
+  if (!file) return;
+  if (given[name] !== undefined) {
+    wrong.push(`${name} and ${name}_FILE exclude each other: set one`);
+    return;
+  }
+  try {
+    const value = readFileSync(file, 'utf8').trim();
+    if (value === '') wrong.push(`${name}_FILE names an empty file`);
+    else given[name] = value;
+  } catch (error) {
+    wrong.push(`${name}_FILE cannot be read (${(error as NodeJS.ErrnoException).code})`);
+  }
+}

@@ -1,0 +1,4 @@
+import { createApp } from './app.ts';
+import { runService } from './process.ts';
+
+await runService(createApp);
