@@ -77,6 +77,8 @@ export interface Config {
   /** Signing keys of the service's own authorization server. */
   readonly keysFile: string;
   readonly logLevel: (typeof logLevels)[number];
+  /** npm started this process: a signal that ends npm does not reach it through the shell between them. */
+  readonly startedByNpm: boolean;
 }
 
 /**
@@ -114,6 +116,7 @@ export function loadConfig(env: Environment = environment()): Config {
     issuer: values.OIDC_ISSUER ?? `${values.PUBLIC_URL ?? `http://${values.HOST.includes(':') ? `[${values.HOST}]` : values.HOST}:${values.PORT}`}/oauth`,
     keysFile: resolve(values.KEYS_FILE ?? join(values.DATA_DIR, 'keys.json')),
     logLevel: values.LOG_LEVEL ?? (mode === 'development' ? 'warn' : 'info'),
+    startedByNpm: env['npm_lifecycle_event'] !== undefined,
   });
 }
 

@@ -45,6 +45,17 @@ class Ending {
     this.#undo.push(undo);
   }
 
+  /** Stops when the parent process ends: a signal to npm kills the shell that npm started, and the shell passes nothing on. */
+  followParent(): void {
+    const parent = process.ppid;
+    const watch = setInterval(() => {
+      if (process.ppid === parent) return;
+      clearInterval(watch);
+      this.#signal('parent-ended');
+    }, 250);
+    watch.unref();
+  }
+
   #signal(signal: string): void {
     if (this.#begun === 0) {
       this.#log.info({ event: 'stopping', signal });
@@ -109,6 +120,7 @@ export async function runService(createApp: CreateApp, env?: Environment): Promi
   }
   const log = openLog(config.logLevel);
   const ending = new Ending(log);
+  if (config.startedByNpm) ending.followParent();
   const started = performance.now();
   try {
     const database = await openStore(config, log, ending);

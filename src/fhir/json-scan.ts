@@ -12,6 +12,7 @@ interface Container {
   index: number;
 }
 
+// oxlint-disable-next-line no-control-regex -- JSON excludes these characters from strings
 const token = /[ \t\n\r]*(?:("(?:[^"\\\u0000-\u001f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*")|(-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null)|([{}[\],:]))/y;
 
 /** Names that may be repeated in a message: element names, not something a person typed. */

@@ -268,8 +268,8 @@ class Validation {
   }
 
   #hold(invariants: Node['invariants'], value: unknown): void {
-    for (const { key, text, holds } of invariants) {
-      if (!holds(value as never, this.#resource)) this.#report('invariant', `${text} (${key}).`);
+    for (const invariant of invariants) {
+      if (!invariant.holds(value as never, this.#resource)) this.#report('invariant', `${invariant.text} (${invariant.key}).`);
     }
   }
 

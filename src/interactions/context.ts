@@ -1,4 +1,5 @@
 import type { Resource } from '../fhir/resource.ts';
+import type { Registry } from '../outcomes/registry.ts';
 import type { Visibility } from '../fhir/visibility.ts';
 import type { AuditLog } from '../store/audit.ts';
 import type { Committer } from '../store/commit.ts';
@@ -14,6 +15,8 @@ export interface Parts {
   readonly baseUrl: string;
   /** Signs paging tokens. */
   readonly pageKey: Buffer;
+  /** The instruments of this deployment. */
+  readonly registry: Registry;
   /** @returns the Questionnaire with this canonical (with or without version) where it is stored here. */
   readonly questionnaire: (canonical: string) => Promise<Resource | undefined>;
 }

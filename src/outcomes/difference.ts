@@ -1,5 +1,5 @@
-import { isLater, seriesOf, episodeAt, type Series, type Valid } from './baseline.ts';
-import type { Change, DeriveContext, DerivedWrite } from './derive.ts';
+import { episodeAt, isLater, seriesOf, type Valid } from './baseline.ts';
+import type { Change, DeriveContext, DerivedWrite } from './derived-write.ts';
 import { changeObservations, safetyItemObservation, scoreObservation, type ObservationStatus } from './observations.ts';
 import type { Episode, PatientRecord, Score } from './record.ts';
 import type { Scale } from './registry.ts';
@@ -17,21 +17,22 @@ interface Fact {
 }
 
 function factsOf(record: PatientRecord, scale: Scale): Map<string, Fact> {
+  const baselines = new Map<string, Valid>();
+  for (const series of seriesOf(record, scale.key)) {
+    for (const score of series.scores) if (isLater(score, series)) baselines.set(score.id, series.baseline);
+  }
   const facts = new Map<string, Fact>();
-  const series = seriesOf(record, scale.key);
-  let current = 0;
   for (const score of record.scores.get(scale.key) ?? []) {
     const { status, panel } = score.data;
-    const scored = panel && (score.value !== null || status === 'completed' || status === 'amended');
-    const episode = score.at === null ? null : episodeAt(record.episodes, score.at);
-    while (current < series.length - 1 && series[current]!.episode !== episode) current += 1;
-    facts.set(score.id, { score, episode, scored, baseline: baselineFor(score, series[current]) });
+    facts.set(score.id, {
+      score,
+      episode: score.at === null ? null : episodeAt(record.episodes, score.at),
+      scored: panel && (score.value !== null || status === 'completed' || status === 'amended'),
+      baseline: baselines.get(score.id) ?? null,
+    });
   }
   return facts;
 }
-
-const baselineFor = (score: Score, series: Series | undefined): Valid | null =>
-  (series !== undefined && score.value !== null && score.at !== null && isLater(score as Valid, series) ? series.baseline : null);
 
 /** Adds to `writes` what turns the Observations of `before` into those of `after`. */
 export function observationWrites(writes: DerivedWrite[], scale: Scale, before: PatientRecord, after: PatientRecord, change: Change, context: DeriveContext): void {

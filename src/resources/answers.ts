@@ -66,7 +66,7 @@ export function faultOfAnswer(answer: QuestionnaireResponseItemAnswer, question:
   if (listed !== undefined && !listed.some((coding) => sameCoding(coding, value.value as Coding))) {
     return { code: 'code-invalid', text: `The answer to "${question.linkId}" must be in the value set of the question.` };
   }
-  if (question.maxLength !== undefined && typeof value.value === 'string' && [...value.value].length > question.maxLength) {
+  if (question.maxLength !== undefined && typeof value.value === 'string' && Array.from(value.value).length > question.maxLength) {
     return { code: 'too-long', text: `The answer to "${question.linkId}" must have at most ${question.maxLength} characters.` };
   }
   return undefined;

@@ -13,7 +13,7 @@ import * as load from './load.ts';
 import { matching } from './search.ts';
 import { Staging, type Loaded } from './staging.ts';
 import type { Current, Unit, WriteRequest, Written } from './unit.ts';
-import { loadReachable } from './visible.ts';
+import { loadReachable } from './read.ts';
 import { Superseding, writeEffects } from './write.ts';
 
 interface Waiting {

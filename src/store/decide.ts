@@ -1,5 +1,5 @@
 import { hash64 } from '../fhir/search-parameters.ts';
-import { problem } from '../fhir/outcome.ts';
+import { problem, type Problem } from '../fhir/outcome.ts';
 import type { Resource } from '../fhir/resource.ts';
 import { servedType } from '../fhir/types.ts';
 import type { Reach, Visibility } from '../fhir/visibility.ts';
@@ -19,6 +19,10 @@ export interface Found {
   /** Patients whose record still holds something. */
   readonly withRecord: ReadonlySet<string>;
 }
+
+/** The refusal of a subject that does not exist or is not visible. */
+export const unknownSubject = (type: string): Problem =>
+  problem('invalid', 'not-found', 'The subject is not known here. Create the Patient first, or in the same transaction.', `${type}.${servedType(type)?.patient ?? 'subject'}`);
 
 const gone = (type: string): never => {
   throw problem('not-found', 'not-found', `No such ${type}.`);
@@ -45,10 +49,7 @@ function admitNew(unit: Unit, found: Found, staging: Staging, type: string, writ
   const patient = staging.current(type, written.id)!.patient;
   if (reaches(unit.visibility.reach, found.reachable, type, patient)) return;
   // The same words as for a subject that does not exist: whether it exists is not for this caller to know.
-  const element = servedType(type)?.patient;
-  if (servedType(type)?.access === 'patient' && element !== undefined) {
-    throw problem('invalid', 'not-found', 'The subject is not known here. Create the Patient first, or in the same transaction.', `${type}.${element}`);
-  }
+  if (servedType(type)?.access === 'patient' && servedType(type)?.patient !== undefined) throw unknownSubject(type);
   throw problem('forbidden', 'forbidden', `This access does not allow to create a ${type}.`);
 }
 
@@ -70,6 +71,8 @@ function create(write: Extract<WriteRequest, { kind: 'create' }>, at: number, un
   const identity = responseIdentity(write.incoming.value);
   const twin = found.identified.get(at) ?? (identity === null ? undefined : staging.identified(identity));
   if (twin !== undefined) {
+    // Who may not see the twin is told what a new response of theirs would be told, not that there is one.
+    if (!unit.internal && !visibleRow(unit.visibility, found.reachable, twin)) throw unknownSubject('QuestionnaireResponse');
     if (staging.sameContent(twin, write.incoming)) return existing(twin);
     throw problem('conflict', 'duplicate', `A QuestionnaireResponse with this identifier exists with other content. To amend it, PUT ${twin.type}/${twin.id}.`, 'QuestionnaireResponse.identifier');
   }
@@ -90,7 +93,7 @@ export function responseIdentity(resource: Resource): { patient: string; code: s
 
 function stage(type: string, id: string, incoming: Incoming, unit: Unit, staging: Staging, previous: Resource | undefined): Written {
   if (!unit.internal) {
-    const issues = checkWrite(previous, incoming.value, { patientContext: unit.visibility.reach.kind === 'patient' });
+    const issues = checkWrite(previous, incoming.value);
     if (issues.some(({ severity }) => severity === 'error' || severity === 'fatal')) throw refused(issues);
   }
   return staging.put(type, id, incoming);
@@ -127,7 +130,7 @@ function remove(write: Extract<WriteRequest, { kind: 'delete' }>, unit: Unit, fo
   }
   checkVersion(type, current, write.ifMatch);
   if (!current.live) return absent;
-  const issues = checkWrite(JSON.parse(current.body!) as Resource, null, { patientContext: unit.visibility.reach.kind === 'patient' });
+  const issues = checkWrite(JSON.parse(current.body!) as Resource, null);
   if (issues.length > 0 && !unit.internal) throw refused(issues);
   if (type === 'Patient' && found.withRecord.has(id)) {
     throw problem('conflict', 'conflict', 'This Patient has a record here; a Patient is deleted after everything in the record.');

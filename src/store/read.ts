@@ -62,3 +62,15 @@ export async function readCanonical(connection: Connection, urlParameter: number
     order by (r.status = 'active') desc, r.rid desc limit 1`);
   return rows[0]?.body;
 }
+
+/**
+ * @returns rids of those Patients among `ids` whom the caller may reach, whatever types the caller's scopes grant:
+ * a write needs to know whose record it enters, not to read the Patient.
+ */
+export async function loadReachable(connection: Connection, visibility: Visibility, ids: readonly string[]): Promise<Set<bigint>> {
+  if (ids.length === 0) return new Set();
+  const reachOnly: Visibility = { ...visibility, restricted: true, grants: new Map([['Patient', new Set(['r'] as const)]]) };
+  const rows = await run<{ rid: bigint }>(connection, sql`
+    select r.rid from resource r where r.type = 'Patient' and r.live and r.id = any(${ids}) and ${visiblePredicate(reachOnly, 'Patient', 'r')}`);
+  return new Set(rows.map(({ rid }) => rid));
+}

@@ -5,7 +5,7 @@ import type { Visibility } from '../fhir/visibility.ts';
 /** A resource on its way into the store: `value` is what rules read, `stored` what is written (numbers keep their text). */
 export interface Incoming {
   readonly value: Resource;
-  readonly stored: unknown;
+  readonly stored: Readonly<Record<string, unknown>>;
 }
 
 /** One write as an interaction asks for it. Nothing in it is trusted to be current: the transaction decides. */

@@ -212,6 +212,19 @@ t.test('the same signal twice at once is one Ctrl-C; a later second one ends the
   t.notOk(server !== undefined && alive(server), 'PostgreSQL was told to stop even so');
 });
 
+t.test('stops when npm is ended, though the shell between them passes no signal on', async (t) => {
+  const folder = dataFolder(t);
+  const shell = await start(t, { DATA_DIR: folder, npm_lifecycle_event: 'start' }, ['sh', '-c', `"${process.execPath}" "${program}"; true`]);
+  const server = serverOf(folder) ?? 0;
+  const answer = ask(shell, '/slow');
+  await delay(100);
+  shell.child.kill('SIGTERM'); // the shell dies of it; `ended` waits until its output is closed by the service too
+  t.match(await answer, { status: 200 });
+  await shell.ended;
+  t.match(shell.output().err, /"event":"stopping","signal":"parent-ended"/);
+  t.notOk(alive(server));
+});
+
 t.test('an error nobody caught ends the process with exit code 1, an event without its text, and no PostgreSQL left', async (t) => {
   const folder = dataFolder(t);
   const running = await start(t, { DATA_DIR: folder });
