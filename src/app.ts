@@ -1,0 +1,100 @@
+import { readFileSync } from 'node:fs';
+import { authorizationPath, smartConfiguration } from './auth/smart-configuration.ts';
+import { tokenVerifier } from './auth/token.ts';
+import type { Config } from './config.ts';
+import { authorizationServer, type AuthorizationServer } from './http/authorization-server.ts';
+import type { Service } from './http/funnel.ts';
+import { createMetrics, serveMetrics } from './http/metrics.ts';
+import { httpServer, type Answered } from './http/server.ts';
+import { readInstruments } from './instruments.ts';
+import { capabilityStatement } from './interactions/capabilities.ts';
+import { questionnaireFinder } from './interactions/questionnaires.ts';
+import { issuerKeys } from './jobs/outbound.ts';
+import { failure, type Log } from './log.ts';
+import { shippedResources } from './outcomes/questionnaires.ts';
+import { instrumentRegistry } from './outcomes/registry.ts';
+import type { App } from './process.ts';
+import { readShipped } from './shipped.ts';
+import { AuditLog } from './store/audit.ts';
+import { Committer } from './store/commit.ts';
+import type { Database } from './store/database.ts';
+import { pageKey } from './store/setting.ts';
+import { storeShipped } from './store/shipped.ts';
+
+const version = (JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }).version;
+const device = `Device/intersession-${version}`;
+
+/** How long a changed Questionnaire may go unnoticed by another process. */
+const questionnaireTtlMs = 10_000;
+
+/**
+ * The composition root: builds every part around an open, migrated database and joins them. The only file that knows all of them.
+ */
+export async function createApp({ config, database, log }: { config: Config; database: Database; log: Log }): Promise<App> {
+  const metrics = createMetrics(database.pool);
+  const registry = instrumentRegistry(readInstruments(new URL('../schemas/instruments/', import.meta.url)));
+  const committer = new Committer({
+    database, rules: { registry, device }, lanes: config.writeLanes ?? 2, queueLimit: 2000, observer: { batch: (units) => metrics.batch(units) },
+  });
+  await storeShipped(database, committer, [...shippedResources(registry), ...readShipped(new URL('../schemas/', import.meta.url), version)]);
+  const parts = {
+    database, committer, registry,
+    audit: new AuditLog(database),
+    pageKey: await pageKey(database),
+    questionnaire: questionnaireFinder(database, questionnaireTtlMs, () => performance.now()),
+  };
+  let service: Service | undefined;
+  let authorization: AuthorizationServer | undefined;
+  let metricsServer: Awaited<ReturnType<typeof serveMetrics>> | undefined;
+  let issuer = config.issuer;
+  let draining = false;
+  const server = httpServer({
+    service: () => service,
+    ready: async () => !draining && service !== undefined && (await canWrite(database)),
+    smartConfiguration: () => smartConfiguration(issuer),
+    authorization: () => authorization?.handle,
+    answered: (event) => report(event, log, metrics),
+    failed: (requestId, error) => log.error({ event: 'failed', requestId, ...failure(error) }),
+  });
+  return {
+    async listen() {
+      const port = await server.listen(config.host, config.port);
+      metricsServer = await serveMetrics(metrics, config.metricsPort);
+      const origin = config.publicUrl ?? `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${port}`;
+      const baseUrl = `${origin}/fhir/R4`;
+      const now = (): number => Date.now();
+      if (config.oidcIssuer === undefined) {
+        issuer = `${origin}${authorizationPath}`;
+        authorization = await authorizationServer({ issuer, audience: baseUrl, keysFile: config.keysFile, mode: config.mode, now, report: (error) => log.error({ event: 'authorization-failed', ...failure(error) }) });
+      }
+      const keys = authorization?.keys ?? (await issuerKeys(issuer));
+      const authenticate = tokenVerifier({ issuer, audience: baseUrl, keys, now });
+      const capabilities = capabilityStatement({ baseUrl, version, date: new Date(now()).toISOString(), tokenEndpoint: authorization?.metadata.token_endpoint });
+      service = { ...parts, baseUrl, authenticate, capabilities };
+      return { url: baseUrl };
+    },
+    async drain() {
+      draining = true;
+    },
+    async close() {
+      await server.close();
+      await metricsServer?.close();
+    },
+  };
+}
+
+/** Ready means: the database answers within its time and would take a write. */
+async function canWrite(database: Database): Promise<boolean> {
+  try {
+    const late = new Promise<[]>((resolve) => { setTimeout(() => resolve([]), 1000).unref(); });
+    const rows = await Promise.race([database.query<{ writable: boolean }>('select not pg_is_in_recovery() as writable', []), late]);
+    return rows[0]?.writable === true;
+  } catch {
+    return false;
+  }
+}
+
+function report(event: Answered, log: Log, metrics: ReturnType<typeof createMetrics>): void {
+  metrics.request(event.interaction, event.type ?? '', event.status, event.ms / 1000);
+  log.info({ event: 'request', requestId: event.requestId, method: event.method, interaction: event.interaction, type: event.type, status: event.status, ms: Math.round(event.ms * 10) / 10 });
+}

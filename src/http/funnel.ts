@@ -1,0 +1,88 @@
+import { authorize, visibility } from '../auth/decide.ts';
+import { bearerToken } from '../auth/bearer.ts';
+import type { Caller } from '../auth/token.ts';
+import { Problem } from '../fhir/outcome.ts';
+import type { Visibility } from '../fhir/visibility.ts';
+import { accessRows } from '../interactions/access-log.ts';
+import type { Answer, Context, Parts } from '../interactions/context.ts';
+import { perform } from '../interactions/perform.ts';
+import { route, verbOf, type Interaction } from '../interactions/route.ts';
+import { formOf, header, idempotencyKeyOf, ifMatchOf, negotiate, preferences, requireMediaType, type Incoming } from './request.ts';
+import { statusOf } from './respond.ts';
+
+/** What the journey needs beside the request. */
+export interface Service extends Parts {
+  readonly authenticate: (token: string) => Promise<Caller>;
+  /** The CapabilityStatement as text. */
+  readonly capabilities: string;
+}
+
+/** What became of a request, for the response and for the event that reports it. */
+export interface Journey { readonly answer: Answer; readonly interaction: Interaction | null }
+
+/**
+ * The whole journey of a request, one stage a line. A stage refuses by throwing a Problem; nothing travels back.
+ * Up to `perform` no database connection is taken (test/http/funnel.test.ts proves it).
+ */
+export async function journey(service: Service, request: Incoming): Promise<Journey> {
+  negotiate(request);                                                      // 406
+  if (isPublic(request)) return { answer: capabilities(service), interaction: { kind: 'capabilities' } };
+  const caller = await service.authenticate(bearerToken(header(request, 'authorization'))); // 401
+  const interaction = routed(request);                                     // 400 404 405 415
+  const visible = visibility(caller);                                      // 403
+  const context = contextOf(service, request, caller, visible);            // 400
+  try {
+    permit(visible, interaction);                                          // 403
+    const answer = await perform(context, interaction, request.body, statusOf); // 400 404 409 410 412 422 503
+    return { answer, interaction };
+  } catch (error) {
+    if (error instanceof Problem) await logRefusal(context, interaction, error);
+    throw error;
+  }
+}
+
+/** The CapabilityStatement is the only part of the API that anybody may read. */
+function isPublic({ method, path }: Incoming): boolean {
+  return (method === 'GET' || method === 'HEAD') && path.replace(/^\/|\/$/g, '') === 'metadata';
+}
+
+function capabilities(service: Service): Answer {
+  return { status: 200, body: service.capabilities };
+}
+
+/** Tells the interaction from method and URL, and checks that a body is of the type it takes. */
+function routed(request: Incoming): Interaction {
+  const isForm = request.method === 'POST' && /\/?_search$/.test(request.path);
+  if (isForm && request.body !== '') requireMediaType(request, 'form');
+  const interaction = route(request.method, request.path, request.query, isForm ? formOf(request.body) : undefined);
+  if (interaction.kind === 'patch') requireMediaType(request, 'patch');
+  else if (/^(create|update|conditional-update|bundle)$/.test(interaction.kind) || (interaction.kind === 'operation' && request.body !== '')) requireMediaType(request, 'resource');
+  return interaction;
+}
+
+function contextOf(service: Service, request: Incoming, caller: Caller, visible: Visibility): Context {
+  const agent = caller.fhirUser ?? (caller.patient === undefined ? undefined : `Patient/${caller.patient}`);
+  return {
+    database: service.database, committer: service.committer, audit: service.audit, baseUrl: service.baseUrl, pageKey: service.pageKey, questionnaire: service.questionnaire, registry: service.registry,
+    visibility: visible,
+    requester: { client: caller.client, agent, requestId: request.id, address: request.address },
+    prefer: preferences(request),
+    ifMatch: ifMatchOf(request),
+    ifNoneMatch: header(request, 'if-none-match'),
+    ifModifiedSince: header(request, 'if-modified-since'),
+    ifNoneExist: header(request, 'if-none-exist'),
+    idempotencyKey: idempotencyKeyOf(request),
+  };
+}
+
+function permit(visible: Visibility, interaction: Interaction): void {
+  const needs = verbOf(interaction);
+  if (needs !== null) authorize(visible, needs.type, needs.verb);
+}
+
+/** An attempt that was refused is part of the access log; a request that could not be understood is not an attempt. */
+async function logRefusal(context: Context, interaction: Interaction, refusal: Problem): Promise<void> {
+  if (refusal.kind !== 'forbidden' && refusal.kind !== 'not-found') return;
+  const { type, id } = interaction as { type?: string; id?: string };
+  await context.audit.record(accessRows(context, { interaction: interaction.kind, type, id, outcome: '4', action: 'E' }));
+}

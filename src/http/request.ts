@@ -1,0 +1,108 @@
+import { problem } from '../fhir/outcome.ts';
+import type { Preferences } from '../interactions/context.ts';
+import type { Query } from '../interactions/route.ts';
+
+/** A request as it came off the wire: nothing of it is trusted yet. */
+export interface Incoming {
+  readonly id: string;
+  readonly method: string;
+  /** Below the FHIR base, undecoded, without query. */
+  readonly path: string;
+  /** After `?`, undecoded. */
+  readonly query: string;
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+  /** Body text; '' when there is none. */
+  readonly body: string;
+  readonly address: string;
+}
+
+/** @returns the one value of a header; several lines of it are refused where only one can be meant. */
+export function header(request: Incoming, name: string): string | undefined {
+  const value = request.headers[name];
+  return Array.isArray(value) ? value.join(', ') : value;
+}
+
+const jsonTypes = new Set(['application/fhir+json', 'application/json', 'text/json', 'json', 'application/*', '*/*', 'text/*']);
+const formatNames = new Set(['json', 'application/json', 'application/fhir+json', 'application/fhir json', 'text/json']);
+
+const notAcceptable = () => problem('not-acceptable', 'not-supported', 'This service speaks JSON: Accept application/fhir+json (XML and others are not available).');
+
+/**
+ * Content negotiation (http://hl7.org/fhir/R4/http.html#mime-type): `_format` before `Accept`.
+ * @throws Problem `not-acceptable` when nothing that the client takes is JSON.
+ */
+export function negotiate(request: Incoming): void {
+  const format = new URLSearchParams(request.query).get('_format');
+  if (format !== null) {
+    if (!formatNames.has(format.split(';')[0]!.trim().toLowerCase())) throw notAcceptable();
+    return;
+  }
+  const accept = header(request, 'accept');
+  if (accept === undefined || accept.trim() === '') return;
+  const acceptable = accept.split(',').some((range) => {
+    const [type, ...parameters] = range.split(';').map((part) => part.trim().toLowerCase());
+    const refused = parameters.some((parameter) => /^q=0(\.0*)?$/.test(parameter));
+    const version = parameters.find((parameter) => parameter.startsWith('fhirversion='));
+    return jsonTypes.has(type!) && !refused && (version === undefined || /^fhirversion="?4\.0"?$/.test(version));
+  });
+  if (!acceptable) throw notAcceptable();
+}
+
+const mediaTypes: Readonly<Record<string, readonly string[]>> = {
+  resource: ['application/fhir+json', 'application/json'],
+  patch: ['application/json-patch+json'],
+  form: ['application/x-www-form-urlencoded'],
+};
+
+/**
+ * Checks that the body is of the media type that the interaction takes. The exact header is checked here, never by a
+ * framework's schema (security.md 3: four bypasses by case, blanks or garbage).
+ * @throws Problem `unsupported-media-type` that names what would be taken.
+ */
+export function requireMediaType(request: Incoming, kind: 'resource' | 'patch' | 'form'): void {
+  const [type, ...parameters] = (header(request, 'content-type') ?? '').split(';').map((part) => part.trim().toLowerCase());
+  const charset = parameters.find((parameter) => parameter.startsWith('charset='));
+  const version = parameters.find((parameter) => parameter.startsWith('fhirversion='));
+  const allowed = mediaTypes[kind]!;
+  if (!allowed.includes(type!) || (charset !== undefined && !/^charset="?utf-?8"?$/.test(charset)) || (version !== undefined && !/^fhirversion="?4\.0"?$/.test(version))) {
+    throw problem('unsupported-media-type', 'not-supported', `Send Content-Type ${allowed.join(' or ')}, in UTF-8.`);
+  }
+}
+
+/** Name-value pairs of an x-www-form-urlencoded body. */
+export const formOf = (body: string): Query => [...new URLSearchParams(body)];
+
+/** `Prefer` (http://hl7.org/fhir/R4/http.html#ops, search.html#errors); what is not understood is ignored, as RFC 7240 says. */
+export function preferences(request: Incoming): Preferences {
+  const prefer = header(request, 'prefer') ?? '';
+  const returned = /(?:^|[,;\s])return\s*=\s*"?(minimal|representation|OperationOutcome)"?/i.exec(prefer)?.[1]?.toLowerCase();
+  const handling = /(?:^|[,;\s])handling\s*=\s*"?(strict|lenient)"?/i.exec(prefer)?.[1]?.toLowerCase();
+  return {
+    ...(returned === undefined ? {} : { return: returned === 'operationoutcome' ? 'OperationOutcome' as const : (returned as 'minimal' | 'representation') }),
+    handling: handling === 'lenient' ? 'lenient' : 'strict',
+  };
+}
+
+/**
+ * The version that `If-Match` names.
+ * @throws Problem `malformed` for anything but one version ETag: an update must know which version it changes.
+ */
+export function ifMatchOf(request: Incoming): number | undefined {
+  const text = header(request, 'if-match');
+  if (text === undefined) return undefined;
+  const version = /^(?:W\/)?"(\d{1,9})"$/.exec(text.trim())?.[1];
+  if (version === undefined) throw problem('malformed', 'value', 'If-Match must be one ETag of this service, such as W/"3".', 'http.If-Match');
+  return Number(version);
+}
+
+/**
+ * `Idempotency-Key` (IETF draft-ietf-httpapi-idempotency-key-header).
+ * @throws Problem `malformed` when it is empty or longer than 255 visible ASCII characters.
+ */
+export function idempotencyKeyOf(request: Incoming): string | undefined {
+  const text = header(request, 'idempotency-key');
+  if (text === undefined) return undefined;
+  const key = text.trim().replace(/^"(.*)"$/, '$1');
+  if (!/^[\x21-\x7e]{1,255}$/.test(key)) throw problem('malformed', 'value', 'Idempotency-Key must be 1 to 255 visible ASCII characters.', 'http.Idempotency-Key');
+  return key;
+}

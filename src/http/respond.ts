@@ -1,0 +1,46 @@
+import { prettyJson } from '../fhir/json-pretty.ts';
+import { operationOutcome, problem, Problem, type ProblemKind } from '../fhir/outcome.ts';
+import type { Answer } from '../interactions/context.ts';
+import type { Incoming } from './request.ts';
+
+/** The one table from kinds of refusal to HTTP status (http://hl7.org/fhir/R4/http.html). */
+const statuses: Readonly<Record<ProblemKind, number>> = {
+  malformed: 400,
+  'not-supported': 400,
+  unauthenticated: 401,
+  forbidden: 403,
+  'not-found': 404,
+  'method-not-allowed': 405,
+  'not-acceptable': 406,
+  conflict: 409,
+  gone: 410,
+  'precondition-failed': 412,
+  'too-large': 413,
+  'unsupported-media-type': 415,
+  invalid: 422,
+  internal: 500,
+  'too-costly': 503,
+  unavailable: 503,
+};
+
+/** @returns the HTTP status of a Problem. */
+export const statusOf = ({ kind }: Problem): number => statuses[kind];
+
+/** @returns the answer that says a refusal. */
+export function refusalAnswer(refusal: Problem): Answer {
+  return { status: statusOf(refusal), headers: refusal.headers, body: JSON.stringify(operationOutcome(refusal.issues)) };
+}
+
+/** A defect of the service: nothing of it is told, the request id finds it in the log. */
+export function defect(requestId: string): Problem {
+  return problem('internal', 'exception', `The service failed on this request. Its log has it under ${requestId}.`);
+}
+
+/** The bytes and headers of an answer. `_pretty=true` indents; numbers stay as they are written. */
+export function represent(request: Incoming, answer: Answer): { status: number; headers: Record<string, string>; body: string } {
+  const headers: Record<string, string> = { 'x-request-id': request.id, 'cache-control': 'no-store', ...answer.headers };
+  if (answer.body === undefined) return { status: answer.status, headers, body: '' };
+  headers['content-type'] ??= 'application/fhir+json; charset=utf-8';
+  const pretty = request.query.includes('_pretty=true');
+  return { status: answer.status, headers, body: pretty ? prettyJson(answer.body) : answer.body };
+}

@@ -1,0 +1,153 @@
+import { randomUUID } from 'node:crypto';
+import http, { type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import { problem, Problem } from '../fhir/outcome.ts';
+import type { Interaction } from '../interactions/route.ts';
+import { closeWithIdleSweep } from './closing.ts';
+import { journey, type Service } from './funnel.ts';
+import type { Incoming } from './request.ts';
+import { defect, refusalAnswer, represent } from './respond.ts';
+
+/** Largest body: a transaction of several thousand entries. */
+const bodyLimit = 16 * 1024 * 1024;
+const fhirRoot = '/fhir/R4';
+
+/** Told of every answered request; no content of it. */
+export interface Answered {
+  readonly requestId: string;
+  readonly method: string;
+  readonly interaction: string;
+  readonly type?: string;
+  readonly status: number;
+  readonly ms: number;
+}
+
+export interface ServerOptions {
+  /** The service, or undefined while it is not there yet: requests get 503. */
+  readonly service: () => Service | undefined;
+  readonly ready: () => Promise<boolean>;
+  readonly smartConfiguration: () => unknown;
+  /** The embedded authorization server, where there is one: answers its own paths. */
+  readonly authorization: () => ((request: IncomingMessage, response: ServerResponse) => boolean) | undefined;
+  readonly answered: (event: Answered) => void;
+  readonly failed: (requestId: string, error: unknown) => void;
+}
+
+/** The HTTP side of the service: limits, health, and the one FHIR route that leads into the funnel. */
+export interface HttpServer {
+  listen(host: string, port: number): Promise<number>;
+  close(): Promise<void>;
+}
+
+/** Builds the server; nothing listens yet. */
+export function httpServer(options: ServerOptions): HttpServer {
+  const fastify = Fastify({
+    logger: false,
+    bodyLimit,
+    requestTimeout: 25_000,
+    connectionTimeout: 0,
+    keepAliveTimeout: 72_000, // longer than a proxy's 60 s, so that it is the proxy that closes
+    maxParamLength: 4096,
+    forceCloseConnections: false,
+    return503OnClosing: false, // a request that is there is answered; the listener is what closes
+    // The authorization server reads its own requests, before anything is parsed here.
+    serverFactory: (handler) => createServer(options, handler),
+  });
+  acceptBodies(fastify);
+  fastify.setErrorHandler((error, request, reply) => { void sendFramework(options, error, request, reply); });
+  fastify.setNotFoundHandler((request, reply) => send(reply, { id: requestId(request) }, problem('not-found', 'not-found', `There is nothing at this path. The FHIR API is at ${fhirRoot}.`)));
+  fastify.get('/health/live', (_request, reply) => reply.send({ status: 'live' }));
+  fastify.get('/health/ready', async (_request, reply) => {
+    const ready = await options.ready();
+    return reply.code(ready ? 200 : 503).send({ status: ready ? 'ready' : 'not ready' });
+  });
+  for (const path of ['/.well-known/smart-configuration', `${fhirRoot}/.well-known/smart-configuration`]) {
+    fastify.get(path, (_request, reply) => reply.header('access-control-allow-origin', '*').send(options.smartConfiguration()));
+  }
+  const handler = (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => handle(options, request, reply);
+  for (const url of [fhirRoot, `${fhirRoot}/*`]) fastify.route({ method: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'], url, handler });
+  return {
+    async listen(host, port) {
+      await fastify.listen({ host, port });
+      const address = fastify.server.address();
+      return typeof address === 'object' && address !== null ? address.port : port;
+    },
+    close: () => closeWithIdleSweep(fastify.server, () => fastify.close()),
+  };
+}
+
+function createServer(options: ServerOptions, handler: (request: IncomingMessage, response: ServerResponse) => void): Server {
+  return http.createServer({ requestTimeout: 25_000, headersTimeout: 15_000, keepAliveTimeout: 72_000, maxHeaderSize: 32 * 1024 }, (request, response) => {
+    if (options.authorization()?.(request, response) === true) return;
+    handler(request, response);
+  });
+}
+
+/** Bodies arrive as text, whatever they claim to be: the funnel checks the claim and parses once. */
+function acceptBodies(fastify: FastifyInstance): void {
+  fastify.removeAllContentTypeParsers();
+  fastify.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => {
+    try {
+      done(null, utf8.decode(body as Buffer));
+    } catch {
+      done(problem('malformed', 'invalid', 'The body is not UTF-8.'), undefined);
+    }
+  });
+}
+const utf8 = new TextDecoder('utf-8', { fatal: true });
+
+const idForm = /^[\w.-]{1,64}$/;
+
+/** The client's own X-Request-Id where it is one, so that both logs can be joined. */
+function requestId(request: FastifyRequest): string {
+  const given = request.headers['x-request-id'];
+  return typeof given === 'string' && idForm.test(given) ? given : randomUUID();
+}
+
+function incomingOf(request: FastifyRequest): Incoming {
+  const url = request.raw.url!;
+  const mark = url.indexOf('?');
+  const path = (mark < 0 ? url : url.slice(0, mark)).slice(fhirRoot.length);
+  return {
+    id: requestId(request), method: request.method, path, query: mark < 0 ? '' : url.slice(mark + 1),
+    headers: request.headers, body: typeof request.body === 'string' ? request.body : '', address: request.ip,
+  };
+}
+
+async function handle(options: ServerOptions, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+  const started = performance.now();
+  const incoming = incomingOf(request);
+  const service = options.service();
+  let interaction: Interaction | null = null;
+  let answer;
+  try {
+    if (service === undefined) throw problem('unavailable', 'transient', 'The service is starting.', undefined, { 'retry-after': '1' });
+    ({ answer, interaction } = await journey(service, incoming));
+  } catch (error) {
+    if (!(error instanceof Problem)) options.failed(incoming.id, error);
+    else if (error.cause !== undefined) options.failed(incoming.id, error.cause);
+    answer = refusalAnswer(error instanceof Problem ? error : defect(incoming.id));
+  }
+  const { status, headers, body } = represent(incoming, answer);
+  const type = (interaction as { type?: string } | null)?.type;
+  options.answered({ requestId: incoming.id, method: request.method, interaction: interaction?.kind ?? 'none', ...(type === undefined ? {} : { type }), status, ms: performance.now() - started });
+  return reply.code(status).headers(headers).send(body === '' ? undefined : body);
+}
+
+function send(reply: FastifyReply, request: { id: string }, refusal: Problem): FastifyReply {
+  const answer = refusalAnswer(refusal);
+  return reply.code(answer.status).headers({ 'x-request-id': request.id, 'cache-control': 'no-store', 'content-type': 'application/fhir+json; charset=utf-8', ...answer.headers }).send(answer.body);
+}
+
+/** Refusals of Fastify itself (too large, broken framing) in the words of this API. */
+function sendFramework(options: ServerOptions, error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const id = requestId(request);
+  if (error instanceof Problem) return send(reply, { id }, error);
+  const { statusCode, code } = error as { statusCode?: number; code?: string };
+  if (statusCode === 413) return send(reply, { id }, problem('too-large', 'too-long', `A body may have ${bodyLimit / 1024 / 1024} MB at most.`));
+  if (statusCode === 415) return send(reply, { id }, problem('unsupported-media-type', 'not-supported', 'Send Content-Type application/fhir+json.'));
+  if (statusCode !== undefined && statusCode < 500) return send(reply, { id }, problem('malformed', 'invalid', `The request cannot be read (${code ?? statusCode}).`));
+  options.failed(id, error);
+  return send(reply, { id }, defect(id));
+}
+

@@ -1,0 +1,83 @@
+import { canonicalBase } from '../fhir/canonical.ts';
+import { searchParameters, type SearchParameter } from '../fhir/search-parameters.ts';
+import { servedType, servedTypes } from '../fhir/types.ts';
+import { operations } from '../operations/operations.ts';
+
+/** What the statement says of this deployment. */
+export interface Deployment {
+  readonly baseUrl: string;
+  readonly version: string;
+  /** FHIR dateTime since when this statement holds. */
+  readonly date: string;
+  /** Endpoints of the authorization server, where known. */
+  readonly tokenEndpoint?: string;
+}
+
+const reading = ['read', 'vread', 'history-instance', 'history-type', 'search-type'];
+const writing = ['create', 'update', 'patch', 'delete'];
+
+/** Parameters of kinds that the search does not carry out are not stated. */
+const searchable = ({ type }: SearchParameter): boolean => type !== 'composite' && type !== 'special';
+
+function resource(type: string): Record<string, unknown> {
+  const parameters = searchParameters(type).filter(searchable);
+  const references = parameters.filter((parameter) => parameter.type === 'reference');
+  const readOnly = servedType(type)!.writtenBy === 'service';
+  const incoming = servedTypes.flatMap((source) => searchParameters(source)
+    .filter((parameter) => parameter.type === 'reference' && parameter.targets.includes(type))
+    .map(({ code }) => `${source}:${code}`));
+  const offered = [...operations].filter(([, operation]) => operation.type === type);
+  return {
+    type,
+    profile: `http://hl7.org/fhir/StructureDefinition/${type}`,
+    interaction: (readOnly ? ['read', 'search-type'] : [...reading, ...writing]).map((code) => ({ code })),
+    versioning: readOnly ? 'no-version' : 'versioned-update',
+    readHistory: !readOnly,
+    updateCreate: !readOnly,
+    conditionalCreate: !readOnly,
+    ...(readOnly ? {} : { conditionalRead: 'full-support' }),
+    conditionalUpdate: !readOnly,
+    conditionalDelete: readOnly ? 'not-supported' : 'single',
+    referencePolicy: ['literal', 'logical', 'local'],
+    ...(readOnly ? {} : { searchInclude: ['*', ...references.map(({ code }) => `${type}:${code}`)], searchRevInclude: incoming }),
+    searchParam: parameters.map(({ code, type: kind, url }) => ({ name: code, ...(url === '' ? {} : { definition: url }), type: kind })),
+    ...(offered.length === 0 ? {} : { operation: offered.map(([name, { definition }]) => ({ name, definition })) }),
+  };
+}
+
+/** @returns the CapabilityStatement (http://hl7.org/fhir/R4/capabilitystatement.html) as text: computed from what is enabled. */
+export function capabilityStatement({ baseUrl, version, date, tokenEndpoint }: Deployment): string {
+  const uris = tokenEndpoint === undefined ? {} : {
+    extension: [{
+      url: 'http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris',
+      extension: [{ url: 'token', valueUri: tokenEndpoint }],
+    }],
+  };
+  return JSON.stringify({
+    resourceType: 'CapabilityStatement',
+    url: `${canonicalBase}/CapabilityStatement/intersession`,
+    version,
+    name: 'Intersession',
+    title: 'Intersession: what happens between psychotherapy sessions',
+    status: 'active',
+    date,
+    kind: 'instance',
+    software: { name: 'Intersession', version },
+    implementation: { description: 'Homework, answers, goals, and the progress computed from them', url: baseUrl },
+    fhirVersion: '4.0.1',
+    format: ['application/fhir+json', 'json'],
+    patchFormat: ['application/json-patch+json'],
+    rest: [{
+      mode: 'server',
+      documentation: 'A QuestionnaireResponse is answered after its scores, change classes, goal status and alerts are stored, in the same transaction. Computed Observations are written by the service only. Unknown search parameters are refused unless Prefer: handling=lenient. What is not visible to a caller does not exist for it.',
+      security: {
+        ...uris,
+        cors: false,
+        service: [{ coding: [{ system: 'http://terminology.hl7.org/CodeSystem/restful-security-service', code: 'SMART-on-FHIR', display: 'SMART-on-FHIR' }] }],
+        description: 'OAuth 2.0 bearer tokens with SMART v2 scopes of the contexts patient, user and system.',
+      },
+      resource: servedTypes.map(resource),
+      interaction: ['transaction', 'batch', 'history-system'].map((code) => ({ code })),
+    }],
+  });
+}

@@ -1,0 +1,83 @@
+import { parseJson } from '../fhir/json.ts';
+import { problem, type Problem } from '../fhir/outcome.ts';
+import { parseSearch } from '../fhir/search-parse.ts';
+import { servedType } from '../fhir/types.ts';
+import { validate } from '../fhir/validate.ts';
+import { operation } from '../operations/operations.ts';
+import { refuseErrors } from './accept.ts';
+import { accessRows } from './access-log.ts';
+import { readAudit, searchAuditEvents } from './audit-events.ts';
+import { batch } from './batch.ts';
+import type { Answer, Context } from './context.ts';
+import { create } from './create.ts';
+import { conditionalDelete, remove } from './delete.ts';
+import { history } from './history.ts';
+import { patch } from './patch.ts';
+import { read } from './read.ts';
+import type { Interaction } from './route.ts';
+import { searchInteraction } from './search.ts';
+import { transaction } from './transaction.ts';
+import { conditionalUpdate, update } from './update.ts';
+import { vread } from './vread.ts';
+
+/**
+ * Carries out one authorized interaction.
+ * @param body the request body as text; '' when there is none.
+ * @param statusOf the HTTP status of a Problem, for the entries of a batch.
+ */
+export async function perform(context: Context, interaction: Interaction, body: string, statusOf: (problem: Problem) => number): Promise<Answer> {
+  if ('type' in interaction && interaction.type !== undefined && interaction.kind !== 'operation') refuseServiceOnly(interaction);
+  switch (interaction.kind) {
+    case 'read': return interaction.type === 'AuditEvent' ? readAudit(context, interaction.id) : read(context, interaction.type, interaction.id);
+    case 'vread': return vread(context, interaction.type, interaction.id, interaction.version);
+    case 'create': return create(context, interaction.type, body);
+    case 'update': return update(context, interaction.type, interaction.id, body);
+    case 'conditional-update': return conditionalUpdate(context, interaction.type, interaction.condition, body);
+    case 'patch': return patch(context, interaction.type, interaction.id, body);
+    case 'delete': return remove(context, interaction.type, interaction.id);
+    case 'conditional-delete': return conditionalDelete(context, interaction.type, interaction.condition);
+    case 'history': return history(context, { type: interaction.type, id: interaction.id }, interaction.query);
+    case 'search': {
+      if (interaction.type === 'AuditEvent') return searchAuditEvents(context, interaction.query, interaction.compartment?.id);
+      const plan = parseSearch(interaction.type, interaction.query, { handling: context.prefer.handling, compartment: interaction.compartment });
+      const { patients, ...answer } = await searchInteraction(context, plan, context.visibility);
+      const query = plan.applied.map(([name, value]) => `${name}=${value}`).join('&');
+      await context.audit.record(accessRows(context, { interaction: 'search-type', type: interaction.type, query, patients }));
+      return answer;
+    }
+    case 'operation': return operation(context, interaction, body);
+    case 'bundle': return bundle(context, body, statusOf);
+    case 'conditional-patch': throw problem('not-supported', 'not-supported', 'PATCH needs an id: find the resource by a search, then patch it.');
+    case 'capabilities': throw problem('not-supported', 'not-supported', 'The CapabilityStatement is read at GET metadata.');
+  }
+}
+
+/** Types that only the service writes are read-only for everybody. */
+function refuseServiceOnly(interaction: Interaction & { type?: string }): void {
+  const writing = /^(create|update|patch|delete|conditional-)/.test(interaction.kind);
+  if (writing && servedType(interaction.type!)?.writtenBy === 'service') {
+    throw problem('method-not-allowed', 'not-supported', `${interaction.type} is written by the service itself; it can be read and searched.`, undefined, { allow: 'GET' });
+  }
+}
+
+async function bundle(context: Context, body: string, statusOf: (problem: Problem) => number): Promise<Answer> {
+  const { value, stored } = parseJson(body);
+  const type = (value as { resourceType?: unknown; type?: unknown }).type;
+  if ((value as { resourceType?: unknown }).resourceType !== 'Bundle' || (type !== 'batch' && type !== 'transaction')) {
+    throw problem('malformed', 'invalid', 'POST to the base takes a Bundle of type batch or transaction.', 'Bundle.type');
+  }
+  const within = (inner: Context, interaction: Interaction, text: string): Promise<Answer> => perform(inner, interaction, text, statusOf);
+  if (type === 'batch') return batch(context, stored, within, statusOf);
+  refuseErrors(validate(shellOf(value as Record<string, unknown>), 'Bundle'));
+  return transaction(context, stored, within);
+}
+
+/** The Bundle without its resources: those are checked one by one after their links are resolved. */
+function shellOf(value: Record<string, unknown>): Record<string, unknown> {
+  if (!Array.isArray(value['entry'])) return value;
+  return { ...value, entry: value['entry'].map((entry: unknown) => {
+    if (entry === null || typeof entry !== 'object') return entry;
+    const { resource: _resource, ...rest } = entry as Record<string, unknown>;
+    return rest;
+  }) };
+}

@@ -1,0 +1,76 @@
+import { operationOutcome } from '../fhir/outcome.ts';
+import type { SearchPlan } from '../fhir/search-plan.ts';
+import { pageParameter } from '../fhir/search-controls.ts';
+import { indented, subset } from '../fhir/subset.ts';
+import type { Visibility } from '../fhir/visibility.ts';
+import type { Connection } from '../store/database.ts';
+import { search, type Cursor, type Found, type Row } from '../store/search.ts';
+import { openPage, sealPage } from './paging.ts';
+
+/** What a search needs beside its plan. */
+export interface SearchContext {
+  readonly database: Connection;
+  /** `http://host:port/fhir/R4`, without a slash at the end. */
+  readonly baseUrl: string;
+  readonly pageKey: Buffer;
+}
+
+/** The answer and whose records are in it. */
+export interface SearchAnswer {
+  readonly status: 200;
+  /** A Bundle of type searchset as JSON text. */
+  readonly body: string;
+  /** Patients (rid) whose record was shown, for the access log. */
+  readonly patients: readonly (bigint | null)[];
+}
+
+/**
+ * search-type (http://hl7.org/fhir/R4/http.html#search).
+ * Stored texts go into the Bundle as they are; they are read only where `_summary`, `_elements` or `_pretty` ask for it.
+ * @throws Problem `invalid` for a page token of somebody else or of another query; as `store/search.ts` does.
+ */
+export async function searchInteraction(context: SearchContext, plan: SearchPlan, visibility: Visibility): Promise<SearchAnswer> {
+  const path = pathOf(plan);
+  const query = encoded(plan.applied);
+  const binding = `${path}?${query}`;
+  const sealing = { pageKey: context.pageKey, visibility };
+  const page = plan.page === null ? undefined : openPage<Cursor>(sealing, binding, plan.page);
+  const found = await search(context.database, plan, visibility, page);
+  const url = `${context.baseUrl}/${path}`;
+  const next = found.next === undefined ? undefined : sealPage(sealing, binding, found.next);
+  const links = [
+    { relation: 'self', url: withQuery(url, query) },
+    ...(next === undefined ? [] : [{ relation: 'next', url: withQuery(url, [query, `${pageParameter}=${next}`].filter((part) => part !== '').join('&')) }]),
+  ];
+  return { status: 200, body: bundle(context, plan, found, links), patients: [...found.matches, ...found.included].map(({ patient }) => patient) };
+}
+
+function pathOf(plan: SearchPlan): string {
+  const within = plan.tests.find((test) => test.kind === 'compartment');
+  return within === undefined ? plan.type : `Patient/${within.patient}/${plan.type}`;
+}
+
+const encoded = (applied: SearchPlan['applied']): string =>
+  applied.map(([name, value]) => `${readable(name)}=${readable(value)}`).join('&');
+
+/** Percent-encoded, except for what a query may hold as it is (RFC 3986 3.4) and what makes a FHIR query readable. */
+const readable = (text: string): string =>
+  encodeURIComponent(text).replace(/%(3A|2F|2C|24|40)/g, (escape) => decodeURIComponent(escape));
+
+const withQuery = (url: string, query: string): string => (query === '' ? url : `${url}?${query}`);
+
+function bundle(context: SearchContext, plan: SearchPlan, found: Found, links: readonly { relation: string; url: string }[]): string {
+  const summarized = plan.summary !== 'false';
+  const text = (row: Row): string => (summarized || plan.elements.length > 0 ? subset(row.body, plan) : row.body);
+  const entries = [
+    ...found.matches.map((row) => entry(context, row, text(row), 'match')),
+    ...found.included.map((row) => entry(context, row, summarized ? subset(row.body, plan) : row.body, 'include')),
+    ...(found.incomplete ? [`{"resource":${JSON.stringify(operationOutcome([{ severity: 'warning', code: 'incomplete', text: 'More resources could be included than one answer carries; ask for fewer matches with _count.' }]))},"search":{"mode":"outcome"}}`] : []),
+  ];
+  const total = found.total === undefined ? '' : `,"total":${found.total}`;
+  const compact = `{"resourceType":"Bundle","type":"searchset"${total},"link":${JSON.stringify(links)}${entries.length === 0 ? '' : `,"entry":[${entries.join(',')}]`}}`;
+  return plan.pretty ? indented(compact) : compact;
+}
+
+const entry = (context: SearchContext, row: Row, text: string, mode: 'match' | 'include'): string =>
+  `{"fullUrl":${JSON.stringify(`${context.baseUrl}/${row.type}/${row.id}`)},"resource":${text},"search":{"mode":"${mode}"}}`;

@@ -1,0 +1,40 @@
+import { authorize } from '../auth/decide.ts';
+import { problem } from '../fhir/outcome.ts';
+import type { Verb } from '../fhir/visibility.ts';
+import type { Answer, Context } from '../interactions/context.ts';
+import type { Query } from '../interactions/route.ts';
+import { progress } from './progress.ts';
+
+/** An operation as it was called. */
+export interface Call { readonly name: string; readonly type?: string; readonly id?: string; readonly query: Query }
+
+/** Where an operation may be called, what it reads, and what carries it out. */
+export interface Operation {
+  readonly level: 'system' | 'type' | 'instance';
+  readonly type?: string;
+  /** Scopes that it needs: what it reveals is never more than these. */
+  readonly needs: readonly (readonly [type: string, verb: Verb])[];
+  /** Canonical of its OperationDefinition. */
+  readonly definition: string;
+  readonly run: (context: Context, call: Call, body: string) => Promise<Answer>;
+}
+
+/** The operations of the service by name: one line each. */
+export const operations: ReadonlyMap<string, Operation> = new Map<string, Operation>([
+  ['progress', progress],
+]);
+
+/**
+ * Carries out `$name`.
+ * @throws Problem `not-found` for an unknown operation, `malformed` for a wrong level, `forbidden` when a scope is missing.
+ */
+export async function operation(context: Context, call: Call, body: string): Promise<Answer> {
+  const found = operations.get(call.name);
+  if (found === undefined) throw problem('not-found', 'not-supported', 'This service has no such operation. GET metadata lists what it has.');
+  const level = call.id !== undefined ? 'instance' : call.type !== undefined ? 'type' : 'system';
+  if (found.level !== level || found.type !== call.type) {
+    throw problem('malformed', 'not-supported', `$${call.name} is called on ${found.level === 'instance' ? `one ${found.type}: ${found.type}/[id]/$${call.name}` : found.level === 'type' ? found.type : 'the base'}.`);
+  }
+  for (const [type, verb] of found.needs) authorize(context.visibility, type, verb);
+  return found.run(context, call, body);
+}
