@@ -1,8 +1,8 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import type { Resource } from './fhir/resource.ts';
 
-/** Folders of `schemas/` whose files are FHIR resources that the service publishes as they are. */
-const folders = ['questionnaires', 'profiles', 'search-parameters', 'operations', 'code-systems', 'value-sets'];
+/** Folders of `schemas/` whose files are FHIR resources that the service publishes as they are (`code-systems` is read by outcomes/questionnaires.ts). */
+const folders = ['questionnaires', 'profiles', 'search-parameters', 'operations', 'value-sets'];
 
 /**
  * Reads what the service publishes beside its instruments, and the Device that stands for this version of it.

@@ -47,7 +47,6 @@ export function httpServer(options: ServerOptions): HttpServer {
     requestTimeout: 25_000,
     connectionTimeout: 0,
     keepAliveTimeout: 72_000, // longer than a proxy's 60 s, so that it is the proxy that closes
-    maxParamLength: 4096,
     forceCloseConnections: false,
     return503OnClosing: false, // a request that is there is answered; the listener is what closes
     // The authorization server reads its own requests, before anything is parsed here.
