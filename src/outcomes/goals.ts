@@ -96,14 +96,26 @@ export function isPast(due: string | undefined, now: number): boolean {
 const computed = extensionUrl('computed-achievement');
 interface AchievementStatus { coding?: { system?: string; code?: string }[]; extension?: { url: string; valueCode?: string }[]; text?: string }
 
+/** @returns the status that this service wrote last. */
+export const computedAchievement = (goal: Resource): string | undefined =>
+  (goal.achievementStatus as AchievementStatus | undefined)?.extension?.find(({ url }) => url === computed)?.valueCode;
+
+/** @returns `goal` with `status` as the mark of what was computed last; undefined: without a mark. Without achievementStatus there is nothing to mark. */
+export function withComputedAchievement(goal: Resource, status: string | undefined): Resource {
+  const current = goal.achievementStatus as AchievementStatus | undefined;
+  if (current === undefined || computedAchievement(goal) === status) return goal;
+  const { extension = [], ...rest } = current;
+  const marked = [...extension.filter(({ url }) => url !== computed), ...(status === undefined ? [] : [{ url: computed, valueCode: status }])];
+  return { ...goal, achievementStatus: { ...(marked.length === 0 ? {} : { extension: marked }), ...rest } };
+}
+
 /**
  * @returns the status that a person set: the Goal's achievementStatus where it is not the one that this service wrote last.
  * A client takes the override back by removing achievementStatus.
  */
 export function humanAchievement(goal: Resource): string | undefined {
-  const { coding, extension } = (goal.achievementStatus ?? {}) as AchievementStatus;
-  const code = coding?.[0]?.code;
-  return code === extension?.find(({ url }) => url === computed)?.valueCode ? undefined : code;
+  const code = (goal.achievementStatus as AchievementStatus | undefined)?.coding?.[0]?.code;
+  return code === computedAchievement(goal) ? undefined : code;
 }
 
 /**

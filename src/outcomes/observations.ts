@@ -157,7 +157,7 @@ export function safetyItemObservation(scale: Scale, score: Score, linkId: string
     identifier: [{ system: `${canonicalBase}/score`, value: `${scale.key}${linkId}:${score.id}` }],
     status,
     category: survey,
-    code: { coding: [{ system: item.system, code: item.code, ...(text === undefined ? {} : { display: text }) }] },
+    code: { coding: [{ system: item.system, code: item.code }], ...(text === undefined ? {} : { text }) },
     derivedFrom: [{ reference: `QuestionnaireResponse/${score.id}` }],
     method,
     valueInteger: value,

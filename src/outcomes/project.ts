@@ -46,7 +46,6 @@ function scoreEntries(response: Resource, { registry, questionnaire }: Projectio
   const common = {
     status: response.status as ScoreData['status'],
     ...(authored === undefined ? {} : { authored }),
-    version: Number(response.meta?.versionId ?? 1),
     panel,
     ...(encounter === undefined ? {} : { encounter }),
     ...(labels === undefined || labels.length === 0 ? {} : { security: labels }),

@@ -23,7 +23,6 @@ export interface ScoreData {
   readonly status: 'in-progress' | 'completed' | 'amended' | 'stopped';
   /** QuestionnaireResponse.authored as written; where it is absent, the time the response was stored. */
   readonly authored?: string;
-  readonly version: number;
   /** Whether the whole panel was recognised; false: only its safety item was. */
   readonly panel: boolean;
   readonly answered: number;
@@ -159,18 +158,15 @@ function place(lists: Lists, { kind, key, id, value, data }: RecordEntry): void 
 function finish(lists: Lists): PatientRecord {
   for (const [key, list] of lists.scores) {
     if (list.length === 0) lists.scores.delete(key);
-    else list.sort(byTimeThenVersion);
+    else list.sort(byTime);
   }
   for (const list of [lists.sessions, lists.episodes, lists.goals, lists.tasks]) list.sort(byTime);
   return lists;
 }
 
-/** Entries without a time come first; the id makes the order total. */
+/** Entries without a time come first; of two at the same instant the id decides, so that no order of arrival and no re-posting matters. */
 const byTime = (a: Projected<unknown>, b: Projected<unknown>): number =>
   (a.at ?? -Infinity) === (b.at ?? -Infinity) ? compareText(a.id, b.id) : (a.at ?? -Infinity) - (b.at ?? -Infinity);
-
-const byTimeThenVersion = (a: Score, b: Score): number =>
-  a.at === b.at && a.data.version !== b.data.version ? a.data.version - b.data.version : byTime(a, b);
 
 const compareText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
 

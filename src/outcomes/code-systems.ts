@@ -1,0 +1,61 @@
+import homeworkType from '../../schemas/code-systems/homework-type.json' with { type: 'json' };
+import reviewAction from '../../schemas/code-systems/review-action.json' with { type: 'json' };
+import taskInput from '../../schemas/code-systems/task-input.json' with { type: 'json' };
+import taskType from '../../schemas/code-systems/task-type.json' with { type: 'json' };
+import { canonicalBase, codeSystem } from '../fhir/canonical.ts';
+import type { Resource } from '../fhir/resource.ts';
+import { changeRuleVersion } from './observations.ts';
+import type { Registry } from './registry.ts';
+import { changeClassDisplay, progressMetricDisplay } from './terminology.ts';
+
+/** The code systems that this service defines, each with a value set of all its codes. */
+
+interface Concept { readonly code: string; readonly display: string; readonly definition?: string }
+interface Definition { readonly name: string; readonly title: string; readonly description: string; readonly concept: readonly Concept[] }
+
+const concepts = (displays: Readonly<Record<string, string>>): Concept[] => Object.entries(displays).map(([code, display]) => ({ code, display }));
+
+/** @returns CodeSystem and ValueSet resources with stable ids; those of instruments, methods, bands and triggers follow from the registry. */
+export function codeSystems(registry: Registry): Resource[] {
+  const definitions: Definition[] = [
+    homeworkType, taskType, taskInput, reviewAction,
+    { name: 'progress-metric', title: 'Progress metrics', description: 'What a computed progress Observation and its components measure.', concept: concepts(progressMetricDisplay) },
+    { name: 'change-class', title: 'Classes of change', description: 'Reliable and clinically significant change between two scores. A class describes scores, not a person.', concept: concepts(changeClassDisplay) },
+    { name: 'observation-category', title: 'Observation categories', description: 'Category beside those of HL7.', concept: [{ code: 'progress', display: 'Progress' }] },
+    ...fromRegistry(registry),
+  ];
+  return definitions.flatMap((definition) => [system(definition), valueSet(definition)]);
+}
+
+function fromRegistry({ instruments, scales }: Registry): Definition[] {
+  const bands = new Map([...scales.values()].flatMap(({ definition }) => definition.bands?.list ?? []).map(({ code, clinicianLabel }) => [code, clinicianLabel]));
+  const triggers = instruments.flatMap(({ definition }) => definition.safety).flatMap(({ trigger, title }) => [
+    { code: trigger, display: `${title} above 0` },
+    { code: `${trigger}-missing`, display: `${title} was left open` },
+  ]);
+  return [
+    { name: 'instrument', title: 'Instruments and their scales', description: 'Scores of known instruments, beside their LOINC codes where these exist.', concept: [...scales.values()].map(({ key, definition }) => ({ code: key, display: definition.title })) },
+    { name: 'scoring-method', title: 'Scoring methods', description: 'Rules that computed Observations name with their version.', concept: [
+      ...instruments.map(({ definition: { id, shortTitle } }) => ({ code: id, display: `Scoring of ${shortTitle}` })),
+      { code: 'reliable-change', display: 'Reliable and clinically significant change', definition: `Jacobson and Truax 1991; version ${changeRuleVersion} of the rule in this service.` },
+    ] },
+    { name: 'score-band', title: 'Bands of scores', description: 'Names of score ranges as their instruments publish them. A band is not a diagnosis.', concept: [...bands].map(([code, display]) => ({ code, display })) },
+    { name: 'safety-trigger', title: 'Safety triggers', description: 'Why a response calls for a look.', concept: [...triggers, { code: 'rapid-worsening', display: 'Worse by twice the reliable-change threshold within 14 days' }] },
+  ];
+}
+
+const computable = (name: string): string => name.split('-').map((word) => word.charAt(0).toUpperCase() + word.slice(1)).join('');
+
+const common = ({ name, title, description }: Definition): object => ({
+  id: name, version: '1.0.0', name: computable(name), title, status: 'active', experimental: false, description,
+});
+
+const system = (definition: Definition): Resource => ({
+  resourceType: 'CodeSystem', ...common(definition), url: codeSystem(definition.name), caseSensitive: true,
+  valueSet: `${canonicalBase}/ValueSet/${definition.name}`, content: 'complete', count: definition.concept.length, concept: definition.concept,
+});
+
+const valueSet = (definition: Definition): Resource => ({
+  resourceType: 'ValueSet', ...common(definition), url: `${canonicalBase}/ValueSet/${definition.name}`,
+  compose: { include: [{ system: codeSystem(definition.name) }] },
+});

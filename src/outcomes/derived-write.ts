@@ -1,0 +1,36 @@
+import type { Resource } from '../fhir/resource.ts';
+import type { Registry } from './registry.ts';
+
+/** One write of a resource that may change what is derived. */
+export interface Change {
+  /** As stored, with id and meta.versionId; for a deletion the version that was deleted. */
+  readonly resource: Resource;
+  /** The version before; absent for a resource that is new. */
+  readonly previous?: Resource;
+  readonly deleted: boolean;
+  /** The Questionnaire that the response names, where it is stored here. */
+  readonly questionnaire?: Resource;
+}
+
+export interface DeriveContext {
+  readonly registry: Registry;
+  /** Instant, from the database. */
+  readonly now: string;
+  /** `Device/...` of this version of the service. */
+  readonly device: string;
+  /** `Patient/...` */
+  readonly patient: string;
+  readonly careTeam?: Resource;
+}
+
+/**
+ * What the store writes in the transaction of the change.
+ * put: create or next version, skipped when equal to what is stored (meta aside).
+ * once: created if absent, never overwritten.
+ * change: the current resource is read, changed and written; null leaves it; nothing happens when it is not there.
+ * `mayExist` false: the id cannot exist yet, so no look-up is needed.
+ */
+export type DerivedWrite =
+  | { readonly kind: 'put'; readonly resource: Resource; readonly mayExist: boolean }
+  | { readonly kind: 'once'; readonly resource: Resource; readonly mayExist: boolean }
+  | { readonly kind: 'change'; readonly type: string; readonly id: string; readonly change: (current: Resource) => Resource | null };
