@@ -8,9 +8,13 @@ import type { Parts } from './context.ts';
 
 const isError = ({ severity }: Issue): boolean => severity === 'error' || severity === 'fatal';
 
-/** @throws Problem `invalid` with every issue when one of them is an error. */
-export function refuseErrors(issues: readonly Issue[]): void {
-  if (issues.some(isError)) throw new Problem('invalid', issues);
+/**
+ * Refuses a resource that breaks FHIR itself (400) or the rules of this service (422): the two that
+ * http://hl7.org/fhir/R4/http.html#create tells apart.
+ * @throws Problem `malformed` or `invalid` with every issue when one of them is an error.
+ */
+export function refuseErrors(issues: readonly Issue[], kind: 'malformed' | 'invalid' = 'malformed'): void {
+  if (issues.some(isError)) throw new Problem(kind, issues);
 }
 
 /** A resource that passed the gate, with the Questionnaire it answers where that is known. */
@@ -19,8 +23,8 @@ export interface Accepted { readonly incoming: Incoming; readonly questionnaire?
 /**
  * The gate: nothing is stored that did not pass it.
  * @param body the resource as JSON text.
- * @throws Problem `malformed` (400) when the text is not JSON of a resource; `invalid` (422, for structure that breaks
- * FHIR 400 or 422 alike) naming every element.
+ * @throws Problem `malformed` (400) when the text is not JSON of a valid resource, `invalid` (422) when the answers do
+ * not fit their Questionnaire; every element is named.
  */
 export async function accept(body: string, type: string, parts: Pick<Parts, 'questionnaire'>): Promise<Accepted> {
   const parsed = parseJson(body);
@@ -38,6 +42,6 @@ export async function admit(incoming: Incoming, type: string, parts: Pick<Parts,
   const canonical = value['questionnaire'];
   const questionnaire = typeof canonical === 'string' ? await parts.questionnaire(canonical) : undefined;
   if (questionnaire === undefined) return { incoming };
-  if (value['status'] !== 'entered-in-error') refuseErrors(checkAgainstQuestionnaire(value, questionnaire));
+  if (value['status'] !== 'entered-in-error') refuseErrors(checkAgainstQuestionnaire(value, questionnaire), 'invalid');
   return { incoming, questionnaire };
 }

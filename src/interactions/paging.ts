@@ -35,7 +35,7 @@ export function sealPage(context: PageContext, binding: string, position: unknow
 
 /**
  * @returns the position that `sealPage` was given.
- * @throws Problem `invalid` for a token that this service did not give to this caller for this query; it does not say which.
+ * @throws Problem `malformed` for a token that this service did not give to this caller for this query; it does not say which.
  */
 export function openPage<Position>(context: PageContext, binding: string, token: string): Position {
   try {
@@ -44,6 +44,6 @@ export function openPage<Position>(context: PageContext, binding: string, token:
     decipher.setAuthTag(bytes.subarray(ivLength, ivLength + tagLength));
     return JSON.parse(decipher.update(bytes.subarray(ivLength + tagLength), undefined, 'utf8') + decipher.final('utf8')) as Position;
   } catch {
-    throw problem('invalid', 'value', 'This page link is not valid. Start again from the first page.', 'http._page');
+    throw problem('malformed', 'value', 'This page link is not valid. Start again from the first page.', 'http._page');
   }
 }

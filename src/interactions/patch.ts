@@ -68,8 +68,8 @@ function patched(current: string, operations: readonly Operation[], type: string
   const parsed = parseJson(JSON.stringify(result));
   const value = parsed.value as Resource;
   if (value.resourceType !== type || value.id !== id) throw problem('invalid', 'business-rule', 'A patch cannot change resourceType or id.', type);
-  refuseErrors(validate(value, type));
-  if (questionnaire !== undefined && value['status'] !== 'entered-in-error') refuseErrors(checkAgainstQuestionnaire(value, questionnaire));
+  refuseErrors(validate(value, type), 'invalid');
+  if (questionnaire !== undefined && value['status'] !== 'entered-in-error') refuseErrors(checkAgainstQuestionnaire(value, questionnaire), 'invalid');
   return { value, stored: parsed.stored };
 }
 
