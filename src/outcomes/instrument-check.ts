@@ -8,7 +8,8 @@ import { isLoincAnswerCode, isLoincCode } from './loinc.ts';
  * @throws Error that names the instrument and every field that is wrong.
  */
 export function checkInstrument(candidate: unknown, warnings: string[]): InstrumentDefinition {
-  const name = String((candidate as { id?: unknown } | null)?.id ?? 'without id');
+  const { id } = (candidate ?? {}) as { id?: unknown };
+  const name = typeof id === 'string' ? id : 'without id';
   const parsed = instrumentDefinition.safeParse(candidate);
   if (!parsed.success) {
     throw new Error(`Instrument ${name}: ${parsed.error.issues.map(({ path, message }) => `${fieldPath(path)}: ${message}`).join('; ')}`);

@@ -6,7 +6,7 @@ import { changeBetween, type Change } from './change.ts';
 import { changeSentence, classSentence, scoreSentence } from './explain.ts';
 import type { Band, Coding } from './instrument.ts';
 import type { Episode, Score, ScoreData } from './record.ts';
-import type { Scale } from './registry.ts';
+import type { Scale, Threshold } from './registry.ts';
 import { bandOf } from './score.ts';
 import { changeClassDisplay, progressMetricDisplay, type ProgressMetric } from './terminology.ts';
 
@@ -49,7 +49,11 @@ interface Fixed {
   readonly changeMethod: object;
   readonly referenceRange: readonly object[];
   readonly bands: ReadonlyMap<Band, readonly object[]>;
-  readonly thresholds: readonly object[];
+  /** All thresholds and the cut-off. */
+  readonly limits: readonly object[];
+  /** The threshold that decides alone. */
+  readonly deciding: readonly object[];
+  readonly instrument: object;
 }
 const fixedOf = new WeakMap<Scale, Fixed>();
 
@@ -69,22 +73,28 @@ function fixed(scale: Scale): Fixed {
     },
     referenceRange: bands.map(({ low, high, clinicianLabel }) => ({ low: { value: low }, high: { value: high }, text: clinicianLabel })),
     bands: new Map(bands.map((band) => [band, [{ coding: [{ system: codeSystem('score-band'), code: band.code, display: band.clinicianLabel }], text: band.clinicianLabel }]])),
-    thresholds: [
-      ...thresholds.flatMap(({ id, value, op, sDiff, definition: { verification } }) => [
-        { code: metric('threshold', `Reliable change threshold ${id} (${verification})`), valueQuantity: { value: rounded(value), comparator: op } },
-        ...(sDiff === undefined ? [] : [{ code: metric('s-diff', `Standard error of the difference, ${id} (${verification})`), valueQuantity: { value: rounded(sDiff) } }]),
-      ]),
-      ...(cutoff === undefined ? [] : [{ code: metric('cut-off', `Cut-off ${cutoff.id} (${cutoff.verification})`), valueQuantity: { value: cutoff.value, comparator: cutoff.op } }]),
-    ],
+    limits: [...thresholds.flatMap(thresholdParts), ...(cutoff === undefined ? [] : [
+      { code: metric('cut-off', `Cut-off ${cutoff.id} (${cutoff.verification})`), valueQuantity: { value: cutoff.value, comparator: cutoff.op } },
+    ])],
+    deciding: scale.threshold === undefined ? [] : thresholdParts(scale.threshold).slice(0, 1),
+    instrument: part('instrument', { valueCodeableConcept: { coding: [codings.at(-1)] } }),
   };
   fixedOf.set(scale, built);
   return built;
 }
 
+/** The threshold and, where it is computed, the standard error behind it. */
+const thresholdParts = ({ id, value, op, sDiff, definition: { verification } }: Threshold): object[] => [
+  { code: metric('threshold', `Reliable change threshold ${id} (${verification})`), valueQuantity: { value: rounded(value), comparator: op } },
+  ...(sDiff === undefined ? [] : [{ code: metric('s-diff', `Standard error of the difference, ${id} (${verification})`), valueQuantity: { value: rounded(sDiff) } }]),
+];
+
 const rounded = (value: number): number => Math.round(value * 10_000) / 10_000;
 
-const metric = (code: ProgressMetric, text?: string): object =>
-  ({ coding: [{ system: codeSystem('progress-metric'), code, display: progressMetricDisplay[code] }], ...(text === undefined ? {} : { text }) });
+/** With a text of its own a code needs no display. */
+const metric = (code: ProgressMetric, text?: string): object => (text === undefined
+  ? { coding: [{ system: codeSystem('progress-metric'), code, display: progressMetricDisplay[code] }] }
+  : { coding: [{ system: codeSystem('progress-metric'), code }], text });
 const metrics = new Map(Object.keys(progressMetricDisplay).map((code) => [code as ProgressMetric, metric(code as ProgressMetric)]));
 
 /** Whole totals as integer, others as a quantity of `{score}`. */
@@ -169,10 +179,11 @@ export function changeObservations(
   scale: Scale, score: Valid, baseline: Valid, episode: Episode | null, status: ObservationStatus, context: ObservationContext,
 ): [Resource, Resource] {
   const change = changeBetween(scale, baseline.value, score.value);
-  const { changeMethod, thresholds } = fixed(scale);
+  const { changeMethod, limits, deciding, instrument } = fixed(scale);
   const derivedFrom = [score, baseline].map(({ id }) => ({ reference: `Observation/${observationId('score', scale, id)}` }));
   const base = { resourceType: 'Observation', ...frame(score, episode, labels(score, baseline), context), status, category: therapy, derivedFrom, method: changeMethod };
   const compared = [
+    instrument,
     part('baseline', number(change.baseline)),
     part('current', number(change.current)),
     part('improvement', number(change.improvement)),
@@ -183,7 +194,7 @@ export function changeObservations(
       ...identity('change-from-baseline', scale, score, episode),
       ...number(change.delta),
       ...(change.reliable === null ? {} : { interpretation: interpretations[change.reliable] }),
-      component: [...compared, ...percent(change), ...thresholds],
+      component: [...compared, ...percent(change), ...deciding],
       note: [{ text: changeSentence(scale, score, baseline, change) }],
     },
     {
@@ -191,7 +202,7 @@ export function changeObservations(
       ...identity('reliable-change', scale, score, episode),
       valueCodeableConcept: { coding: [{ system: codeSystem('change-class'), code: change.class, display: changeClassDisplay[change.class] }], text: changeClassDisplay[change.class] },
       ...(change.reliable === null ? {} : { interpretation: interpretations[change.reliable] }),
-      component: [part('delta', number(change.delta)), ...compared, ...thresholds, ...classParts(change)],
+      component: [part('delta', number(change.delta)), ...compared, ...limits, ...classParts(change)],
       note: [{ text: classSentence(scale, change) }],
     },
   ];

@@ -3,7 +3,7 @@ import { adherence } from './adherence.ts';
 import { seriesOf, isLater, type Series, type Valid } from './baseline.ts';
 import { changeBetween, normCutoffs } from './change.ts';
 import { changeSentence, classSentence, scoreSentence } from './explain.ts';
-import { goalRule, goalStatus, humanAchievement } from './goals.ts';
+import { goalRule, goalStatus, humanAchievement, type GoalStatus } from './goals.ts';
 import { changeRuleVersion, observationId } from './observations.ts';
 import type { PatientRecord, Score } from './record.ts';
 import type { Registry, Scale } from './registry.ts';
@@ -38,7 +38,7 @@ export function progress(record: PatientRecord, context: ProgressContext): Resou
       { name: 'patient', valueReference: { reference: context.patient } },
       { name: 'computed', valueInstant: context.now },
       ...scales.flatMap((scale) => seriesOf(visible, scale.key).map((series) => instrumentPart(scale, series))),
-      ...goalParts(visible, context),
+      ...goalParts(record, visible, context),
       homeworkPart(context),
       ...context.alerts.map(alertPart),
     ],
@@ -145,7 +145,8 @@ function changePart(scale: Scale, baseline: Valid, latest: Valid): Part {
   };
 }
 
-function goalParts(record: PatientRecord, { goals, registry, now }: ProgressContext): Part[] {
+/** The status follows from all scores; those that the caller may not see are counted and not shown. */
+function goalParts(record: PatientRecord, visible: PatientRecord, { goals, registry, now }: ProgressContext): Part[] {
   return goals.flatMap((goal): Part[] => {
     const human = humanAchievement(goal);
     const measured = record.goals.find(({ id }) => id === goal.id);
@@ -154,13 +155,20 @@ function goalParts(record: PatientRecord, { goals, registry, now }: ProgressCont
     return [{
       name: 'goal',
       part: [
-        reference('goal', `Goal/${goal.id}`),
+        reference('reference', `Goal/${goal.id}`),
         { name: 'status', valueCode: human ?? computed!.status },
         { name: 'set-by', valueCode: human === undefined ? 'service' : 'person' },
-        ...(computed === null ? [] : [explanation(goalRule.id, goalRule.version, computed.why, computed.ratings.map(response))]),
+        ...(computed === null ? [] : [goalExplanation(computed, visible)]),
       ],
     }];
   });
+}
+
+function goalExplanation({ ratings, scale, why }: GoalStatus, visible: PatientRecord): Part {
+  const shown = ratings.filter(({ id }) => visible.scores.get(scale.key)?.some((score) => score.id === id) === true);
+  const hidden = ratings.length - shown.length;
+  const text = hidden === 0 ? why : `Computed from ${ratings.length} scores of ${scale.definition.title}, ${hidden} of which are not shown to you.`;
+  return explanation(goalRule.id, goalRule.version, text, shown.map(response));
 }
 
 function homeworkPart({ tasks, now }: ProgressContext): Part {

@@ -3,6 +3,7 @@
 export const progressMetricDisplay = {
   'change-from-baseline': 'Change from baseline',
   'reliable-change': 'Class of change since baseline',
+  'instrument': 'Instrument that is compared',
   'baseline': 'Score at baseline',
   'current': 'Current score',
   'delta': 'Current score minus baseline',

@@ -75,11 +75,12 @@ function checkContent(kind: Kind, task: Resource): Issue[] {
   if (authoredOn !== undefined && lastModified !== undefined && Date.parse(lastModified) < Date.parse(authoredOn)) {
     issues.push(issue('invariant', 'Task.lastModified', 'lastModified must not be before authoredOn (inv-1).'));
   }
-  if (kind === 'homework') {
+  // A Task that left its kind is told so by its step.
+  if (kind === 'homework' && kindOf(task) === kind) {
     const known = codings(task.code).some(({ system, code }) => system === codeSystem('homework-type') && homeworkType.concept.some((concept) => concept.code === code));
     if (!known) issues.push(issue('code-invalid', 'Task.code', `The code must be one of ${homeworkType.concept.map(({ code }) => code).join(', ')} (${codeSystem('homework-type')}).`));
   }
-  if (kind === 'questionnaire') {
+  if (kind === 'questionnaire' && kindOf(task) === kind) {
     if (questionnaireOf(task) === undefined) issues.push(issue('required', 'Task.input', 'A complete-questionnaire Task needs an input of type questionnaire with a valueCanonical.'));
     if (authoredOn === undefined) issues.push(issue('required', 'Task.authoredOn', 'A complete-questionnaire Task needs authoredOn.'));
     if (task.requester === undefined) issues.push(issue('required', 'Task.requester', 'A complete-questionnaire Task needs a requester.'));

@@ -85,7 +85,7 @@ export class World {
       const next = write.kind === 'change' ? current && write.change(current) : write.resource;
       if (next === null || next === undefined || same(next, current)) continue;
       const stored = this.#store(key, next);
-      this.log.push(`${key} ${String(stored.status ?? '')}`);
+      this.log.push(`${key} ${JSON.stringify(stored.status)}`);
       this.record = withSource(this.record, { type: stored.resourceType, id: stored.id! }, recordEntries(stored, { registry }));
     }
   }
@@ -108,7 +108,7 @@ export class World {
 
 function same(a: Resource, b: Resource | undefined): boolean {
   if (b === undefined) return false;
-  const strip = ({ meta: _, ...rest }: Resource): unknown => rest;
+  const strip = ({ meta: _meta, ...rest }: Resource): unknown => rest;
   return JSON.stringify(sorted(strip(a))) === JSON.stringify(sorted(strip(b)));
 }
 
