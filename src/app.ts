@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { authorizationPath, smartConfiguration } from './auth/smart-configuration.ts';
 import { tokenVerifier } from './auth/token.ts';
+import { now } from './clock.ts';
 import type { Config } from './config.ts';
 import { authorizationServer, type AuthorizationServer } from './http/authorization-server.ts';
 import type { Service } from './http/funnel.ts';
@@ -13,19 +14,27 @@ import { issuerKeys } from './jobs/outbound.ts';
 import { failure, type Log } from './log.ts';
 import { shippedResources } from './outcomes/questionnaires.ts';
 import { instrumentRegistry } from './outcomes/registry.ts';
-import type { App } from './process.ts';
-import { readShipped } from './shipped.ts';
 import { AuditLog } from './store/audit.ts';
 import { Committer } from './store/commit.ts';
 import type { Database } from './store/database.ts';
 import { pageKey } from './store/setting.ts';
-import { storeShipped } from './store/shipped.ts';
+import { readShipped, storeShipped } from './store/shipped.ts';
 
 const version = (JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }).version;
 const device = `Device/intersession-${version}`;
 
 /** How long a changed Questionnaire may go unnoticed by another process. */
 const questionnaireTtlMs = 10_000;
+
+/** The program inside the process. */
+export interface App {
+  /** Accepts requests; the URL is where clients reach it. */
+  listen(): Promise<{ url: string }>;
+  /** Reports "not ready" from now on, and goes on answering. */
+  drain(): Promise<void>;
+  /** Accepts no more, ends the requests in flight and the jobs. */
+  close(): Promise<void>;
+}
 
 /**
  * The composition root: builds every part around an open, migrated database and joins them. The only file that knows all of them.
@@ -52,7 +61,7 @@ export async function createApp({ config, database, log }: { config: Config; dat
     service: () => service,
     ready: async () => !draining && service !== undefined && (await canWrite(database)),
     smartConfiguration: () => smartConfiguration(issuer),
-    authorization: () => authorization?.handle,
+    authorization: () => (authorization === undefined ? undefined : (request, response) => authorization!.handle(request, response)),
     answered: (event) => report(event, log, metrics),
     failed: (requestId, error) => log.error({ event: 'failed', requestId, ...failure(error) }),
   });
@@ -62,7 +71,6 @@ export async function createApp({ config, database, log }: { config: Config; dat
       metricsServer = await serveMetrics(metrics, config.metricsPort);
       const origin = config.publicUrl ?? `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${port}`;
       const baseUrl = `${origin}/fhir/R4`;
-      const now = (): number => Date.now();
       if (config.oidcIssuer === undefined) {
         issuer = `${origin}${authorizationPath}`;
         authorization = await authorizationServer({ issuer, audience: baseUrl, keysFile: config.keysFile, mode: config.mode, now, report: (error) => log.error({ event: 'authorization-failed', ...failure(error) }) });

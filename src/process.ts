@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import type { App } from './app.ts';
 import { loadConfig, type Config, type Environment } from './config.ts';
 import { failure, openLog, type Log, type ProcessLog } from './log.ts';
 import { StartRefusal } from './start-refusal.ts';
@@ -6,16 +7,6 @@ import { openDatabase, type Database } from './store/database.ts';
 import { startEmbedded } from './store/embedded.ts';
 import { checkServer, migrate } from './store/migrate.ts';
 import { waitForDatabase } from './store/wait.ts';
-
-/** What the process needs of the program inside it. */
-export interface App {
-  /** Accepts requests; the URL is where clients reach it. */
-  listen(): Promise<{ url: string }>;
-  /** Reports "not ready" from now on, and goes on answering. */
-  drain(): Promise<void>;
-  /** Accepts no more, ends the requests in flight and the jobs. */
-  close(): Promise<void>;
-}
 
 /** Builds the program around an open, migrated database. */
 export type CreateApp = (options: { config: Config; database: Database; log: Log }) => Promise<App>;

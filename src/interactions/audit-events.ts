@@ -59,7 +59,7 @@ export async function readAudit(context: Context, id: string): Promise<Answer> {
 export async function searchAuditEvents(context: Context, query: Query, compartment?: string): Promise<Answer> {
   const plan = parseSearch('AuditEvent', query, { handling: context.prefer.handling, ...(compartment === undefined ? {} : { compartment: { type: 'Patient', id: compartment } }) });
   const path = compartment === undefined ? 'AuditEvent' : `Patient/${compartment}/AuditEvent`;
-  const binding = `${path}?${new URLSearchParams(plan.applied as [string, string][])}`;
+  const binding = `${path}?${new URLSearchParams(plan.applied as [string, string][]).toString()}`;
   const after = plan.page === null ? undefined : openPage<AuditPosition>(context, binding, plan.page);
   const rows = await searchAuditLog(context.database, plan, context.visibility, after);
   await context.audit.record(accessRows(context, { interaction: 'search-type', type: 'AuditEvent', query: binding }));

@@ -17,7 +17,7 @@ const atOnce = 8;
 export async function batch(context: Context, stored: unknown, perform: Perform, statusOf: (problem: Problem) => number): Promise<Answer> {
   const entries = entriesOf(stored as Resource);
   if (entries.length > largestBundle) throw problem('too-large', 'too-costly', `A Bundle takes ${largestBundle} entries at most; split it.`, 'Bundle.entry');
-  const answers: string[] = new Array<string>(entries.length);
+  const answers: string[] = entries.map(() => '');
   let next = 0;
   const worker = async (): Promise<void> => {
     for (let at = next++; at < entries.length; at = next++) answers[at] = await one(context, entries[at]!, perform, statusOf);

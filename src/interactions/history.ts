@@ -30,7 +30,7 @@ export async function history(context: Context, of: HistoryOf, query: readonly (
   const applied = query.filter(([name]) => known.has(name) && name !== '_page');
   const path = [of.type, of.id, '_history'].filter((part) => part !== undefined).join('/');
   const page = get('_page');
-  const binding = `${path}?${new URLSearchParams(applied as [string, string][])}`;
+  const binding = `${path}?${new URLSearchParams(applied as [string, string][]).toString()}`;
   const after = page === undefined ? undefined : openPage<HistoryPosition>(context, binding, page);
   const rows = await versions(context.database, context.visibility, {
     types: of.type === undefined ? servedTypes : [of.type], id: of.id, count, since: since?.low, at, after,

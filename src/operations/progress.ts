@@ -6,7 +6,7 @@ import type { Answer, Context } from '../interactions/context.ts';
 import { progress as progressOf } from '../outcomes/progress.ts';
 import { patientRecord } from '../outcomes/record.ts';
 import { readOfPatient, readRecord } from '../store/record.ts';
-import type { Call, Operation } from './operations.ts';
+import type { Call, Operation } from './operation.ts';
 
 /**
  * `GET Patient/[id]/$progress`: what a clinician or an auditor needs on one screen, each number with its inputs, its rule

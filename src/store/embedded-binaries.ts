@@ -86,13 +86,14 @@ export interface Command {
 
 /**
  * The command that runs `program` as the account's owner although a folder above one of `paths` may be closed to that user,
- * as with a checkout below /root: `setpriv` then keeps the one capability that passes closed folders.
+ * as with a checkout below /root: `setpriv` then keeps the one capability that passes closed folders
+ * (and the security bit without which access(2), by which initdb looks for its other programs, leaves capabilities out).
  */
 export function commandOf(account: Account, program: string, parameters: readonly string[], paths: readonly string[]): Command {
   const { owner } = account;
   if (!owner) return { program, parameters };
   if ([program, ...paths].every((path) => reachable(path, owner))) return { program, parameters, ...owner };
-  const step = [`--reuid=${owner.uid}`, `--regid=${owner.gid}`, '--clear-groups', '--inh-caps=+dac_override', '--ambient-caps=+dac_override', '--', program];
+  const step = [`--reuid=${owner.uid}`, `--regid=${owner.gid}`, '--clear-groups', '--securebits=+no_setuid_fixup', '--inh-caps=+dac_override', '--ambient-caps=+dac_override', '--', program];
   return { program: 'setpriv', parameters: [...step, ...parameters] };
 }
 

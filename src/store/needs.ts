@@ -1,0 +1,148 @@
+import { hotColumns } from '../fhir/extract.ts';
+import type { Resource } from '../fhir/resource.ts';
+import { searchParameter } from '../fhir/search-parameters.ts';
+import { recordEntries } from '../outcomes/project.ts';
+import type { Lease } from './database.ts';
+import { responseIdentity, type Found } from './decide.ts';
+import { recordTypes, type OutcomeRules } from './derived.ts';
+import { lockKey } from './identity.ts';
+import * as load from './load.ts';
+import { loadReachable } from './read.ts';
+import { matching } from './search.ts';
+import type { Loaded } from './staging.ts';
+import type { Current, Unit, WriteRequest } from './unit.ts';
+
+/** The advisory locks under which a unit is decided. */
+export function locksOf(unit: Unit): bigint[] {
+  const keys = new Set<bigint>();
+  for (const write of unit.writes) {
+    const patient = patientOf(write);
+    if (patient !== null && (recordTypes.has(write.type) || write.type === 'Patient')) keys.add(lockKey('patient', patient));
+    if (write.kind !== 'create') keys.add(lockKey('resource', write.type, write.id));
+    else if (write.ifNoneExist !== undefined) keys.add(lockKey('condition', write.type, JSON.stringify(write.ifNoneExist)));
+  }
+  if (unit.idempotency !== undefined) keys.add(lockKey('idempotency', unit.visibility.caller, unit.idempotency.key));
+  return [...keys];
+}
+
+function patientOf(write: WriteRequest): string | null {
+  return write.kind === 'create' || write.kind === 'update'
+    ? hotColumns(write.type === 'Patient' ? { ...write.incoming.value, id: write.id } : write.incoming.value).patient
+    : write.patient;
+}
+
+/** What was read for a batch of units. */
+export interface LoadedBatch {
+  readonly base: Loaded;
+  readonly found: readonly Found[];
+  readonly entries: Awaited<ReturnType<typeof load.loadEntries>>;
+  readonly careTeams: Map<string, string>;
+  readonly replays: Awaited<ReturnType<typeof load.loadIdempotency>>;
+}
+
+interface Needs {
+  readonly patients: Set<string>;
+  readonly current: Map<string, { type: string; id: string }>;
+  readonly record: Set<string>;
+  readonly responders: Set<string>;
+  instruments: Set<string> | null;
+  readonly sources: Set<string>;
+  readonly identifiers: (load.ResponseIdentifier & { unit: number; at: number })[];
+  readonly deletedPatients: Set<string>;
+  readonly keys: { client: string; key: string }[];
+}
+
+/** What must be read to decide `units`. */
+function needsOf(units: readonly Unit[], rules: OutcomeRules): Needs {
+  const needs: Needs = { patients: new Set(), current: new Map(), record: new Set(), responders: new Set(), instruments: new Set(), sources: new Set(), identifiers: [], deletedPatients: new Set(), keys: [] };
+  for (const [n, unit] of units.entries()) {
+    const { reach } = unit.visibility;
+    if (reach.kind === 'patient') needs.patients.add(reach.patient);
+    if (unit.idempotency !== undefined) needs.keys.push({ client: unit.visibility.caller, key: unit.idempotency.key });
+    for (const [at, write] of unit.writes.entries()) {
+      const patient = patientOf(write);
+      if (patient !== null) needs.patients.add(patient);
+      if (write.kind !== 'create') needs.current.set(`${write.type}/${write.id}`, { type: write.type, id: write.id });
+      if (write.kind === 'delete' && write.type === 'Patient') needs.deletedPatients.add(write.id);
+      if ((write.kind === 'create' || write.kind === 'update') && write.type === 'Provenance') needTargets(needs, write.incoming.value);
+      if (patient !== null && recordTypes.has(write.type)) needRecord(needs, write, patient, rules);
+      const identity = write.kind === 'create' ? responseIdentity(write.incoming.value) : null;
+      if (identity !== null) needs.identifiers.push({ ...identity, n: needs.identifiers.length, unit: n, at });
+    }
+  }
+  return needs;
+}
+
+function needTargets(needs: Needs, provenance: Resource): void {
+  for (const { reference } of (provenance['target'] as { reference?: string }[] | undefined) ?? []) {
+    const [type, id] = reference?.split('/') ?? [];
+    if (type === 'Patient' && id !== undefined) needs.patients.add(id);
+    else if (type !== undefined && id !== undefined) needs.current.set(`${type}/${id}`, { type, id });
+  }
+}
+
+function needRecord(needs: Needs, write: WriteRequest, patient: string, rules: OutcomeRules): void {
+  needs.record.add(patient);
+  if (write.type === 'Task') return;
+  if (write.type !== 'QuestionnaireResponse') {
+    needs.instruments = null; // a session, an episode or a goal touches the scores of every instrument
+    return;
+  }
+  needs.responders.add(patient);
+  needs.sources.add(write.id);
+  if (write.kind === 'delete') return;
+  if (write.kind === 'patch') needs.instruments = null;
+  else if (needs.instruments !== null) {
+    const entries = recordEntries({ ...write.incoming.value, id: write.id }, { registry: rules.registry, questionnaire: write.questionnaire });
+    for (const { key } of entries) needs.instruments.add(key);
+  }
+}
+
+/** Begins the transaction, takes the locks and reads everything that the units need, in one round trip. */
+export async function loadFor(connection: Lease, units: readonly Unit[], keys: readonly bigint[], rules: OutcomeRules): Promise<LoadedBatch> {
+  const needs = needsOf(units, rules);
+  const record = [...needs.record];
+  const patientIds = [...needs.patients];
+  const identifierParam = searchParameter('QuestionnaireResponse', 'identifier')!.number;
+  const sent = connection.together(() => [
+    connection.query('begin'),
+    load.lock(connection, keys),
+    load.loadPatients(connection, patientIds),
+    load.loadCurrent(connection, [...needs.current.values()]),
+    load.loadEntries(connection, record, needs.instruments === null ? null : [...needs.instruments], [...needs.sources]),
+    load.loadCareTeams(connection, [...needs.responders]),
+    load.loadIdempotency(connection, needs.keys),
+    load.loadIdentified(connection, needs.identifiers, identifierParam),
+    load.loadWithRecord(connection, [...needs.deletedPatients]),
+    Promise.all(units.map((unit) => (unit.visibility.reach.kind === 'practitioner' && !unit.internal ? loadReachable(connection, unit.visibility, patientIds) : Promise.resolve(null)))),
+    Promise.all(units.map((unit) => loadMatches(connection, unit))),
+  ] as const);
+  const settled = await Promise.allSettled(sent);
+  for (const result of settled) if (result.status === 'rejected') throw result.reason;
+  const [, now, patients, current, entries, careTeams, replays, identified, withRecord, reachable, matches] = await Promise.all(sent);
+  const found = units.map((unit, n): Found => ({
+    reachable: reachableOf(unit, patients, reachable[n] ?? null),
+    matches: matches[n]!,
+    identified: new Map(needs.identifiers.filter((i) => i.unit === n && identified.has(i.n)).map((i) => [i.at, identified.get(i.n)!])),
+    withRecord,
+  }));
+  return { base: { now, patients, current }, found, entries, careTeams, replays };
+}
+
+function reachableOf(unit: Unit, patients: ReadonlyMap<string, bigint>, reachable: Set<bigint> | null): ReadonlySet<bigint> | null {
+  const { reach } = unit.visibility;
+  if (reach.kind === 'all') return null;
+  if (reach.kind === 'practitioner') return reachable ?? new Set();
+  const own = reach.kind === 'patient' ? patients.get(reach.patient) : undefined;
+  return new Set(own === undefined ? [] : [own]);
+}
+
+async function loadMatches(connection: Lease, unit: Unit): Promise<Map<number, readonly Current[]>> {
+  const found = new Map<number, readonly Current[]>();
+  await Promise.all(unit.writes.map(async (write, at) => {
+    if (write.kind !== 'create' || write.ifNoneExist === undefined) return;
+    const rows = await matching(connection, write.ifNoneExist, unit.visibility, 2);
+    found.set(at, rows.map((row) => ({ ...row, live: true, patient: null, restricted: false })));
+  }));
+  return found;
+}

@@ -1,0 +1,150 @@
+import { sql } from 'kysely';
+import { problem } from '../fhir/outcome.ts';
+import type { SearchPlan, Test } from '../fhir/search-plan.ts';
+import { grants, type Visibility } from '../fhir/visibility.ts';
+import type { Connection } from './database.ts';
+import { rowColumns, type Row } from './row.ts';
+import { orderOf, type Cursor } from './search-order.ts';
+import { includedRows } from './search-include.ts';
+import { testSql } from './search-tests.ts';
+import { isConfined, orderedWalk } from './search-walk.ts';
+import { and, literal, plannedForItsValues, run, typeLiteral, type Fragment } from './sql.ts';
+import { visiblePredicate } from './visible.ts';
+
+export type { Row } from './row.ts';
+export type { Cursor } from './search-order.ts';
+
+/** What a search found. */
+export interface Found {
+  readonly matches: readonly Row[];
+  readonly included: readonly Row[];
+  /** More could be included than one answer may carry. */
+  readonly incomplete: boolean;
+  /** Number of all matches, where it was asked for or is known anyway. */
+  readonly total?: number;
+  /** Where the next page begins; absent on the last one. */
+  readonly next?: Cursor;
+}
+
+/** The types that a test reaches beside the searched one. */
+function reachedTypes(test: Test, into: Set<string>): void {
+  if (test.kind === 'all' || test.kind === 'any') for (const inner of test.tests) reachedTypes(inner, into);
+  if (test.kind === 'has') {
+    into.add(test.source);
+    reachedTypes(test.test, into);
+  }
+  if (test.kind === 'chain') {
+    // a chain that names no type goes to those that are granted
+    for (const { type, test: inner } of test.targets) {
+      into.add(type);
+      reachedTypes(inner, into);
+    }
+  }
+}
+
+const readable = (visibility: Visibility, type: string): boolean => grants(visibility, type, 's') || grants(visibility, type, 'r');
+
+/** @returns the test without the targets of chains that the caller may not read. */
+function granted(visibility: Visibility, test: Test): Test {
+  switch (test.kind) {
+    case 'all': case 'any': return { ...test, tests: test.tests.map((inner) => granted(visibility, inner)) };
+    case 'has': {
+      if (!readable(visibility, test.source)) throw forbidden(test.source);
+      return { ...test, test: granted(visibility, test.test) };
+    }
+    case 'chain': {
+      const targets = test.targets.filter(({ type }) => readable(visibility, type));
+      if (targets.length === 0) throw forbidden(test.targets[0]!.type);
+      return { ...test, targets: targets.map(({ type, test: inner }) => ({ type, test: granted(visibility, inner) })) };
+    }
+    default: return test;
+  }
+}
+
+const forbidden = (type: string): Error =>
+  problem('forbidden', 'forbidden', `This access does not allow to search by what is in a ${type}.`);
+
+/** @returns the tests of `plan` that may be asked by the caller. @throws Problem `forbidden`, `not-supported`. */
+function admitted(plan: SearchPlan, visibility: Visibility): readonly Test[] {
+  if (!grants(visibility, plan.type, 's')) throw problem('forbidden', 'forbidden', `This access does not allow to search ${plan.type}.`);
+  const tests = plan.tests.map((test) => granted(visibility, test));
+  const types = new Set([plan.type]);
+  for (const test of tests) reachedTypes(test, types);
+  if (types.has('AuditEvent')) throw problem('not-supported', 'not-supported', 'AuditEvent is not kept with the other resources and cannot be searched this way.');
+  return tests;
+}
+
+/** The conditions of a match on the row `r`. */
+function matchConditions(plan: SearchPlan, tests: readonly Test[], visibility: Visibility): Fragment[] {
+  const confined = isConfined(plan.tests, visibility, plan.type);
+  const subject = { type: plan.type, alias: 'r', visibility, confined };
+  return [
+    sql`r.type = ${typeLiteral(plan.type)}`, sql`r.live`, visiblePredicate(visibility, plan.type, 'r'),
+    ...tests.map((test) => testSql(subject, test)),
+    ...(confined || tests.length < 1 ? [] : [plannedForItsValues()]),
+  ];
+}
+
+/** The statement that fetches `limit` matches after `cursor`. */
+function matchStatement(plan: SearchPlan, tests: readonly Test[], visibility: Visibility, cursor: Cursor | undefined, limit: number): Fragment {
+  const order = orderOf(plan);
+  const after = cursor === undefined ? [] : [order.after(cursor)];
+  const ending = sql`order by ${order.orderBy} limit ${literal(limit)}`;
+  const walk = order.keys === 0 ? orderedWalk(tests, visibility, plan.type, cursor) : null;
+  const selected = sql`select ${rowColumns('r')}, ${order.columns}`;
+  if (walk === null) {
+    return sql`${selected} from resource r ${order.tables} where ${and([...matchConditions(plan, tests, visibility), ...after])} ${ending}`;
+  }
+  const others = and(matchConditions(plan, tests.filter((test) => test !== walk.test), visibility));
+  const walked = walk.ridsByValue.map((rids) => sql`from ${rids} walk join resource r on r.rid = walk.rid where ${others} ${ending}`);
+  if (walked.length === 1) return sql`${selected} ${walked[0]}`;
+  // one page for each value, of which the first page of all is made
+  return sql`${selected} from resource r where ${others}
+    and r.rid in (${sql.join(walked.map((page) => sql`(select r.rid ${page})`), sql` union all `)}) ${ending}`;
+}
+
+/** Number of all visible matches. */
+async function count(connection: Connection, plan: SearchPlan, tests: readonly Test[], visibility: Visibility): Promise<number> {
+  const rows = await run<{ total: number }>(connection, sql`select count(*)::integer as total from resource r where ${and(matchConditions(plan, tests, visibility))}`);
+  return rows[0]!.total;
+}
+
+type Keyed = Row & Readonly<Record<string, unknown>>;
+
+/**
+ * Runs a search: one statement fetches the page, with one row more that tells whether another page follows; the total, where
+ * it is asked for, is a statement of its own; so is each round of includes.
+ * @param page where the page begins; from a `next` of the same plan and caller.
+ * @throws Problem `forbidden` when the caller may not search the type or a type that a condition reaches; `not-supported`
+ *   for AuditEvent.
+ */
+export async function search(connection: Connection, plan: SearchPlan, visibility: Visibility, page?: Cursor): Promise<Found> {
+  const tests = admitted(plan, visibility);
+  if (plan.count === 0) return { matches: [], included: [], incomplete: false, total: await count(connection, plan, tests, visibility) };
+  const [rows, counted] = await Promise.all([
+    run<Keyed>(connection, matchStatement(plan, tests, visibility, page, plan.count + 1)),
+    plan.total === 'none' ? undefined : count(connection, plan, tests, visibility),
+  ]);
+  const matches = rows.slice(0, plan.count);
+  const last = rows.length > plan.count ? matches.at(-1) : undefined;
+  const next = last === undefined ? undefined : cursorOf(last, plan.sort.length);
+  const total = counted ?? (page === undefined && next === undefined ? matches.length : undefined);
+  const { rows: included, incomplete } = await includedRows(connection, plan, visibility, matches);
+  return { matches, included, incomplete, ...(total === undefined ? {} : { total }), ...(next === undefined ? {} : { next }) };
+}
+
+const cursorOf = (row: Keyed, keys: number): Cursor => ({
+  keys: Array.from({ length: keys }, (_, position) => row[`key${position}`] as string | null),
+  rid: String(row.rid),
+});
+
+/**
+ * The first matches of a plan, newest created first, for conditional interactions: inside a transaction it sees what the
+ * transaction sees. Sorting, paging and includes of the plan play no part.
+ * @param limit rows at most; two tell "none", "one" and "several" apart.
+ * @throws Problem as `search` does.
+ */
+export async function matching(connection: Connection, plan: SearchPlan, visibility: Visibility, limit: number): Promise<Row[]> {
+  const tests = admitted(plan, visibility);
+  return run<Row>(connection, matchStatement({ ...plan, sort: [] }, tests, visibility, undefined, limit));
+}
