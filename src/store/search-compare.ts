@@ -98,7 +98,7 @@ export const oneOfNumbers = (column: Fragment, values: readonly string[]): Fragm
 
 /** The smallest text above every text that begins with `prefix` in the order of code points; null when there is none. */
 export function prefixEnd(prefix: string): string | null {
-  const points = [...prefix];
+  const points = Array.from(prefix);
   while (points.length > 0) {
     const last = points.pop()!.codePointAt(0)!;
     if (last === 0x10ffff) continue;
