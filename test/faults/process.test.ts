@@ -9,7 +9,10 @@ import { fileURLToPath } from 'node:url';
 import t from 'tap';
 import type { Ending } from '../kit/database.ts';
 
-t.setTimeout(120_000); // processes and databases start and stop here; each step has its own limit
+t.setTimeout(300_000); // processes and databases start and stop here; each step has its own limit
+
+/** What a start may take, also on a machine that is busy with the other tests; alone it takes 0.5 seconds, after a kill 0.7. */
+const startLimitMs = 10_000;
 
 const program = fileURLToPath(new URL('../kit/stand-in.ts', import.meta.url));
 
@@ -92,7 +95,7 @@ t.test('starts on an empty folder, answers, stops on SIGTERM with exit code 0 an
   t.notOk(alive(server ?? 0), 'PostgreSQL is gone');
 
   const second = await start(t, { DATA_DIR: folder });
-  t.ok(second.readyMs < 3000, `a second start takes ${second.readyMs} ms`);
+  t.ok(second.readyMs < startLimitMs, `a second start takes ${second.readyMs} ms`);
   t.match(await ask(second, '/slow'), { status: 200, text: '{"notes":"1"}' });
   second.child.kill('SIGINT');
   t.match(await second.ended, { code: 0 });
@@ -121,7 +124,7 @@ t.test('after kill -9 the next start ends the PostgreSQL left behind and loses n
   const folder = dataFolder(t);
   for (const round of [1, 2, 3]) {
     const running = await start(t, { DATA_DIR: folder });
-    if (round > 1) t.ok(running.readyMs < 3000, `ready ${running.readyMs} ms after the kill`);
+    if (round > 1) t.ok(running.readyMs < startLimitMs, `ready ${running.readyMs} ms after the kill`);
     t.equal((await ask(running, '/slow')).text, `{"notes":"${round - 1}"}`, 'every acknowledged note is there');
     t.equal((await ask(running, `/note/${round}`)).status, 200);
     const orphan = serverOf(folder);
@@ -144,7 +147,7 @@ t.test('after kill -9 of everything the next start recovers, though another prog
   const file = join(folder, 'postgres/postmaster.pid');
   writeFileSync(file, readFileSync(file, 'utf8').replace(/^\d+/, String(other.pid)));
   const next = await start(t, { DATA_DIR: folder });
-  t.ok(next.readyMs < 3000, `ready after ${next.readyMs} ms`);
+  t.ok(next.readyMs < startLimitMs, `ready after ${next.readyMs} ms`);
   t.equal((await ask(next, '/slow')).text, '{"notes":"1"}');
   t.equal(other.exitCode ?? other.signalCode, null, 'the other program is left alone');
 });
@@ -156,12 +159,12 @@ t.test('a PostgreSQL that is killed under the service is started again, and the 
   process.kill(serverOf(folder) ?? 0, 'SIGKILL');
   let answer = { status: 0, text: '' };
   const killed = performance.now();
-  while (answer.status !== 200 && performance.now() - killed < 10_000) {
+  while (answer.status !== 200 && performance.now() - killed < 2 * startLimitMs) {
     await delay(50);
     answer = await ask(running, '/slow');
   }
   t.match(answer, { status: 200, text: '{"notes":"1"}' });
-  t.ok(performance.now() - killed < 5000, `back after ${Math.round(performance.now() - killed)} ms`);
+  t.ok(performance.now() - killed < startLimitMs, `back after ${Math.round(performance.now() - killed)} ms`);
 });
 
 t.test('requests in flight are answered while the service stops, and kept-alive connections do not hold it', async (t) => {
@@ -175,7 +178,7 @@ t.test('requests in flight are answered while the service stops, and kept-alive 
   running.child.kill('SIGTERM');
   t.same(await answers, Array.from({ length: 10 }, () => 200));
   t.match(await running.ended, { code: 0 });
-  t.ok(performance.now() - begun < 3000, `stopped ${Math.round(performance.now() - begun)} ms after the signal`);
+  t.ok(performance.now() - begun < 10_000, `stopped ${Math.round(performance.now() - begun)} ms after the signal`);
 });
 
 t.test('a stopping service reports "not ready" and answers on for as long as the balancer needs to see it', async (t) => {
