@@ -4,6 +4,9 @@ export interface Fault {
   readonly text: string;
 }
 
+/** Containers within containers. Deeper text could be stored and never be written out again. */
+export const maximumDepth = 64;
+
 interface Container {
   /** Names seen so far; null in an array. */
   readonly names: Set<string> | null;
@@ -39,6 +42,7 @@ export function firstFault(text: string): Fault | undefined {
       if (mark === ']' && expect === 'first value') {
         open.pop();
       } else if (mark === '{' || mark === '[') {
+        if (open.length === maximumDepth) return { at, text: `Nested deeper than ${maximumDepth} levels` };
         open.push({ names: mark === '{' ? new Set() : null, path, index: 0 });
         expect = mark === '{' ? 'first name' : 'first value';
         if (mark === '[') path = `${path}[0]`;

@@ -1,5 +1,5 @@
 import { problem } from './outcome.ts';
-import { firstFault } from './json-scan.ts';
+import { firstFault, maximumDepth } from './json-scan.ts';
 import type { Meta } from './resource.ts';
 
 declare global {
@@ -17,14 +17,14 @@ export interface Parsed {
   readonly stored: Record<string, unknown>;
 }
 
-/** Containers within containers. Deeper text could be stored and never be written out again. */
-export const maximumDepth = 64;
-
 /** Longest number: an unbounded one would cost PostgreSQL and every reader. */
 const maximumDigits = 64;
 
-/** JSON numbers that do not come back from a double as they were written: exponents, trailing zeros, minus zero, more than 15 digits. */
-const inexact = /[:,[\s]-?(?:\d+\.\d*0|\d*\.?\d*[eE][+-]?\d+|0(?=[\s,\]}])(?<=-0)|(?=[\d.]{16})\d+(?:\.\d+)?)[\s,\]}]/;
+/**
+ * JSON numbers that do not come back from a double as they were written: minus zero, trailing zeros, exponents, 16 or more digits.
+ * No two quantifiers can share a digit, so a long number costs linear time.
+ */
+const inexact = /[:,[\s](?:-0[\s,\]}]|-?(?:\d+\.\d*0[\s,\]}]|\d+(?:\.\d+)?[eE]|[\d.]{16}))/;
 
 /**
  * Reads a JSON body strictly: one object, no key twice, no `__proto__`, `constructor` or `prototype`, no U+0000, no half of a surrogate pair,
