@@ -23,8 +23,9 @@ export function checkInstrument(candidate: unknown, warnings: string[]): Instrum
 const fieldPath = (path: readonly PropertyKey[]): string =>
   path.reduce<string>((text, key) => (typeof key === 'number' ? `${text}[${key}]` : text === '' ? String(key) : `${text}.${String(key)}`), '') || '(file)';
 
-function codeFaults({ id, panel, items, unscored, scales, answerLists }: InstrumentDefinition, warnings: string[]): string[] {
+function codeFaults({ id, licence, panel, items, unscored, scales, answerLists }: InstrumentDefinition, warnings: string[]): string[] {
   const wrong: string[] = [];
+  if (licence.shipItemText && !['A', 'B', 'OWN'].includes(licence.class)) wrong.push(`licence.shipItemText: class ${licence.class} does not allow to publish the items`);
   const lint = (field: string, system: string, code: string): void => {
     if (system === loinc && !isLoincCode(code)) wrong.push(`${field}: ${code} is not a LOINC code (form or check digit)`);
   };

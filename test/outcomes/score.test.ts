@@ -135,7 +135,7 @@ t.test('formulas that later instruments use: mean, factor, table, subscales, rev
 });
 
 t.test('the registry names the instrument and the field that is wrong', async (t) => {
-  const [, phq] = readInstruments(new URL('../../schemas/instruments', import.meta.url)) as [unknown, { items: object[]; scales: { bands: { list: object[] } }[]; safety: object[] }];
+  const [, phq] = readInstruments(new URL('../../schemas/instruments', import.meta.url)) as [unknown, { items: object[]; licence: object; scales: { bands: { list: object[] } }[]; safety: object[] }];
   const [scale] = phq.scales as [(typeof phq.scales)[number]];
   const broken = (change: object): (() => unknown) => () => instrumentRegistry([{ ...phq, ...change }]);
   t.throws(broken({ items: phq.items.map((item, i) => (i === 2 ? { ...item, code: '44259-1' } : item)) }), /Instrument phq-9: items\[2\].code: 44259-1 is not a LOINC code/);
@@ -143,6 +143,7 @@ t.test('the registry names the instrument and the field that is wrong', async (t
   t.throws(broken({ scales: [{ ...scale, bands: { ...scale.bands, list: scale.bands.list.slice(1) } }] }), /scales\[0\]\.bands: must cover 0 to 27/);
   t.throws(broken({ scales: [{ ...scale, bands: { ...scale.bands, list: scale.bands.list.filter((_, i) => i !== 2) } }] }), /leaves a gap after 9/);
   t.throws(broken({ safety: [{ ...phq.safety[0], linkId: '/1-8' }] }), /safety\[0\]\.linkId/);
+  t.throws(broken({ licence: { ...phq.licence, class: 'D' } }), /licence\.shipItemText/);
   t.throws(broken({ version: 'one' }), /Instrument phq-9: version/);
   t.throws(broken({ answerLists: [] }), /items\[0\]\.answers: there is no answer list/);
   t.throws(() => instrumentRegistry([phq, phq]), /already used/);
