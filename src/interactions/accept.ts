@@ -2,6 +2,8 @@ import { parseJson } from '../fhir/json.ts';
 import { problem, Problem, type Issue } from '../fhir/outcome.ts';
 import type { Resource } from '../fhir/resource.ts';
 import { validate } from '../fhir/validate.ts';
+import { answerIssues } from '../outcomes/score.ts';
+import type { Registry } from '../outcomes/registry.ts';
 import { checkAgainstQuestionnaire } from '../resources/questionnaire-response.ts';
 import type { Incoming } from '../store/unit.ts';
 import type { Parts } from './context.ts';
@@ -26,13 +28,13 @@ export interface Accepted { readonly incoming: Incoming; readonly questionnaire?
  * @throws Problem `malformed` (400) when the text is not JSON of a valid resource, `invalid` (422) when the answers do
  * not fit their Questionnaire; every element is named.
  */
-export async function accept(body: string, type: string, parts: Pick<Parts, 'questionnaire'>): Promise<Accepted> {
+export async function accept(body: string, type: string, parts: Pick<Parts, 'questionnaire' | 'registry'>): Promise<Accepted> {
   const parsed = parseJson(body);
   return admit({ value: parsed.value as Resource, stored: parsed.stored }, type, parts);
 }
 
 /** As `accept`, for a resource that is parsed already (an entry of a Bundle, the result of a patch). */
-export async function admit(incoming: Incoming, type: string, parts: Pick<Parts, 'questionnaire'>): Promise<Accepted> {
+export async function admit(incoming: Incoming, type: string, parts: Pick<Parts, 'questionnaire' | 'registry'>): Promise<Accepted> {
   const { value } = incoming;
   if (value.resourceType !== type) {
     throw problem('malformed', 'invalid', `The body must be a ${type}: resourceType says otherwise or is missing.`, 'resourceType');
@@ -41,7 +43,13 @@ export async function admit(incoming: Incoming, type: string, parts: Pick<Parts,
   if (type !== 'QuestionnaireResponse') return { incoming };
   const canonical = value['questionnaire'];
   const questionnaire = typeof canonical === 'string' ? await parts.questionnaire(canonical) : undefined;
-  if (questionnaire === undefined) return { incoming };
-  if (value['status'] !== 'entered-in-error') refuseErrors(checkAgainstQuestionnaire(value, questionnaire), 'invalid');
+  refuseErrors(answersIssues(value, questionnaire, parts.registry), 'invalid');
   return { incoming, questionnaire };
+}
+
+/** @returns what is wrong with the answers of a response: against its Questionnaire where that is known, and against its instrument. */
+export function answersIssues(response: Resource, questionnaire: Resource | undefined, registry: Registry): readonly Issue[] {
+  if (response['status'] === 'entered-in-error') return [];
+  const issues = questionnaire === undefined ? [] : checkAgainstQuestionnaire(response, questionnaire);
+  return issues.some(isError) ? issues : [...issues, ...answerIssues(response, { registry, questionnaire })];
 }

@@ -3,10 +3,10 @@ import { parseJson } from '../fhir/json.ts';
 import { problem } from '../fhir/outcome.ts';
 import type { Resource } from '../fhir/resource.ts';
 import { validate } from '../fhir/validate.ts';
-import { checkAgainstQuestionnaire } from '../resources/questionnaire-response.ts';
+import type { Registry } from '../outcomes/registry.ts';
 import type { Incoming } from '../store/unit.ts';
 import { readNewest } from '../store/read.ts';
-import { refuseErrors } from './accept.ts';
+import { answersIssues, refuseErrors } from './accept.ts';
 import { writtenAnswer } from './answer.ts';
 import type { Answer, Context } from './context.ts';
 import { unitOf } from './create.ts';
@@ -27,7 +27,7 @@ export async function patch(context: Context, type: string, id: string, body: st
     ...unitOf(context, 'patch', `PATCH ${type}/${id} ${body}`),
     writes: [{
       kind: 'patch', type, id, patient: await patientOf(context, type, id), questionnaire,
-      change: (current) => patched(current, operations, type, id, questionnaire),
+      change: (current) => patched(current, operations, type, id, questionnaire, context.registry),
       ...(context.ifMatch === undefined ? {} : { ifMatch: context.ifMatch }),
     }],
   });
@@ -35,11 +35,11 @@ export async function patch(context: Context, type: string, id: string, body: st
 }
 
 /** The change that a patch entry of a transaction makes: its resource is a Binary that holds the JSON Patch (http.html#jsonpatch). */
-export function patchedBy(resource: Resource | undefined, type: string, id: string): (current: string) => Incoming {
+export function patchedBy(resource: Resource | undefined, type: string, id: string, registry: Registry): (current: string) => Incoming {
   const data = resource?.resourceType === 'Binary' && typeof resource['data'] === 'string' ? Buffer.from(resource['data'], 'base64').toString('utf8') : undefined;
   if (data === undefined) throw problem('invalid', 'required', 'A PATCH entry needs a Binary resource whose data is the JSON Patch in base64.', 'resource');
   const operations = operationsOf(data);
-  return (current) => patched(current, operations, type, id, undefined);
+  return (current) => patched(current, operations, type, id, undefined, registry);
 }
 
 function operationsOf(body: string): Operation[] {
@@ -53,7 +53,7 @@ function operationsOf(body: string): Operation[] {
   return operations as Operation[];
 }
 
-function patched(current: string, operations: readonly Operation[], type: string, id: string, questionnaire: Resource | undefined): Incoming {
+function patched(current: string, operations: readonly Operation[], type: string, id: string, questionnaire: Resource | undefined, registry: Registry): Incoming {
   const document = parseJson(current).stored as Resource; // numbers that would not survive keep their text
   let result: unknown;
   try {
@@ -69,7 +69,7 @@ function patched(current: string, operations: readonly Operation[], type: string
   const value = parsed.value as Resource;
   if (value.resourceType !== type || value.id !== id) throw problem('invalid', 'business-rule', 'A patch cannot change resourceType or id.', type);
   refuseErrors(validate(value, type), 'invalid');
-  if (questionnaire !== undefined && value['status'] !== 'entered-in-error') refuseErrors(checkAgainstQuestionnaire(value, questionnaire), 'invalid');
+  if (type === 'QuestionnaireResponse') refuseErrors(answersIssues(value, questionnaire, registry), 'invalid');
   return { value, stored: parsed.stored };
 }
 

@@ -122,7 +122,7 @@ async function writeOf(context: Context, step: Step): Promise<WriteRequest> {
       if (resource.id !== id) throw problem('invalid', 'invalid', 'The id of the resource must be the id in request.url.', 'resource.id');
       return { kind: 'update', type: interaction.type, id, ...(await admit(incomingOf(resource), interaction.type, context)), ...ifMatch };
     }
-    case 'patch': return { kind: 'patch', type: interaction.type, id: interaction.id, patient: await patientOf(context, interaction.type, interaction.id), change: patchedBy(entry.resource, interaction.type, interaction.id), ...ifMatch };
+    case 'patch': return { kind: 'patch', type: interaction.type, id: interaction.id, patient: await patientOf(context, interaction.type, interaction.id), change: patchedBy(entry.resource, interaction.type, interaction.id, context.registry), ...ifMatch };
     case 'delete': return { kind: 'delete', type: interaction.type, id: interaction.id, patient: await patientOf(context, interaction.type, interaction.id), ...ifMatch };
     case 'conditional-delete': {
       const id = (await one(context, interaction.type, interaction.condition, step.at)) ?? newId();

@@ -3,6 +3,8 @@ import { problem, type Problem } from '../fhir/outcome.ts';
 import type { Resource } from '../fhir/resource.ts';
 import { servedType } from '../fhir/types.ts';
 import type { Reach, Visibility } from '../fhir/visibility.ts';
+import { goalByClient } from '../resources/goal.ts';
+import { decisionProvenance } from '../resources/provenance.ts';
 import { checkWrite } from '../resources/rules.ts';
 import { newId } from './identity.ts';
 import type { Staging } from './staging.ts';
@@ -92,11 +94,28 @@ export function responseIdentity(resource: Resource): { patient: string; code: s
 }
 
 function stage(type: string, id: string, incoming: Incoming, unit: Unit, staging: Staging, previous: Resource | undefined): Written {
-  if (!unit.internal) {
-    const issues = checkWrite(previous, incoming.value);
-    if (issues.some(({ severity }) => severity === 'error' || severity === 'fatal')) throw refused(issues);
+  if (unit.internal) return staging.put(type, id, incoming);
+  const issues = checkWrite(previous, incoming.value);
+  if (issues.some(({ severity }) => severity === 'error' || severity === 'fatal')) throw refused(issues);
+  const { value, stored, decision } = byClient(previous, incoming);
+  const written = staging.put(type, id, { value, stored });
+  if (decision !== undefined && written.outcome !== 'unchanged') {
+    const { client, agent } = unit.requester;
+    const provenance = decisionProvenance({ id: newId(), target: `${type}/${id}/_history/${written.version}`, now: staging.now, client, agent, activity: decision });
+    staging.put('Provenance', provenance.id!, { value: provenance, stored: provenance });
   }
-  return staging.put(type, id, incoming);
+  return written;
+}
+
+/** A client's resource as it is stored, and the decision in it that the record keeps a Provenance of. */
+function byClient(previous: Resource | undefined, incoming: Incoming): Incoming & { decision?: string } {
+  const { value, stored } = incoming;
+  if (value.resourceType === 'Goal') {
+    const { goal, override } = goalByClient(previous, stored as Resource);
+    return { value: goalByClient(previous, value).goal, stored: goal, ...(override ? { decision: 'Achievement status of the goal decided by a person' } : {}) };
+  }
+  const moved = value.resourceType === 'Task' && previous !== undefined && previous['status'] !== value['status'];
+  return moved ? { ...incoming, decision: `Status of the task changed from ${String(previous['status'])} to ${String(value['status'])}` } : incoming;
 }
 
 function refused(issues: ReturnType<typeof checkWrite>): Error {

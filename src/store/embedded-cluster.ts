@@ -65,25 +65,23 @@ async function create(cluster: string, binaries: Binaries, account: Account): Pr
     child.on('error', (error: NodeJS.ErrnoException) => { resolve(error.code ?? error.message); });
     child.on('close', (code) => { resolve(code === 0 ? undefined : complaint.trim().split('\n').findLast((line) => line.includes('error')) ?? `exit code ${code}`); });
   });
-  if (failed !== undefined) {
-    rmSync(draft, { recursive: true, force: true });
-    throw new StartRefusal(`The built-in PostgreSQL could not create its data in ${cluster} (${failed}): set DATA_DIR to a folder that can be written, or DATABASE_URL to another PostgreSQL.`);
-  }
-  // only the operating system user that runs the service gets in, vouched for by the kernel; there is no password to keep
-  writeFileSync(join(draft, 'pg_hba.conf'), 'local all all peer map=operator\nlocal replication all peer map=operator\n');
-  writeFileSync(join(draft, 'pg_ident.conf'), `operator "${account.operator}" all\n`);
   try {
+    if (failed !== undefined) throw new Error(failed);
+    // only the operating system user that runs the service gets in, vouched for by the kernel; there is no password to keep
+    writeFileSync(join(draft, 'pg_hba.conf'), 'local all all peer map=operator\nlocal replication all peer map=operator\n');
+    writeFileSync(join(draft, 'pg_ident.conf'), `operator "${account.operator}" all\n`);
     renameSync(draft, cluster);
   } catch (error) {
     rmSync(draft, { recursive: true, force: true });
-    if (!existsSync(join(cluster, 'PG_VERSION'))) throw new StartRefusal(`${cluster} is there but holds no database (${(error as NodeJS.ErrnoException).code}): remove it, or set another DATA_DIR.`);
+    if (existsSync(join(cluster, 'PG_VERSION'))) return; // another process was faster
+    throw new StartRefusal(`The built-in PostgreSQL could not create its data in ${cluster} (${(error as Error).message}): set DATA_DIR to a folder that can be written, or DATABASE_URL to another PostgreSQL.`);
   }
 }
 
-/** Removes what an interrupted creation left. Call it only while this process holds the cluster. */
+/** Removes what an interrupted creation left. Call it only while this process holds the cluster: then nobody needs a draft any more. */
 export function removeDrafts(cluster: string): void {
   for (const name of readdirSync(dirname(cluster))) {
-    if (name.startsWith('postgres.new-')) rmSync(join(dirname(cluster), name), { recursive: true, force: true });
+    if (name.startsWith('postgres.new-')) rmSync(join(dirname(cluster), name), { recursive: true, force: true, maxRetries: 3 });
   }
 }
 

@@ -80,19 +80,17 @@ class Server {
     let reason = '';
     for (const deadline = performance.now() + 15_000; performance.now() < deadline && !this.#stopping; await delay(200)) {
       await this.#endOrphan();
-      const child = await this.#launch();
+      const child = this.#child = await this.#launch();
       const client = await this.#ready(child);
-      if (!client) {
-        reason = lastFatal(this.place.folder); // another process was faster, or a killed server's last child still lives: look again
-        continue;
+      // the server that answers may be another process's, started at the same moment; or that process took this one's for an orphan
+      if (client && runningServer(this.place.cluster) === child.pid && await this.#hold(client)) {
+        if (hasEnded(child)) continue;
+        child.once('exit', () => { void this.#restart(); });
+        return;
       }
-      if (!(await this.#hold(client))) {
-        child.kill('SIGINT');
-        throw inUse(this.place.folder, undefined);
-      }
-      this.#child = child;
-      child.once('exit', () => { void this.#restart(); });
-      return;
+      await client?.end().catch(() => {});
+      child.kill('SIGINT');
+      reason = lastFatal(this.place.folder);
     }
     throw new StartRefusal(`The built-in PostgreSQL does not start${reason && ` (${reason})`}: see ${join(this.place.folder, 'postgres.log')}, or set DATABASE_URL.`);
   }
@@ -102,7 +100,7 @@ class Server {
     process.off('exit', this.#onExit);
     await this.#holder?.end().catch(() => {});
     const child = this.#child;
-    if (!child || child.exitCode !== null || child.signalCode !== null) return;
+    if (!child || hasEnded(child)) return;
     const gone = new Promise<void>((settle) => { child.once('exit', () => { settle(); }); });
     child.kill('SIGINT');
     const impatience = setTimeout(() => child.kill('SIGQUIT'), 15_000);
@@ -131,11 +129,11 @@ class Server {
     const { cluster, socket, folder } = this.place;
     for (const deadline = performance.now() + 60_000; ; await delay(30)) {
       const client = await connect(socket);
+      const lock = client && await tryLock(client);
+      await client?.end().catch(() => {});
       const pid = runningServer(cluster);
-      if (client) {
-        const { rows: [lock] } = await client.query('select pg_try_advisory_lock($1) as free, (select application_name from pg_stat_activity a join pg_locks l on l.pid = a.pid where l.locktype = \'advisory\' and l.objid = $1 limit 1) as holder', [serviceLock]);
-        await client.end();
-        if (!lock.free || pid === undefined) throw inUse(folder, lock.holder);
+      if (lock) {
+        if (!lock.held || pid === undefined) throw inUse(folder, lock.holder);
         this.#log.warn({ event: 'database-orphan-stopped', pid });
         process.kill(pid, 'SIGINT');
       } else if (pid === undefined) {
@@ -166,7 +164,7 @@ class Server {
 
   /** Waits until the server answers (recovery after a crash may take its time); undefined when it ended instead. */
   async #ready(child: ChildProcess): Promise<pg.Client | undefined> {
-    while (child.exitCode === null && child.signalCode === null) {
+    while (!hasEnded(child)) {
       if (this.#stopping) child.kill('SIGINT');
       const client = await connect(this.place.socket);
       if (client) return client;
@@ -177,17 +175,17 @@ class Server {
 
   /** Takes the lock for the life of this process, and creates role and database at first use. */
   async #hold(client: pg.Client): Promise<boolean> {
-    const { rows: [lock] } = await client.query('select pg_try_advisory_lock($1) as held', [serviceLock]);
-    if (!lock.held) {
-      await client.end();
-      return false;
-    }
+    if (!(await tryLock(client))?.held) return false;
     this.#holder = client;
     const { rows: [present] } = await client.query(`select exists (select from pg_roles where rolname = 'intersession') as role, exists (select from pg_database where datname = 'intersession') as database`);
     if (!present.role) await client.query('create role intersession login createdb');
     if (!present.database) await client.query('create database intersession owner intersession');
     return true;
   }
+}
+
+function hasEnded(child: ChildProcess): boolean {
+  return child.exitCode !== null || child.signalCode !== null;
 }
 
 /** A connection of the superuser, or undefined while the server does not answer. */
@@ -203,7 +201,17 @@ async function connect(socket: string): Promise<pg.Client | undefined> {
   }
 }
 
-function inUse(folder: string, holder: string | undefined): StartRefusal {
+/** Tries to take the lock of the service; undefined when the server ends meanwhile. */
+async function tryLock(client: pg.Client): Promise<{ held: boolean; holder: string | null } | undefined> {
+  const holder = `select application_name from pg_stat_activity a join pg_locks l on l.pid = a.pid where l.locktype = 'advisory' and l.objid = $1 and l.granted limit 1`;
+  try {
+    return (await client.query(`select (${holder}) as holder, pg_try_advisory_lock($1) as held`, [serviceLock])).rows[0];
+  } catch {
+    return undefined;
+  }
+}
+
+function inUse(folder: string, holder: string | null | undefined): StartRefusal {
   const process = /process \d+/.exec(holder ?? '')?.[0];
   return new StartRefusal(`Another copy of the service${process ? ` (${process})` : ''} uses ${folder}: stop it, or set another DATA_DIR.`);
 }

@@ -90,8 +90,8 @@ function needRecord(needs: Needs, write: WriteRequest, patient: string, rules: O
   }
   needs.responders.add(patient);
   needs.sources.add(write.id);
-  if (write.kind === 'delete') return;
-  if (write.kind === 'patch') needs.instruments = null;
+  // A response that may leave an instrument (withdrawn, deleted, answered anew) changes what follows for the scores it leaves.
+  if (write.kind !== 'create') needs.instruments = null;
   else if (needs.instruments !== null) {
     const entries = recordEntries({ ...write.incoming.value, id: write.id }, { registry: rules.registry, questionnaire: write.questionnaire });
     for (const { key } of entries) needs.instruments.add(key);
