@@ -25,7 +25,7 @@ const mostConditions = 60;
  * @param type a served type.
  * @param query names and values in the order of the URL or the form, decoded.
  * @returns the frozen plan.
- * @throws Problem `invalid` for a value that cannot be used, `not-supported` for an unknown or unsupported parameter,
+ * @throws Problem `malformed` for a value that cannot be used, `not-supported` for an unknown or unsupported parameter,
  *   modifier, sort key or include (an unknown name is left out in lenient handling); each names the parameter as `http.<name>`.
  */
 export function parseSearch(type: string, query: readonly (readonly [string, string])[], options: SearchOptions): SearchPlan {

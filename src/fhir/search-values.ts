@@ -24,7 +24,7 @@ const modifiers: Readonly<Record<string, readonly string[]>> = {
 /**
  * Reads the value of a parameter that is no chain (http://hl7.org/fhir/R4/search.html#ptypes).
  * @param modifier what follows the colon of the name, null for nothing.
- * @throws Problem `invalid` for a value that cannot be used, `not-supported` for the modifier.
+ * @throws Problem `malformed` for a value that cannot be used, `not-supported` for the modifier.
  */
 export function valueTest(parameter: SearchParameter, modifier: string | null, value: string, reading: Reading): Test {
   const asked: Asked = { parameter, modifier, reading };

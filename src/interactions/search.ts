@@ -27,7 +27,7 @@ export interface SearchAnswer {
 /**
  * search-type (http://hl7.org/fhir/R4/http.html#search).
  * Stored texts go into the Bundle as they are; they are read only where `_summary`, `_elements` or `_pretty` ask for it.
- * @throws Problem `invalid` for a page token of somebody else or of another query; as `store/search.ts` does.
+ * @throws Problem `malformed` for a page token of somebody else or of another query; as `store/search.ts` does.
  */
 export async function searchInteraction(context: SearchContext, plan: SearchPlan, visibility: Visibility): Promise<SearchAnswer> {
   const path = pathOf(plan);
