@@ -203,7 +203,7 @@ async function connect(socket: string): Promise<pg.Client | undefined> {
 
 /** Tries to take the lock of the service; undefined when the server ends meanwhile. */
 async function tryLock(client: pg.Client): Promise<{ held: boolean; holder: string | null } | undefined> {
-  const holder = `select application_name from pg_stat_activity a join pg_locks l on l.pid = a.pid where l.locktype = 'advisory' and l.objid = $1 and l.granted limit 1`;
+  const holder = `select application_name from pg_stat_activity a join pg_locks l on l.pid = a.pid where l.locktype = 'advisory' and l.objid = $1::bigint and l.granted limit 1`;
   try {
     return (await client.query(`select (${holder}) as holder, pg_try_advisory_lock($1) as held`, [serviceLock])).rows[0];
   } catch {
