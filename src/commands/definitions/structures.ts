@@ -1,7 +1,8 @@
 import { generatedNote, readDefinitions, type Definition } from './package-files.ts';
+import { Terminology } from './value-sets.ts';
 
 /** One type or one nested element of `schemas/r4/structures.json`. */
-export interface Structure {
+interface Structure {
   /** The type whose elements and constraints it has as well. */
   base?: string;
   /** Only resources have it. */
@@ -74,8 +75,23 @@ function isInherited(element: Definition): boolean {
   return origin !== undefined && origin !== element['path'] && inheritedFrom.has(parentPath(origin));
 }
 
-/** @returns `schemas/r4/structures.json` (types) and the names of the value sets it binds. */
-export async function structures(enumerable: (valueSet: string) => boolean): Promise<{ note: string; types: Record<string, Structure> }> {
+/**
+ * @returns the texts of `schemas/r4/structures.json` and `schemas/r4/value-sets.json`: one line a type, so that a change of the
+ * source reads as a change of lines.
+ */
+export async function validationTexts(): Promise<{ structures: string; valueSets: string }> {
+  const terminology = await Terminology.read();
+  const { note, types } = await structures((valueSet) => terminology.enumerable(valueSet));
+  return { structures: text(note, 'types', types), valueSets: text(note, 'valueSets', terminology.used()) };
+}
+
+function text(note: string, key: string, content: Record<string, unknown>): string {
+  const lines = Object.entries(content).map(([entry, value]) => `${JSON.stringify(entry)}:${JSON.stringify(value)}`);
+  return `{"note":${JSON.stringify(note)},\n"${key}":{\n${lines.join(',\n')}\n}}\n`;
+}
+
+/** @param enumerable whether the codes of a value set are known; a binding to another cannot be checked. */
+async function structures(enumerable: (valueSet: string) => boolean): Promise<{ note: string; types: Record<string, Structure> }> {
   const originals = new Originals(await readDefinitions('dataelements'));
   const definitions = [...await readDefinitions('profiles-types'), ...await readDefinitions('profiles-resources')]
     .filter((definition) => definition['resourceType'] === 'StructureDefinition' && definition['kind'] !== 'primitive-type')

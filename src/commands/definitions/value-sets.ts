@@ -1,7 +1,7 @@
-import { generatedNote, readDefinitions, type Definition } from './package-files.ts';
+import { readDefinitions, type Definition } from './package-files.ts';
 
 /** Codes by code system, by the last segment of the value set's URL. */
-export type ValueSets = Record<string, Record<string, string[]>>;
+type ValueSets = Record<string, Record<string, string[]>>;
 
 /** The value sets of the specification, expanded as far as their code systems are enumerated in it. */
 export class Terminology {
@@ -31,9 +31,9 @@ export class Terminology {
     return true;
   }
 
-  /** @returns `schemas/r4/value-sets.json`. */
-  async used(): Promise<{ note: string; valueSets: ValueSets }> {
-    return { note: await generatedNote(), valueSets: Object.fromEntries([...this.#used].toSorted(([a], [b]) => (a < b ? -1 : 1))) };
+  /** @returns the value sets that were asked for and are enumerable, by name. */
+  used(): ValueSets {
+    return Object.fromEntries([...this.#used].toSorted(([a], [b]) => (a < b ? -1 : 1)));
   }
 
   #expand(url: string, depth: number): Map<string, Set<string>> | undefined {
