@@ -206,7 +206,9 @@ async function tryLock(client: pg.Client): Promise<{ held: boolean; holder: stri
   const holder = `select application_name from pg_stat_activity a join pg_locks l on l.pid = a.pid where l.locktype = 'advisory' and l.objid = $1::bigint and l.granted limit 1`;
   try {
     return (await client.query(`select (${holder}) as holder, pg_try_advisory_lock($1) as held`, [serviceLock])).rows[0];
-  } catch {
+  } catch (error) {
+    const code = (error as { code?: string }).code ?? '';
+    if (/^[0-9A-Z]{5}$/.test(code) && !code.startsWith('57P')) throw error; // a statement that is wrong is no server that ends
     return undefined;
   }
 }
