@@ -1,5 +1,6 @@
 import { parseJson } from '../fhir/json.ts';
 import { problem, Problem, type Issue } from '../fhir/outcome.ts';
+import { parseReference } from '../fhir/references.ts';
 import type { Resource } from '../fhir/resource.ts';
 import { validate } from '../fhir/validate.ts';
 import { answerIssues } from '../outcomes/score.ts';
@@ -19,6 +20,9 @@ export function refuseErrors(issues: readonly Issue[], kind: 'malformed' | 'inva
   if (issues.some(isError)) throw new Problem(kind, issues);
 }
 
+/** What the gate needs to know. */
+export type Gate = Pick<Parts, 'questionnaire' | 'registry' | 'baseUrl'>;
+
 /** A resource that passed the gate, with the Questionnaire it answers where that is known. */
 export interface Accepted { readonly incoming: Incoming; readonly questionnaire?: Resource }
 
@@ -28,21 +32,21 @@ export interface Accepted { readonly incoming: Incoming; readonly questionnaire?
  * @throws Problem `malformed` (400) when the text is not JSON of a valid resource, `invalid` (422) when the answers do
  * not fit their Questionnaire; every element is named.
  */
-export async function accept(body: string, type: string, parts: Pick<Parts, 'questionnaire' | 'registry'>): Promise<Accepted> {
+export async function accept(body: string, type: string, parts: Gate): Promise<Accepted> {
   const parsed = parseJson(body);
   return admit({ value: parsed.value as Resource, stored: parsed.stored }, type, parts);
 }
 
 /** As `accept`, for a resource that is parsed already (an entry of a Bundle, the result of a patch). */
-export async function admit(incoming: Incoming, type: string, parts: Pick<Parts, 'questionnaire' | 'registry'>): Promise<Accepted> {
+export async function admit(incoming: Incoming, type: string, parts: Gate): Promise<Accepted> {
   const { value } = incoming;
   if (value.resourceType !== type) {
     throw problem('malformed', 'invalid', `The body must be a ${type}: resourceType says otherwise or is missing.`, 'resourceType');
   }
   refuseErrors(validate(value, type));
+  keepRelative(incoming, parts.baseUrl);
   if (type !== 'QuestionnaireResponse') return { incoming };
-  const canonical = value['questionnaire'];
-  const questionnaire = typeof canonical === 'string' ? await parts.questionnaire(canonical) : undefined;
+  const questionnaire = await answered(value, parts);
   refuseErrors(answersIssues(value, questionnaire, parts.registry), 'invalid');
   return { incoming, questionnaire };
 }
@@ -52,4 +56,45 @@ export function answersIssues(response: Resource, questionnaire: Resource | unde
   if (response['status'] === 'entered-in-error') return [];
   const issues = questionnaire === undefined ? [] : checkAgainstQuestionnaire(response, questionnaire);
   return issues.some(isError) ? issues : [...issues, ...answerIssues(response, { registry, questionnaire })];
+}
+
+/**
+ * @returns the Questionnaire that a response answers, where it can be had: contained in it (`#id`), or stored here under
+ * its canonical or its place (`Questionnaire/id`, as LHC-Forms writes it, or the URL of that).
+ */
+export async function answered(response: Resource, parts: Gate): Promise<Resource | undefined> {
+  const canonical = response['questionnaire'];
+  if (typeof canonical !== 'string') return undefined;
+  if (!canonical.startsWith('#')) return parts.questionnaire(relativeTo(parts.baseUrl, canonical));
+  const contained = (response['contained'] ?? []) as readonly Resource[];
+  return contained.find(({ resourceType, id }) => resourceType === 'Questionnaire' && `#${id}` === canonical);
+}
+
+/**
+ * Makes references to this service's own base relative, as all others to it are: a subject that is written as a URL is the
+ * same patient, in whose record the resource belongs (http://hl7.org/fhir/R4/references.html#literal). Changed in place.
+ */
+export function keepRelative({ value, stored }: Incoming, baseUrl: string): void {
+  relativeReferences(value, baseUrl);
+  if (stored !== value) relativeReferences(stored, baseUrl);
+}
+
+function relativeReferences(node: unknown, baseUrl: string): void {
+  if (node === null || typeof node !== 'object') return;
+  if (Array.isArray(node)) {
+    for (const item of node) relativeReferences(item, baseUrl);
+    return;
+  }
+  const object = node as Record<string, unknown>;
+  for (const key in object) {
+    const inner = object[key];
+    if (key === 'reference' && typeof inner === 'string') object[key] = relativeTo(baseUrl, inner);
+    else relativeReferences(inner, baseUrl);
+  }
+}
+
+function relativeTo(baseUrl: string, url: string): string {
+  if (!url.startsWith(`${baseUrl}/`)) return url;
+  const rest = url.slice(baseUrl.length + 1);
+  return parseReference(rest.split('|', 1)[0]!)?.kind === 'relative' ? rest : url;
 }

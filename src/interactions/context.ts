@@ -1,10 +1,10 @@
-import type { Resource } from '../fhir/resource.ts';
 import type { Registry } from '../outcomes/registry.ts';
 import type { Visibility } from '../fhir/visibility.ts';
 import type { AuditLog } from '../store/audit.ts';
 import type { Committer } from '../store/commit.ts';
 import type { Database } from '../store/database.ts';
 import type { Requester } from '../store/unit.ts';
+import type { QuestionnaireFinder } from './questionnaires.ts';
 
 /** What the process gives to every interaction. */
 export interface Parts {
@@ -17,8 +17,8 @@ export interface Parts {
   readonly pageKey: Buffer;
   /** The instruments of this deployment. */
   readonly registry: Registry;
-  /** @returns the Questionnaire with this canonical (with or without version) where it is stored here. */
-  readonly questionnaire: (canonical: string) => Promise<Resource | undefined>;
+  /** Finds the Questionnaire that a response answers. */
+  readonly questionnaire: QuestionnaireFinder;
 }
 
 /** What the request says beside its URL and body (http://hl7.org/fhir/R4/http.html). */

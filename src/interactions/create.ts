@@ -1,12 +1,11 @@
 import { createHash } from 'node:crypto';
-import { parseSearch } from '../fhir/search-parse.ts';
 import type { SearchPlan } from '../fhir/search-plan.ts';
 import { newId } from '../store/identity.ts';
 import type { Unit } from '../store/unit.ts';
 import { accept } from './accept.ts';
 import { writtenAnswer } from './answer.ts';
 import type { Answer, Context } from './context.ts';
-import { conditionOf } from './condition.ts';
+import { conditionPlan } from './condition.ts';
 
 /**
  * create (http://hl7.org/fhir/R4/http.html#create), conditional with `If-None-Exist`.
@@ -15,7 +14,7 @@ import { conditionOf } from './condition.ts';
  */
 export async function create(context: Context, type: string, body: string): Promise<Answer> {
   const { incoming, questionnaire } = await accept(body, type, context);
-  const ifNoneExist: SearchPlan | undefined = context.ifNoneExist === undefined ? undefined : parseSearch(type, conditionOf(context.ifNoneExist), { handling: 'strict' });
+  const ifNoneExist: SearchPlan | undefined = context.ifNoneExist === undefined ? undefined : conditionPlan(context, type, context.ifNoneExist);
   const [written] = await context.committer.commit({
     ...unitOf(context, 'create', `POST ${type} ${body}`),
     writes: [{ kind: 'create', type, id: newId(), incoming, questionnaire, ...(ifNoneExist === undefined ? {} : { ifNoneExist }) }],

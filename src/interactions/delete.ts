@@ -1,10 +1,9 @@
 import { hotColumns } from '../fhir/extract.ts';
 import { problem } from '../fhir/outcome.ts';
-import { parseSearch } from '../fhir/search-parse.ts';
 import { readNewest } from '../store/read.ts';
 import { matching } from '../store/search.ts';
 import { writtenAnswer } from './answer.ts';
-import { conditionOf } from './condition.ts';
+import { conditionPlan } from './condition.ts';
 import type { Answer, Context } from './context.ts';
 import { unitOf } from './create.ts';
 
@@ -23,7 +22,7 @@ export async function remove(context: Context, type: string, id: string): Promis
 
 /** Conditional delete of one match (http://hl7.org/fhir/R4/http.html#3.1.0.7.1). */
 export async function conditionalDelete(context: Context, type: string, query: string): Promise<Answer> {
-  const matches = await matching(context.database, parseSearch(type, conditionOf(query), { handling: 'strict' }), context.visibility, 2);
+  const matches = await matching(context.database, conditionPlan(context, type, query), context.visibility, 2);
   if (matches.length > 1) throw problem('precondition-failed', 'multiple-matches', 'The condition matches several resources; delete them one by one.');
   if (matches.length === 0) return { status: 204 };
   return remove(context, type, matches[0]!.id);

@@ -1,16 +1,17 @@
 import jsonPatch, { type Operation } from 'fast-json-patch';
+import { hotColumns } from '../fhir/extract.ts';
 import { parseJson } from '../fhir/json.ts';
 import { problem } from '../fhir/outcome.ts';
 import type { Resource } from '../fhir/resource.ts';
 import { validate } from '../fhir/validate.ts';
-import type { Registry } from '../outcomes/registry.ts';
-import type { Incoming } from '../store/unit.ts';
+import type { Incoming, WriteRequest } from '../store/unit.ts';
 import { readNewest } from '../store/read.ts';
-import { answersIssues, refuseErrors } from './accept.ts';
+import { answered, answersIssues, keepRelative, refuseErrors, type Gate } from './accept.ts';
 import { writtenAnswer } from './answer.ts';
 import type { Answer, Context } from './context.ts';
 import { unitOf } from './create.ts';
-import { patientOf } from './delete.ts';
+
+type PatchRequest = Extract<WriteRequest, { kind: 'patch' }>;
 
 /**
  * patch (http://hl7.org/fhir/R4/http.html#patch) with JSON Patch (RFC 6902). The patch is applied inside the transaction
@@ -18,28 +19,34 @@ import { patientOf } from './delete.ts';
  * @throws Problem `malformed` when it is not a JSON Patch, `invalid` when it does not apply or its result is not valid.
  */
 export async function patch(context: Context, type: string, id: string, body: string): Promise<Answer> {
-  const operations = operationsOf(body);
-  const row = await readNewest(context.database, context.visibility, type, id);
-  if (row === undefined) throw problem('not-found', 'not-found', `No such ${type}.`);
-  if (row.body === null) throw problem('gone', 'deleted', `This ${type} was deleted.`);
-  const questionnaire = await questionnaireOf(context, row.body);
+  const write = await patchWrite(context, type, id, body);
   const [written] = await context.committer.commit({
     ...unitOf(context, 'patch', `PATCH ${type}/${id} ${body}`),
-    writes: [{
-      kind: 'patch', type, id, patient: await patientOf(context, type, id), questionnaire,
-      change: (current) => patched(current, operations, type, id, questionnaire, context.registry),
-      ...(context.ifMatch === undefined ? {} : { ifMatch: context.ifMatch }),
-    }],
+    writes: [context.ifMatch === undefined ? write : { ...write, ifMatch: context.ifMatch }],
   });
   return writtenAnswer(context, written!);
 }
 
-/** The change that a patch entry of a transaction makes: its resource is a Binary that holds the JSON Patch (http.html#jsonpatch). */
-export function patchedBy(resource: Resource | undefined, type: string, id: string, registry: Registry): (current: string) => Incoming {
-  const data = resource?.resourceType === 'Binary' && typeof resource['data'] === 'string' ? Buffer.from(resource['data'], 'base64').toString('utf8') : undefined;
-  if (data === undefined) throw problem('invalid', 'required', 'A PATCH entry needs a Binary resource whose data is the JSON Patch in base64.', 'resource');
-  const operations = operationsOf(data);
-  return (current) => patched(current, operations, type, id, undefined, registry);
+/** The write that a JSON Patch of `type`/`id` asks for. Whether there is something to patch is decided in the transaction. */
+export async function patchWrite(context: Context, type: string, id: string, body: string): Promise<PatchRequest> {
+  const operations = operationsOf(body);
+  const row = await readNewest(context.database, context.visibility, type, id);
+  const current = row?.body == null ? undefined : (JSON.parse(row.body) as Resource);
+  const questionnaire = current === undefined ? undefined : await answered(current, context);
+  return {
+    kind: 'patch', type, id, questionnaire,
+    patient: current === undefined ? null : hotColumns(current).patient,
+    change: (stored) => patched(stored, operations, type, id, questionnaire, context),
+  };
+}
+
+/**
+ * @returns the JSON Patch in the resource of a transaction's PATCH entry: a Binary that holds it (http.html#jsonpatch).
+ * @throws Problem `invalid` when it is no such Binary.
+ */
+export function patchIn(resource: Resource | undefined): string {
+  if (resource?.resourceType === 'Binary' && typeof resource['data'] === 'string') return Buffer.from(resource['data'], 'base64').toString('utf8');
+  throw problem('invalid', 'required', 'A PATCH entry needs a Binary resource whose data is the JSON Patch in base64.', 'resource');
 }
 
 function operationsOf(body: string): Operation[] {
@@ -53,7 +60,7 @@ function operationsOf(body: string): Operation[] {
   return operations as Operation[];
 }
 
-function patched(current: string, operations: readonly Operation[], type: string, id: string, questionnaire: Resource | undefined, registry: Registry): Incoming {
+function patched(current: string, operations: readonly Operation[], type: string, id: string, questionnaire: Resource | undefined, parts: Gate): Incoming {
   const document = parseJson(current).stored as Resource; // numbers that would not survive keep their text
   let result: unknown;
   try {
@@ -67,10 +74,12 @@ function patched(current: string, operations: readonly Operation[], type: string
   }
   const parsed = parseJson(JSON.stringify(result));
   const value = parsed.value as Resource;
+  const incoming = { value, stored: parsed.stored };
   if (value.resourceType !== type || value.id !== id) throw problem('invalid', 'business-rule', 'A patch cannot change resourceType or id.', type);
   refuseErrors(validate(value, type), 'invalid');
-  if (type === 'QuestionnaireResponse') refuseErrors(answersIssues(value, questionnaire, registry), 'invalid');
-  return { value, stored: parsed.stored };
+  keepRelative(incoming, parts.baseUrl);
+  if (type === 'QuestionnaireResponse') refuseErrors(answersIssues(value, questionnaire, parts.registry), 'invalid');
+  return incoming;
 }
 
 /** A copy in which numbers written losslessly (JSON.rawJSON) stay so; structuredClone would drop them. */
@@ -78,9 +87,4 @@ function structuredCloneRaw(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(structuredCloneRaw);
   if (value === null || typeof value !== 'object' || (JSON as unknown as { isRawJSON(v: unknown): boolean }).isRawJSON(value)) return value;
   return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, structuredCloneRaw(item)]));
-}
-
-async function questionnaireOf(context: Context, body: string): Promise<Resource | undefined> {
-  const canonical = (JSON.parse(body) as Resource)['questionnaire'];
-  return typeof canonical === 'string' ? context.questionnaire(canonical) : undefined;
 }

@@ -27,6 +27,12 @@ import { vread } from './vread.ts';
  */
 export async function perform(context: Context, interaction: Interaction, body: string, statusOf: (problem: Problem) => number): Promise<Answer> {
   if ('type' in interaction && interaction.type !== undefined && interaction.kind !== 'operation') refuseServiceOnly(interaction);
+  const answer = await carriedOut(context, interaction, body, statusOf);
+  if (isWrite(interaction) && interaction.type === 'Questionnaire') context.questionnaire.forget();
+  return answer;
+}
+
+async function carriedOut(context: Context, interaction: Interaction, body: string, statusOf: (problem: Problem) => number): Promise<Answer> {
   switch (interaction.kind) {
     case 'read': return interaction.type === 'AuditEvent' ? readAudit(context, interaction.id) : read(context, interaction.type, interaction.id);
     case 'vread': return vread(context, interaction.type, interaction.id, interaction.version);
@@ -39,7 +45,7 @@ export async function perform(context: Context, interaction: Interaction, body: 
     case 'history': return history(context, { type: interaction.type, id: interaction.id }, interaction.query);
     case 'search': {
       if (interaction.type === 'AuditEvent') return searchAuditEvents(context, interaction.query, interaction.compartment?.id);
-      const plan = parseSearch(interaction.type, interaction.query, { handling: context.prefer.handling, compartment: interaction.compartment });
+      const plan = parseSearch(interaction.type, interaction.query, { handling: context.prefer.handling, baseUrl: context.baseUrl, compartment: interaction.compartment });
       const { patients, ...answer } = await searchInteraction(context, plan, context.visibility);
       const query = plan.applied.map(([name, value]) => `${name}=${value}`).join('&');
       await context.audit.record(accessRows(context, { interaction: 'search-type', type: interaction.type, query, patients }));
@@ -52,10 +58,13 @@ export async function perform(context: Context, interaction: Interaction, body: 
   }
 }
 
+function isWrite(interaction: Interaction): interaction is Extract<Interaction, { kind: 'create' | 'update' | 'patch' | 'delete' | 'conditional-update' | 'conditional-delete' | 'conditional-patch' }> {
+  return /^(create|update|patch|delete|conditional-)/.test(interaction.kind);
+}
+
 /** Types that only the service writes are read-only for everybody. */
 function refuseServiceOnly(interaction: Interaction & { type?: string }): void {
-  const writing = /^(create|update|patch|delete|conditional-)/.test(interaction.kind);
-  if (writing && servedType(interaction.type!)?.writtenBy === 'service') {
+  if (isWrite(interaction) && servedType(interaction.type)?.writtenBy === 'service') {
     throw problem('method-not-allowed', 'not-supported', `${interaction.type} is written by the service itself; it can be read and searched.`, undefined, { allow: 'GET' });
   }
 }

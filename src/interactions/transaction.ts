@@ -3,17 +3,16 @@ import { conditionalReferences, entriesOf, processingOrder, resolveLinks, type E
 import { parseJson } from '../fhir/json.ts';
 import { problem, Problem } from '../fhir/outcome.ts';
 import type { Resource } from '../fhir/resource.ts';
-import { parseSearch } from '../fhir/search-parse.ts';
 import { servedType } from '../fhir/types.ts';
 import { newId } from '../store/identity.ts';
 import { matching } from '../store/search.ts';
 import type { Incoming, WriteRequest, Written } from '../store/unit.ts';
 import { admit } from './accept.ts';
 import { etag, versionUrl, writtenStatus } from './answer.ts';
-import { conditionOf } from './condition.ts';
+import { conditionPlan } from './condition.ts';
 import type { Answer, Context } from './context.ts';
 import { patientOf } from './delete.ts';
-import { patchedBy } from './patch.ts';
+import { patchIn, patchWrite } from './patch.ts';
 import { route, verbOf, type Interaction } from './route.ts';
 
 /** Entries of one Bundle at most; 413 beyond. */
@@ -34,13 +33,15 @@ export async function transaction(context: Context, stored: unknown, perform: Pe
   const steps = stepsOf(context, stored as Resource);
   await linkEntries(context, steps);
   const writing = steps.filter(({ interaction }) => interaction.kind !== 'read' && interaction.kind !== 'search' && interaction.kind !== 'vread' && interaction.kind !== 'history' && interaction.kind !== 'capabilities');
-  for (const step of writing) step.write = await located(step.at, () => writeOf(context, step));
+  const knowing = withFormsOf(context, writing);
+  for (const step of writing) step.write = await located(step.at, () => writeOf(knowing, step));
   refuseDoubles(writing);
-  const ordered = writing.toSorted((a, b) => processingOrder(a.entry.method) - processingOrder(b.entry.method));
+  const ordered = writing.toSorted((a, b) => stagingOrder(a) - stagingOrder(b));
   const results = new Map<Step, Written>();
   if (ordered.length > 0) {
     const written = await committed(context, ordered);
     for (const [at, step] of ordered.entries()) results.set(step, written[at]!);
+    if (ordered.some(({ write }) => write!.type === 'Questionnaire')) context.questionnaire.forget();
   }
   const answers = await Promise.all(steps.map(async (step) => {
     const written = results.get(step);
@@ -48,6 +49,15 @@ export async function transaction(context: Context, stored: unknown, perform: Pe
     return readEntry(await located(step.at, () => perform(context, step.interaction, '')));
   }));
   return { status: 200, body: `{"resourceType":"Bundle","type":"transaction-response","entry":[${answers.join(',')}]}` };
+}
+
+/**
+ * FHIR's order of processing. Within it nothing depends on where an entry stands in the Bundle: a Patient is there before
+ * what goes into the record, and a Provenance comes after its targets, whether they are created or updated.
+ */
+function stagingOrder({ entry, write }: Step): number {
+  if (entry.method === 'DELETE') return 0;
+  return write!.type === 'Patient' ? 1 : write!.type === 'Provenance' ? 9 : 1 + processingOrder(entry.method);
 }
 
 function stepsOf(context: Context, bundle: Resource): Step[] {
@@ -101,7 +111,7 @@ function place(links: Map<string, string>, entry: Entry, reference: string): voi
 
 async function one(context: Context, type: string, condition: string, at: number): Promise<string | undefined> {
   return located(at, async () => {
-    const rows = await matching(context.database, parseSearch(type, conditionOf(condition), { handling: 'strict' }), context.visibility, 2);
+    const rows = await matching(context.database, conditionPlan(context, type, condition), context.visibility, 2);
     if (rows.length > 1) throw problem('precondition-failed', 'multiple-matches', 'The condition matches several resources; make it more specific.', 'request');
     return rows[0]?.id;
   });
@@ -113,7 +123,7 @@ async function writeOf(context: Context, step: Step): Promise<WriteRequest> {
   switch (interaction.kind) {
     case 'create': {
       const accepted = await admit(incomingOf(entry.resource!), interaction.type, context);
-      const ifNoneExist = entry.ifNoneExist === undefined ? {} : { ifNoneExist: parseSearch(interaction.type, conditionOf(entry.ifNoneExist), { handling: 'strict' }) };
+      const ifNoneExist = entry.ifNoneExist === undefined ? {} : { ifNoneExist: conditionPlan(context, interaction.type, entry.ifNoneExist) };
       return { kind: 'create', type: interaction.type, id: step.id!, ...accepted, ...ifNoneExist };
     }
     case 'update': case 'conditional-update': {
@@ -122,7 +132,7 @@ async function writeOf(context: Context, step: Step): Promise<WriteRequest> {
       if (resource.id !== id) throw problem('invalid', 'invalid', 'The id of the resource must be the id in request.url.', 'resource.id');
       return { kind: 'update', type: interaction.type, id, ...(await admit(incomingOf(resource), interaction.type, context)), ...ifMatch };
     }
-    case 'patch': return { kind: 'patch', type: interaction.type, id: interaction.id, patient: await patientOf(context, interaction.type, interaction.id), change: patchedBy(entry.resource, interaction.type, interaction.id, context.registry), ...ifMatch };
+    case 'patch': return { ...(await patchWrite(context, interaction.type, interaction.id, patchIn(entry.resource))), ...ifMatch };
     case 'delete': return { kind: 'delete', type: interaction.type, id: interaction.id, patient: await patientOf(context, interaction.type, interaction.id), ...ifMatch };
     case 'conditional-delete': {
       const id = (await one(context, interaction.type, interaction.condition, step.at)) ?? newId();
@@ -130,6 +140,20 @@ async function writeOf(context: Context, step: Step): Promise<WriteRequest> {
     }
     default: throw problem('not-supported', 'not-supported', 'This interaction cannot be part of a transaction.');
   }
+}
+
+/** The context in which a response may answer a Questionnaire that the same Bundle brings, by canonical or by place. */
+function withFormsOf(context: Context, steps: readonly Step[]): Context {
+  const forms = new Map<string, Resource>();
+  for (const { entry: { resource }, interaction, id } of steps) {
+    if (resource?.resourceType !== 'Questionnaire') continue;
+    const place = id ?? (interaction as { id?: string }).id;
+    if (typeof resource['url'] === 'string') forms.set(resource['url'], resource).set(`${resource['url']}|${String(resource['version'])}`, resource);
+    if (place !== undefined) forms.set(`Questionnaire/${place}`, resource);
+  }
+  if (forms.size === 0) return context;
+  const find = async (canonical: string): Promise<Resource | undefined> => forms.get(canonical) ?? context.questionnaire(canonical);
+  return { ...context, questionnaire: Object.assign(find, { forget: context.questionnaire.forget }) };
 }
 
 /** The resource of an entry: links were rewritten in the lossless tree, so the plain one is read from it. */

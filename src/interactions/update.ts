@@ -1,10 +1,9 @@
 import { problem } from '../fhir/outcome.ts';
-import { parseSearch } from '../fhir/search-parse.ts';
 import { matching } from '../store/search.ts';
 import { newId } from '../store/identity.ts';
 import { accept, type Accepted } from './accept.ts';
 import { writtenAnswer } from './answer.ts';
-import { conditionOf } from './condition.ts';
+import { conditionPlan } from './condition.ts';
 import type { Answer, Context } from './context.ts';
 import { unitOf } from './create.ts';
 
@@ -34,7 +33,7 @@ async function put(context: Context, type: string, id: string, { incoming, quest
  */
 export async function conditionalUpdate(context: Context, type: string, query: string, body: string): Promise<Answer> {
   const accepted = await accept(body, type, context);
-  const plan = parseSearch(type, conditionOf(query), { handling: 'strict' });
+  const plan = conditionPlan(context, type, query);
   const { id } = accepted.incoming.value;
   const matches = await matching(context.database, plan, context.visibility, 2);
   if (matches.length > 1) throw problem('precondition-failed', 'multiple-matches', 'The condition matches several resources; make it more specific.');

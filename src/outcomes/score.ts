@@ -52,8 +52,12 @@ export function itemScores({ instrument, items }: Recognised): ItemScores {
   return { scores, issues };
 }
 
+const absent = 'http://terminology.hl7.org/CodeSystem/data-absent-reason';
+
+/** Whether there is an answer to score. Forms that follow HL7's personal health record format offer "asked but declined" as a choice: it is none. */
 const hasValue = (answer: unknown): boolean =>
-  typeof answer === 'object' && answer !== null && Object.keys(answer).some((name) => name.startsWith('value'));
+  typeof answer === 'object' && answer !== null && Object.keys(answer).some((name) => name.startsWith('value'))
+  && (answer as { valueCoding?: { system?: string } }).valueCoding?.system !== absent;
 
 function answerScore(item: Item, { answers, expression }: ResponseItem): number | Issue {
   const answer = answers[0] as { valueCoding?: { system?: string; code?: string }; valueInteger?: unknown; valueDecimal?: unknown };
