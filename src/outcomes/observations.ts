@@ -49,11 +49,8 @@ interface Fixed {
   readonly changeMethod: object;
   readonly referenceRange: readonly object[];
   readonly bands: ReadonlyMap<Band, readonly object[]>;
-  /** All thresholds and the cut-off. */
+  /** The threshold that decides, the standard error of the difference where one is known, and the cut-off. */
   readonly limits: readonly object[];
-  /** The threshold that decides alone. */
-  readonly deciding: readonly object[];
-  readonly instrument: object;
 }
 const fixedOf = new WeakMap<Scale, Fixed>();
 
@@ -73,21 +70,19 @@ function fixed(scale: Scale): Fixed {
     },
     referenceRange: bands.map(({ low, high, clinicianLabel }) => ({ low: { value: low }, high: { value: high }, text: clinicianLabel })),
     bands: new Map(bands.map((band) => [band, [{ coding: [{ system: codeSystem('score-band'), code: band.code, display: band.clinicianLabel }], text: band.clinicianLabel }]])),
-    limits: [...thresholds.flatMap(thresholdParts), ...(cutoff === undefined ? [] : [
+    limits: [...(scale.threshold === undefined ? [] : [thresholdPart(scale.threshold)]), ...thresholds.flatMap(differencePart), ...(cutoff === undefined ? [] : [
       { code: metric('cut-off', `Cut-off ${cutoff.id} (${cutoff.verification})`), valueQuantity: { value: cutoff.value, comparator: cutoff.op } },
     ])],
-    deciding: scale.threshold === undefined ? [] : thresholdParts(scale.threshold).slice(0, 1),
-    instrument: part('instrument', { valueCodeableConcept: { coding: [codings.at(-1)] } }),
   };
   fixedOf.set(scale, built);
   return built;
 }
 
-/** The threshold and, where it is computed, the standard error behind it. */
-const thresholdParts = ({ id, value, op, sDiff, definition: { verification } }: Threshold): object[] => [
-  { code: metric('threshold', `Reliable change threshold ${id} (${verification})`), valueQuantity: { value: rounded(value), comparator: op } },
-  ...(sDiff === undefined ? [] : [{ code: metric('s-diff', `Standard error of the difference, ${id} (${verification})`), valueQuantity: { value: rounded(sDiff) } }]),
-];
+const thresholdPart = ({ id, value, op, definition: { verification } }: Threshold): object =>
+  ({ code: metric('threshold', `Reliable change threshold ${id} (${verification})`), valueQuantity: { value: rounded(value), comparator: op } });
+
+const differencePart = ({ id, sDiff, definition: { verification } }: Threshold): object[] =>
+  (sDiff === undefined ? [] : [{ code: metric('s-diff', `Standard error of the difference, ${id} (${verification})`), valueQuantity: { value: rounded(sDiff) } }]);
 
 const rounded = (value: number): number => Math.round(value * 10_000) / 10_000;
 
@@ -174,27 +169,26 @@ export function safetyItemObservation(scale: Scale, score: Score, linkId: string
   };
 }
 
-/** @returns the change of one score from its baseline, and the class of that change. */
+/**
+ * The two say each number once: the change has both scores, the class what it was decided by. Every component is a row in
+ * several indexes, and these are the most written resources of the store; what `$progress` adds (thresholds that are only
+ * shown, the four-way class) is computed there.
+ * @returns the change of one score from its baseline, and the class of that change.
+ */
 export function changeObservations(
   scale: Scale, score: Valid, baseline: Valid, episode: Episode | null, status: ObservationStatus, context: ObservationContext,
 ): [Resource, Resource] {
   const change = changeBetween(scale, baseline.value, score.value);
-  const { changeMethod, limits, deciding, instrument } = fixed(scale);
+  const { changeMethod, limits } = fixed(scale);
   const derivedFrom = [score, baseline].map(({ id }) => ({ reference: `Observation/${observationId('score', scale, id)}` }));
   const base = { resourceType: 'Observation', ...frame(score, episode, labels(score, baseline), context), status, category: therapy, derivedFrom, method: changeMethod };
-  const compared = [
-    instrument,
-    part('baseline', number(change.baseline)),
-    part('current', number(change.current)),
-    part('improvement', number(change.improvement)),
-  ];
   return [
     {
       ...base,
       ...identity('change-from-baseline', scale, score, episode),
       ...number(change.delta),
       ...(change.reliable === null ? {} : { interpretation: interpretations[change.reliable] }),
-      component: [...compared, ...percent(change), ...deciding],
+      component: [part('baseline', number(change.baseline)), part('current', number(change.current)), ...percent(change)],
       note: [{ text: changeSentence(scale, score, baseline, change) }],
     },
     {
@@ -202,7 +196,7 @@ export function changeObservations(
       ...identity('reliable-change', scale, score, episode),
       valueCodeableConcept: { coding: [{ system: codeSystem('change-class'), code: change.class, display: changeClassDisplay[change.class] }], text: changeClassDisplay[change.class] },
       ...(change.reliable === null ? {} : { interpretation: interpretations[change.reliable] }),
-      component: [part('delta', number(change.delta)), ...compared, ...limits, ...classParts(change)],
+      component: [part('delta', number(change.delta)), ...limits, ...crossed(change)],
       note: [{ text: classSentence(scale, change) }],
     },
   ];
@@ -220,12 +214,8 @@ function identity(code: 'change-from-baseline' | 'reliable-change', scale: Scale
 const percent = ({ baseline, improvement }: Change): object[] =>
   (baseline === 0 ? [] : [part('percent-improvement', { valueQuantity: { value: Math.round((1000 * improvement) / baseline) / 10, unit: '%', system: 'http://unitsofmeasure.org', code: '%' } })]);
 
-const classParts = ({ preClinical, postClinical, fourWay, crossedWithoutReliable }: Change): object[] => [
-  ...(preClinical === null ? [] : [part('baseline-clinical', { valueBoolean: preClinical })]),
-  ...(postClinical === null ? [] : [part('current-clinical', { valueBoolean: postClinical })]),
-  part('four-way-class', { valueCodeableConcept: { coding: [{ system: codeSystem('change-class'), code: fourWay, display: changeClassDisplay[fourWay] }] } }),
-  part('crossed-without-reliable-change', { valueBoolean: crossedWithoutReliable }),
-];
+const crossed = ({ crossedWithoutReliable }: Change): object[] =>
+  (crossedWithoutReliable ? [part('crossed-without-reliable-change', { valueBoolean: true })] : []);
 
 /** Labels of both responses: a change is no more visible than the answers that it compares. */
 function labels({ data: { security: one } }: Score, { data: { security: other } }: Score): readonly Coding[] | undefined {

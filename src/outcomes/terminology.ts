@@ -3,18 +3,13 @@
 export const progressMetricDisplay = {
   'change-from-baseline': 'Change from baseline',
   'reliable-change': 'Class of change since baseline',
-  'instrument': 'Instrument that is compared',
   'baseline': 'Score at baseline',
   'current': 'Current score',
   'delta': 'Current score minus baseline',
-  'improvement': 'Improvement since baseline (above 0 is better)',
   'percent-improvement': 'Improvement as a share of the baseline',
   'threshold': 'Threshold of reliable change',
   's-diff': 'Standard error of the difference',
   'cut-off': 'Cut-off between the clinical and the functional range',
-  'baseline-clinical': 'Baseline in the clinical range',
-  'current-clinical': 'Current score in the clinical range',
-  'four-way-class': 'Class of change without a class of its own for entering the clinical range',
   'crossed-without-reliable-change': 'Left the clinical range without a reliable change',
 } as const;
 export type ProgressMetric = keyof typeof progressMetricDisplay;

@@ -103,13 +103,15 @@ function stagePending(entry: Pending, staging: Staging, rules: OutcomeRules): bo
   let next: Resource | null = null;
   if (entry.base !== null && !(entry.base.kind === 'once' && current !== undefined)) next = entry.base.resource;
   else if (current?.live !== true) return false;
+  let lossless = false;
   for (const change of entry.changes) {
     // Numbers of a client's resource keep their written form: the change is made on the lossless tree.
+    lossless ||= next === null;
     const before = next ?? (parseJson(current!.body!).stored as Resource);
     next = change(before) ?? next;
   }
   if (next === null) return false;
-  const value = JSON.parse(JSON.stringify(next)) as Resource;
+  const value = lossless ? (JSON.parse(JSON.stringify(next)) as Resource) : next;
   const { outcome } = staging.put(type, id, { value, stored: next });
   if (outcome === 'unchanged') return false;
   if (kindsOf(type).length > 0) {

@@ -20,6 +20,8 @@ export interface Subject {
    * from the code, and needs 280 ms instead of 1.
    */
   readonly confined: boolean;
+  /** The rid of the one Patient whose record the search is confined to, where it is. */
+  readonly record?: Fragment;
 }
 
 const column = (subject: Subject, text: string): Fragment => name(`${subject.alias}.${text}`);
@@ -41,7 +43,7 @@ const valued = (subject: Subject, test: ValueTest, condition: Fragment): Fragmen
   indexed(subject, indexTable[test.kind], literal(test.parameter.number), condition);
 
 /** The rid of a Patient by its id. A rid never changes and is the same in every version. */
-const patientRid = (id: string): Fragment =>
+export const patientRid = (id: string): Fragment =>
   sql`(select p.rid from resource p where p.id = ${id} and p.type = 'Patient' order by p.version limit 1)`;
 
 function token(subject: Subject, test: Of<'token'>): Fragment {
@@ -50,6 +52,12 @@ function token(subject: Subject, test: Of<'token'>): Fragment {
     const codes = test.values.map(({ code }) => code).filter((code) => code !== null);
     const equal = oneOf(column(subject, 'status'), codes);
     return test.negated ? sql`(${equal}) is not true` : equal;
+  }
+  if (subject.record !== undefined && !test.negated && test.parameter.base === 'Observation' && test.parameter.code === 'code') {
+    // index_token_observation_code holds the codes of a record together: the few with this code are found without the others
+    const w = `w${subject.alias}`;
+    return sql`${column(subject, 'rid')} = any(array(select ${name(w)}.rid from index_token ${name(w)}
+      where ${name(w)}.param = ${literal(test.parameter.number)} and ${name(w)}.patient = ${subject.record} and ${or(tokenConditions(test, w))}))`;
   }
   const found = or(tokenConditions(test, rowsOf(subject)).map((condition) => valued(subject, test, condition)));
   return test.negated ? sql`not ${found}` : found;
@@ -132,13 +140,13 @@ function linked(subject: Subject, other: Subject, ties: readonly { tables: Fragm
 
 function chain(subject: Subject, test: Of<'chain'>): Fragment {
   return or(test.targets.map(({ type, test: inner }) => {
-    const target: Subject = { ...subject, type, alias: `c${subject.alias}` };
+    const target: Subject = { ...subject, record: undefined, type, alias: `c${subject.alias}` };
     return linked(subject, target, links(test.reference, subject.alias, target.alias, type), inner);
   }));
 }
 
 function has(subject: Subject, { source: type, reference: by, test }: Of<'has'>): Fragment {
-  const source: Subject = { ...subject, type, alias: `h${subject.alias}` };
+  const source: Subject = { ...subject, record: undefined, type, alias: `h${subject.alias}` };
   return linked(subject, source, links(by, source.alias, subject.alias, subject.type), test);
 }
 

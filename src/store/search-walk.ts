@@ -1,9 +1,10 @@
 import { sql } from 'kysely';
-import type { Test, ValueTest } from '../fhir/search-plan.ts';
+import type { ReferenceValue, Test, ValueTest } from '../fhir/search-plan.ts';
 import { servedType } from '../fhir/types.ts';
 import type { Visibility } from '../fhir/visibility.ts';
 import type { Cursor } from './search-order.ts';
 import { indexTable, rowCondition } from './search-rows.ts';
+import { patientRid } from './search-tests.ts';
 import { literal, name, type Fragment } from './sql.ts';
 
 /** A condition that leads the search: its index rows, in the order of the result, decide which resources are looked at. */
@@ -27,12 +28,30 @@ function branches(test: Test): ValueTest[] | null {
 }
 
 /** Whether a test confines the search to few resources by itself. */
-const confines = (test: Test): boolean =>
-  test.kind === 'id' || test.kind === 'compartment' || (test.kind === 'reference' && test.parameter.column === 'patient');
+function confines(test: Test): boolean {
+  if (test.kind === 'id') return !test.negated;
+  if (test.kind === 'reference' && test.parameter.column === 'patient') return test.values.every(isPatient);
+  return test.kind === 'compartment';
+}
+
+/** As the column `patient` holds it; a subject that is a Group or a Device is an index row. */
+const isPatient = (value: ReferenceValue): boolean => value.kind === 'local' && (value.type ?? 'Patient') === 'Patient';
 
 /** Whether the search looks at few rows whatever its other conditions are: those of a Patient's record, or some ids. */
 export const isConfined = (tests: readonly Test[], visibility: Visibility, type: string): boolean =>
   (visibility.reach.kind === 'patient' && servedType(type)?.access === 'patient') || tests.some(confines);
+
+/** The rid of the one Patient in whose record the search looks; undefined where it may look in several. */
+export function recordOf(tests: readonly Test[], visibility: Visibility, type: string): Fragment | undefined {
+  if (visibility.reach.kind === 'patient' && servedType(type)?.access === 'patient') return patientRid(visibility.reach.patient);
+  for (const test of tests) {
+    if (test.kind === 'compartment') return patientRid(test.patient);
+    if (test.kind !== 'reference' || test.parameter.column !== 'patient') continue;
+    const [value, another] = test.values;
+    if (another === undefined && value?.kind === 'local' && isPatient(value)) return patientRid(value.id);
+  }
+  return undefined;
+}
 
 /**
  * For a search in the order of the rid whose only indexed condition is an equality: the index already holds its rids in

@@ -7,7 +7,7 @@ import { rowColumns, type Row } from './row.ts';
 import { orderOf, type Cursor } from './search-order.ts';
 import { includedRows } from './search-include.ts';
 import { testSql } from './search-tests.ts';
-import { isConfined, orderedWalk } from './search-walk.ts';
+import { isConfined, orderedWalk, recordOf } from './search-walk.ts';
 import { and, literal, plannedForItsValues, run, typeLiteral, type Fragment } from './sql.ts';
 import { visiblePredicate } from './visible.ts';
 
@@ -77,7 +77,7 @@ function admitted(plan: SearchPlan, visibility: Visibility): readonly Test[] {
 /** The conditions of a match on the row `r`. */
 function matchConditions(plan: SearchPlan, tests: readonly Test[], visibility: Visibility): Fragment[] {
   const confined = isConfined(plan.tests, visibility, plan.type);
-  const subject = { type: plan.type, alias: 'r', visibility, confined };
+  const subject = { type: plan.type, alias: 'r', visibility, confined, record: recordOf(plan.tests, visibility, plan.type) };
   return [
     sql`r.type = ${typeLiteral(plan.type)}`, sql`r.live`, visiblePredicate(visibility, plan.type, 'r'),
     ...tests.map((test) => testSql(subject, test)),

@@ -53,8 +53,7 @@ t.test('a later score gives the pair of change Observations, with thresholds, cu
   t.match(component(change, 'threshold'), { valueQuantity: { value: 6, comparator: '>=' } });
   t.match(component(change, 's-diff'), { valueQuantity: { value: 2.8612 } });
   t.match(component(change, 'cut-off'), { valueQuantity: { value: 10, comparator: '>=' } });
-  t.match(component(change, 'improvement'), { valueInteger: 8 });
-  t.match(component(change, 'baseline-clinical'), { valueBoolean: true });
+  t.match(component(change, 'delta'), { valueInteger: -8 });
   t.match(component(delta, 'percent-improvement'), { valueQuantity: { value: 47.1 } });
   t.match(change.identifier, [{ system: `${base}/progress`, value: `reliable-change:ep:${change.id}` }]);
   t.match(change.extension, [{ url: 'http://hl7.org/fhir/StructureDefinition/workflow-episodeOfCare', valueReference: { reference: 'EpisodeOfCare/ep' } }]);
