@@ -18,7 +18,7 @@ export interface QuestionnaireFinder {
    */
   (canonical: string): Promise<Resource | undefined>;
   /** A form was written: what is remembered may be out of date. */
-  forget(): void;
+  readonly forget: () => void;
 }
 
 /**
