@@ -77,9 +77,10 @@ function admitted(plan: SearchPlan, visibility: Visibility): readonly Test[] {
 /** The conditions of a match on the row `r`. */
 function matchConditions(plan: SearchPlan, tests: readonly Test[], visibility: Visibility): Fragment[] {
   const confined = isConfined(plan.tests, visibility, plan.type);
-  const subject = { type: plan.type, alias: 'r', visibility, confined, record: recordOf(plan.tests, visibility, plan.type) };
+  const record = recordOf(plan.tests, visibility, plan.type);
+  const subject = { type: plan.type, alias: 'r', visibility, confined, record };
   return [
-    sql`r.type = ${typeLiteral(plan.type)}`, sql`r.live`, visiblePredicate(visibility, plan.type, 'r'),
+    sql`r.type = ${typeLiteral(plan.type)}`, sql`r.live`, visiblePredicate(visibility, plan.type, 'r', record),
     ...tests.map((test) => testSql(subject, test)),
     ...(confined || tests.length < 1 ? [] : [plannedForItsValues()]),
   ];
