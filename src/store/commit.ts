@@ -162,7 +162,11 @@ export class Committer {
         const written = replayed ?? decideWrites(unit, loaded.found[at]!, staging);
         auditWrites(unit, written, staging);
         if (replayed === null) {
-          await deriveUnit(unit, staging, loaded, this.#options.rules, (keys) => load.loadCurrent(connection, keys));
+          await deriveUnit(unit, staging, {
+            entries: loaded.entries,
+            current: (keys) => load.loadCurrent(connection, keys),
+            careTeam: async (patientId) => (await load.loadCareTeams(connection, [patientId])).get(patientId),
+          }, this.#options.rules);
           remember(unit, written, staging);
         }
         addEffects(effects, staging.effects);

@@ -1,6 +1,6 @@
 import { parseJson } from '../fhir/json.ts';
 import type { Resource } from '../fhir/resource.ts';
-import { derive, type DerivedWrite } from '../outcomes/derive.ts';
+import { derive, type Change, type DerivedWrite } from '../outcomes/derive.ts';
 import { recordEntries } from '../outcomes/project.ts';
 import { provenance } from '../outcomes/provenance.ts';
 import { kindsOf, patientRecord, withSource, type PatientRecord, type RecordEntry } from '../outcomes/record.ts';
@@ -16,10 +16,13 @@ export interface OutcomeRules {
   readonly device: string;
 }
 
-/** What was loaded for deriving, by logical id of the Patient. */
-export interface LoadedRecords {
+/** What deriving reads: the record by logical id of the Patient, and on demand more. */
+export interface RecordSource {
   readonly entries: ReadonlyMap<string, readonly RecordEntry[]>;
-  readonly careTeams: ReadonlyMap<string, string>;
+  /** Reads the current versions of derived resources that may exist already. */
+  readonly current: (keys: readonly { type: string; id: string }[]) => Promise<Map<string, Current>>;
+  /** Reads the newest active CareTeam of a Patient as text. */
+  readonly careTeam: (patientId: string) => Promise<string | undefined>;
 }
 
 /** Types whose writes change a patient's record, so that they are serialised by patient. */
@@ -55,12 +58,8 @@ function project(change: Changed, before: PatientRecord, staging: Staging, rules
 /**
  * Stages everything that follows from what `unit` changed: scores, classes, alerts, goal status, fulfilled requests,
  * and one Provenance for them (architecture section 6).
- * @param load reads the current versions of derived resources that may exist already.
  */
-export async function deriveUnit(
-  unit: Unit, staging: Staging, loaded: LoadedRecords, rules: OutcomeRules,
-  load: (keys: readonly { type: string; id: string }[]) => Promise<Map<string, Current>>,
-): Promise<void> {
+export async function deriveUnit(unit: Unit, staging: Staging, source: RecordSource, rules: OutcomeRules): Promise<void> {
   const changed = staging.changed.filter(({ resource, patientId }) => patientId !== null && recordTypes.has(resource.resourceType));
   if (changed.length === 0) return;
   const records = new Map<string, PatientRecord>();
@@ -68,20 +67,16 @@ export async function deriveUnit(
   for (const change of changed) {
     const patientId = change.patientId!;
     const questionnaire = questionnaireOf(unit, change.resource);
-    const before = records.get(patientId) ?? patientRecord(loaded.entries.get(patientId) ?? []);
+    const before = records.get(patientId) ?? patientRecord(source.entries.get(patientId) ?? []);
     const after = project(change, before, staging, rules, questionnaire);
     records.set(patientId, after);
-    const careTeam = loaded.careTeams.get(patientId);
-    const context = {
-      registry: rules.registry, now: staging.now, device: rules.device, patient: `Patient/${patientId}`,
-      get careTeam() { return careTeam === undefined ? undefined : (JSON.parse(careTeam) as Resource); },
-    };
     const { resource, previous, deleted } = change;
-    for (const write of derive(before, after, { resource, previous, deleted, questionnaire }, context)) collect(pending, write, patientId, resource);
+    const writes = await derived({ before, after, change: { resource, previous, deleted, questionnaire }, patientId }, staging, source, rules);
+    for (const write of writes) collect(pending, write, patientId, resource);
   }
   if (pending.size === 0) return;
   const unknown = [...pending.values()].filter(({ type, id, mayExist }) => mayExist && staging.current(type, id) === undefined);
-  if (unknown.length > 0) staging.addLoaded(await load(unknown));
+  if (unknown.length > 0) staging.addLoaded(await source.current(unknown));
   const written = new Map<string, { targets: string[]; sources: Set<Resource> }>();
   for (const entry of pending.values()) {
     if (!stagePending(entry, staging, rules)) continue;
@@ -94,6 +89,22 @@ export async function deriveUnit(
     const resource = provenance({ id: newId(), targets, sources: [...sources], now: staging.now, device: rules.device, registry: rules.registry, patient: `Patient/${patientId}` });
     staging.put('Provenance', resource.id!, { value: resource, stored: resource });
   }
+}
+
+/**
+ * Derives, and only when the rules ask who looks after the patient (a safety alert does) reads the CareTeam and derives
+ * again with it: the usual response needs no CareTeam, and deriving is pure.
+ */
+async function derived(
+  { before, after, change, patientId }: { before: PatientRecord; after: PatientRecord; change: Change; patientId: string },
+  staging: Staging, source: RecordSource, rules: OutcomeRules,
+): Promise<DerivedWrite[]> {
+  let asked = false;
+  const context = { registry: rules.registry, now: staging.now, device: rules.device, patient: `Patient/${patientId}` };
+  const writes = derive(before, after, change, { ...context, get careTeam() { asked = true; return undefined; } });
+  if (!asked) return writes;
+  const text = await source.careTeam(patientId);
+  return text === undefined ? writes : derive(before, after, change, { ...context, careTeam: JSON.parse(text) as Resource });
 }
 
 /** @returns whether a version was staged. */

@@ -20,15 +20,6 @@ export async function lock(connection: Lease, keys: readonly bigint[]): Promise<
   return rows[0]!.now;
 }
 
-const patientRids = `select id, rid from resource where type = 'Patient' and live and id = any($1)`;
-
-/** @returns rid by logical id of the Patients that exist. */
-export async function loadPatients(connection: Lease, ids: readonly string[]): Promise<Map<string, bigint>> {
-  if (ids.length === 0) return new Map();
-  const rows = await connection.query<{ id: string; rid: bigint }>(patientRids, [ids]);
-  return new Map(rows.map(({ id, rid }) => [id, rid]));
-}
-
 const currentVersions = `
   select r.type, r.id, r.rid, r.version, r.live, r.patient, r.restricted, ${instant('r.last_updated')} as "lastUpdated", r.body
   from unnest($1::text[], $2::text[]) as k(type, id)
@@ -43,24 +34,32 @@ export async function loadCurrent(connection: Lease, keys: readonly { type: stri
   return new Map(rows.map((row) => [`${row.type}/${row.id}`, row]));
 }
 
-const entriesOf = `
-  select p.id as "patientId", e.kind, e.key, e.id, ${instant('e.at')} as at, e.value, e.data
-  from resource p join record_entry e on e.patient = p.rid
-  where p.type = 'Patient' and p.live and p.id = any($1)
-    and (e.kind <> 'score' or $2::text[] is null or e.key = any($2) or e.id = any($3))`;
+const recordsOf = `
+  select p.id as "patientId", p.rid, e.kind, e.key, e.id, ${instant('e.at')} as at, e.value, e.data
+  from resource p
+  left join record_entry e on e.patient = p.rid and p.id = any($2) and (e.kind <> 'score' or $3::text[] is null or e.key = any($3))
+  where p.type = 'Patient' and p.live and p.id = any($1)`;
+
+/** The Patients that exist, and what is recorded of those for whom it was asked, both by logical id. */
+export interface LoadedRecords { readonly patients: Map<string, bigint>; readonly entries: Map<string, RecordEntry[]> }
 
 /**
+ * @param patients logical ids of the Patients that must be known.
+ * @param recorded those of them whose record is needed.
  * @param instruments whose scores are needed; null for all.
- * @param sources ids of responses whose earlier scores are needed whatever their instrument.
- * @returns the record entries by logical id of the Patient.
  */
-export async function loadEntries(
-  connection: Lease, patients: readonly string[], instruments: readonly string[] | null, sources: readonly string[],
-): Promise<Map<string, RecordEntry[]>> {
-  const found = new Map<string, RecordEntry[]>(patients.map((id) => [id, []]));
+export async function loadRecords(connection: Lease, patients: readonly string[], recorded: readonly string[], instruments: readonly string[] | null): Promise<LoadedRecords> {
+  const found: LoadedRecords = { patients: new Map(), entries: new Map() };
   if (patients.length === 0) return found;
-  const rows = await connection.query<RecordEntry & { patientId: string }>(entriesOf, [patients, instruments, sources]);
-  for (const { patientId, kind, key, id, at, value, data } of rows) found.get(patientId)!.push({ kind, key, id, at, value, data });
+  const rows = await connection.query<RecordEntry & { patientId: string; rid: bigint }>(recordsOf, [patients, recorded, instruments]);
+  for (const { patientId, rid, kind, key, id, at, value, data } of rows) {
+    let entries = found.entries.get(patientId);
+    if (entries === undefined) {
+      found.patients.set(patientId, rid);
+      found.entries.set(patientId, (entries = []));
+    }
+    if (kind !== null) entries.push({ kind, key, id, at, value, data });
+  }
   return found;
 }
 

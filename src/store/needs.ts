@@ -35,8 +35,7 @@ function patientOf(write: WriteRequest): string | null {
 export interface LoadedBatch {
   readonly base: Loaded;
   readonly found: readonly Found[];
-  readonly entries: Awaited<ReturnType<typeof load.loadEntries>>;
-  readonly careTeams: Map<string, string>;
+  readonly entries: load.LoadedRecords['entries'];
   readonly replays: Awaited<ReturnType<typeof load.loadIdempotency>>;
 }
 
@@ -44,9 +43,7 @@ interface Needs {
   readonly patients: Set<string>;
   readonly current: Map<string, { type: string; id: string }>;
   readonly record: Set<string>;
-  readonly responders: Set<string>;
   instruments: Set<string> | null;
-  readonly sources: Set<string>;
   readonly identifiers: (load.ResponseIdentifier & { unit: number; at: number })[];
   readonly deletedPatients: Set<string>;
   readonly keys: { client: string; key: string }[];
@@ -54,7 +51,7 @@ interface Needs {
 
 /** What must be read to decide `units`. */
 function needsOf(units: readonly Unit[], rules: OutcomeRules): Needs {
-  const needs: Needs = { patients: new Set(), current: new Map(), record: new Set(), responders: new Set(), instruments: new Set(), sources: new Set(), identifiers: [], deletedPatients: new Set(), keys: [] };
+  const needs: Needs = { patients: new Set(), current: new Map(), record: new Set(), instruments: new Set(), identifiers: [], deletedPatients: new Set(), keys: [] };
   for (const [n, unit] of units.entries()) {
     const { reach } = unit.visibility;
     if (reach.kind === 'patient') needs.patients.add(reach.patient);
@@ -88,8 +85,6 @@ function needRecord(needs: Needs, write: WriteRequest, patient: string, rules: O
     needs.instruments = null; // a session, an episode or a goal touches the scores of every instrument
     return;
   }
-  needs.responders.add(patient);
-  needs.sources.add(write.id);
   // A response that may leave an instrument (withdrawn, deleted, answered anew) changes what follows for the scores it leaves.
   if (write.kind !== 'create') needs.instruments = null;
   else if (needs.instruments !== null) {
@@ -107,10 +102,8 @@ export async function loadFor(connection: Lease, units: readonly Unit[], keys: r
   const sent = connection.together(() => [
     connection.query('begin'),
     load.lock(connection, keys),
-    load.loadPatients(connection, patientIds),
+    load.loadRecords(connection, patientIds, record, needs.instruments === null ? null : [...needs.instruments]),
     load.loadCurrent(connection, [...needs.current.values()]),
-    load.loadEntries(connection, record, needs.instruments === null ? null : [...needs.instruments], [...needs.sources]),
-    load.loadCareTeams(connection, [...needs.responders]),
     load.loadIdempotency(connection, needs.keys),
     load.loadIdentified(connection, needs.identifiers, identifierParam),
     load.loadWithRecord(connection, [...needs.deletedPatients]),
@@ -119,14 +112,14 @@ export async function loadFor(connection: Lease, units: readonly Unit[], keys: r
   ] as const);
   const settled = await Promise.allSettled(sent);
   for (const result of settled) if (result.status === 'rejected') throw result.reason;
-  const [, now, patients, current, entries, careTeams, replays, identified, withRecord, reachable, matches] = await Promise.all(sent);
+  const [, now, { patients, entries }, current, replays, identified, withRecord, reachable, matches] = await Promise.all(sent);
   const found = units.map((unit, n): Found => ({
     reachable: reachableOf(unit, patients, reachable[n] ?? null),
     matches: matches[n]!,
     identified: new Map(needs.identifiers.filter((i) => i.unit === n && identified.has(i.n)).map((i) => [i.at, identified.get(i.n)!])),
     withRecord,
   }));
-  return { base: { now, patients, current }, found, entries, careTeams, replays };
+  return { base: { now, patients, current }, found, entries, replays };
 }
 
 function reachableOf(unit: Unit, patients: ReadonlyMap<string, bigint>, reachable: Set<bigint> | null): ReadonlySet<bigint> | null {

@@ -8,7 +8,7 @@ export class Superseding extends Error {}
 // Rows of `resource` go as scalar parameters in chunks of fixed size: few statement texts (so they stay prepared), and no
 // array escaping of bodies, which costs twice the CPU in this process (libraries.md 4). Index rows are short: arrays.
 const columns = 13;
-const chunkSizes = [64, 32, 16, 8, 4, 2, 1];
+const chunkSizes = [64, 32, ...Array.from({ length: 16 }, (_, at) => 16 - at)];
 const inserts = new Map(chunkSizes.map((size) => [size, insertVersions(size)]));
 
 function insertVersions(rows: number): string {
@@ -36,12 +36,6 @@ const tables: { [K in keyof IndexRows]: { columns: readonly [column: string, typ
 };
 const kinds = Object.keys(tables) as (keyof IndexRows)[];
 
-const indexInsert = new Map(kinds.map((kind) => {
-  const names = tables[kind].columns.map(([column]) => column);
-  const casts = tables[kind].columns.map(([, type], at) => `$${at + 4}::${type}[]`);
-  return [kind, `insert into index_${kind} (param, rid, patient, ${names.join(', ')}) select * from unnest($1::int[], $2::bigint[], $3::bigint[], ${casts.join(', ')})`];
-}));
-
 const indexDelete = new Map(kinds.map((kind) => {
   const names = tables[kind].columns.map(([column]) => column);
   const casts = tables[kind].columns.map(([, type], at) => `$${at + 3}::${type}[]`);
@@ -67,26 +61,22 @@ function textArray(values: readonly unknown[]): string {
 }
 const plain = /^[^"\\]*$/;
 
-function indexStatements(changes: readonly IndexChange[], side: 'added' | 'removed'): { text: string; values: unknown[] }[] {
-  const statements: { text: string; values: unknown[] }[] = [];
-  for (const kind of kinds) {
-    const params: number[] = [];
-    const rids: bigint[] = [];
-    const patients: (bigint | null)[] = [];
-    const rest: unknown[][] = tables[kind].columns.map(() => []);
-    for (const change of changes) {
-      for (const row of change[side][kind] as unknown as Record<string, unknown>[]) {
-        params.push(row['param'] as number);
-        rids.push(change.rid);
-        patients.push(change.patient);
-        tables[kind].columns.forEach(([, , property], at) => rest[at]!.push(row[property]));
-      }
+/** One list a column: `param`, `rid` and, for insertion, `patient`, then what the kind of index has. */
+function indexLists(changes: readonly IndexChange[], side: 'added' | 'removed', kind: keyof IndexRows): string[] | null {
+  const params: number[] = [];
+  const rids: bigint[] = [];
+  const patients: (bigint | null)[] = [];
+  const rest: unknown[][] = tables[kind].columns.map(() => []);
+  for (const change of changes) {
+    for (const row of change[side][kind] as unknown as Record<string, unknown>[]) {
+      params.push(row['param'] as number);
+      rids.push(change.rid);
+      patients.push(change.patient);
+      tables[kind].columns.forEach(([, , property], at) => rest[at]!.push(row[property]));
     }
-    if (params.length === 0) continue;
-    const lists = side === 'added' ? [params, rids, patients, ...rest] : [params, rids, ...rest];
-    statements.push({ text: (side === 'added' ? indexInsert : indexDelete).get(kind)!, values: lists.map(textArray) });
   }
-  return statements;
+  if (params.length === 0) return null;
+  return (side === 'added' ? [params, rids, patients, ...rest] : [params, rids, ...rest]).map(textArray);
 }
 
 function versionStatements(versions: readonly Version[]): { text: string; values: unknown[] }[] {
@@ -108,71 +98,91 @@ function versionStatements(versions: readonly Version[]): { text: string; values
 const entryDelete = `
   delete from record_entry e using unnest($1::bigint[], $2::text[], $3::text[]) as d(patient, kind, id)
   where e.patient = d.patient and e.kind = d.kind and e.id = d.id`;
-const entryInsert = `
-  insert into record_entry (patient, kind, key, id, at, value, data)
-  select * from unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::numeric[], $7::text[])`;
-const replayInsert = `
-  insert into idempotency (client, key, body_hash, status, type, id, version)
-  select * from unnest($1::text[], $2::text[], $3::bytea[], $4::smallint[], $5::text[], $6::text[], $7::int[])`;
-const auditInsert = `
-  insert into audit_event (id, recorded, interaction, action, outcome, client, agent, patient, entity_type, entity_id, version, query, request_id, address)
-  select id, clock_timestamp(), interaction, action, outcome, client, agent, patient, entity_type, entity_id, version, query, request_id, address
-  from unnest($1::uuid[], $2::text[], $3::"char"[], $4::"char"[], $5::text[], $6::text[], $7::bigint[], $8::text[], $9::text[], $10::int[], $11::text[], $12::text[], $13::inet[])
-    as a(id, interaction, action, outcome, client, agent, patient, entity_type, entity_id, version, query, request_id, address)`;
 
-/** The statement that appends `rows` to the access log. */
-export function auditStatement(rows: readonly AuditRow[]): { text: string; values: unknown[] } {
-  const list = (pick: (row: AuditRow) => unknown): string => textArray(rows.map(pick));
-  return {
-    text: auditInsert,
-    values: [
-      list((row) => row.id), list((row) => row.interaction), list((row) => row.action), list((row) => row.outcome), list((row) => row.client),
-      list((row) => row.agent), list((row) => row.patient), list((row) => row.entityType), list((row) => row.entityId), list((row) => row.version),
-      list((row) => row.query), list((row) => row.requestId), list((row) => row.address),
-    ],
-  };
+/** What one statement appends: a table, its columns with their types, and how to fill one that no list gives. */
+interface Appended { readonly table: string; readonly columns: readonly (readonly [name: string, type: string])[]; readonly filled?: readonly [name: string, expression: string] }
+
+const appendedIndex = new Map(kinds.map((kind): [string, Appended] => [kind, {
+  table: `index_${kind}`, columns: [['param', 'int'], ['rid', 'bigint'], ['patient', 'bigint'], ...tables[kind].columns.map(([name, type]) => [name, type] as const)],
+}]));
+const appendedEntries: Appended = { table: 'record_entry', columns: [['patient', 'bigint'], ['kind', 'text'], ['key', 'text'], ['id', 'text'], ['at', 'timestamptz'], ['value', 'numeric'], ['data', 'text']] };
+const appendedReplays: Appended = { table: 'idempotency', columns: [['client', 'text'], ['key', 'text'], ['body_hash', 'bytea'], ['status', 'smallint'], ['type', 'text'], ['id', 'text'], ['version', 'int']] };
+const appendedAudit: Appended = {
+  table: 'audit_event', filled: ['recorded', 'clock_timestamp()'],
+  columns: [['id', 'uuid'], ['interaction', 'text'], ['action', '"char"'], ['outcome', '"char"'], ['client', 'text'], ['agent', 'text'], ['patient', 'bigint'], ['entity_type', 'text'], ['entity_id', 'text'], ['version', 'int'], ['query', 'text'], ['request_id', 'text'], ['address', 'inet']],
+};
+
+/** Lists for one table: as many as it has columns, each in PostgreSQL's input form of an array. */
+interface Appending { readonly into: Appended; readonly lists: readonly string[] }
+
+const statements = new Map<string, string>();
+
+/**
+ * One statement that appends to several tables. Each table would be a statement of its own, but a statement costs this
+ * process and PostgreSQL about 20 microseconds apart from its rows, and a scored response has seven of them.
+ */
+function appendStatement(parts: readonly Appending[]): { text: string; values: unknown[] } {
+  const key = parts.map(({ into }) => into.table).join(' ');
+  let text = statements.get(key);
+  if (text === undefined) {
+    let at = 0;
+    const inserts = parts.map(({ into: { table, columns: list, filled } }) => {
+      const names = list.map(([name]) => name).join(', ');
+      const arrays = list.map(([, type]) => `$${(at += 1)}::${type}[]`).join(', ');
+      return `insert into ${table} (${names}${filled === undefined ? '' : `, ${filled[0]}`}) select ${names}${filled === undefined ? '' : `, ${filled[1]}`} from unnest(${arrays}) as t(${names})`;
+    });
+    const last = inserts.pop()!;
+    text = inserts.length === 0 ? last : `with ${inserts.map((insert, n) => `a${n} as (${insert})`).join(', ')} ${last}`;
+    statements.set(key, text);
+  }
+  return { text, values: parts.flatMap(({ lists }) => lists) };
 }
 
-function entryStatements(effects: Effects): { text: string; values: unknown[] }[] {
-  const gone: { patient: bigint; kind: string; id: string }[] = [];
-  const added: { patient: bigint; kind: string; key: string; id: string; at: string | null; value: unknown; data: string }[] = [];
-  for (const { patient, id, kinds: entryKinds, entries, replaces } of effects.entries) {
-    if (replaces) for (const kind of entryKinds) gone.push({ patient, kind, id });
-    for (const entry of entries) added.push({ ...entry, patient });
-  }
-  const statements: { text: string; values: unknown[] }[] = [];
-  if (gone.length > 0) {
-    statements.push({ text: entryDelete, values: [textArray(gone.map((e) => e.patient)), textArray(gone.map((e) => e.kind)), textArray(gone.map((e) => e.id))] });
-  }
-  if (added.length > 0) {
-    statements.push({
-      text: entryInsert,
-      values: [
-        textArray(added.map((e) => e.patient)), textArray(added.map((e) => e.kind)), textArray(added.map((e) => e.key)), textArray(added.map((e) => e.id)),
-        textArray(added.map((e) => e.at)), textArray(added.map((e) => e.value)), textArray(added.map((e) => e.data)),
-      ],
-    });
-  }
-  return statements;
+function auditLists(rows: readonly AuditRow[]): string[] {
+  const list = (pick: (row: AuditRow) => unknown): string => textArray(rows.map(pick));
+  return [
+    list((row) => row.id), list((row) => row.interaction), list((row) => row.action), list((row) => row.outcome), list((row) => row.client),
+    list((row) => row.agent), list((row) => row.patient), list((row) => row.entityType), list((row) => row.entityId), list((row) => row.version),
+    list((row) => row.query), list((row) => row.requestId), list((row) => row.address),
+  ];
+}
+
+/** The statement that appends `rows` to the access log. */
+export const auditStatement = (rows: readonly AuditRow[]): { text: string; values: unknown[] } => appendStatement([{ into: appendedAudit, lists: auditLists(rows) }]);
+
+function entryLists(effects: Effects): string[] | null {
+  const added = effects.entries.flatMap(({ patient, entries }) => entries.map((entry) => ({ ...entry, patient })));
+  if (added.length === 0) return null;
+  const list = (pick: (entry: (typeof added)[number]) => unknown): string => textArray(added.map(pick));
+  return [list((e) => e.patient), list((e) => e.kind), list((e) => e.key), list((e) => e.id), list((e) => e.at), list((e) => e.value), list((e) => e.data)];
+}
+
+function replayLists({ replays }: Effects): string[] | null {
+  if (replays.length === 0) return null;
+  const list = (pick: (replay: (typeof replays)[number]) => unknown): string => textArray(replays.map(pick));
+  return [list((r) => r.client), list((r) => r.key), list((r) => `\\x${r.bodyHash.toString('hex')}`), list((r) => r.status), list((r) => r.type), list((r) => r.id), list((r) => r.version)];
+}
+
+/** Deletions come first: an insertion may bring back a row that one of them takes away. */
+function removals(effects: Effects): { text: string; values: unknown[] }[] {
+  const found = kinds.flatMap((kind) => {
+    const lists = indexLists(effects.index, 'removed', kind);
+    return lists === null ? [] : [{ text: indexDelete.get(kind)!, values: lists as unknown[] }];
+  });
+  const gone = effects.entries.filter(({ replaces }) => replaces).flatMap(({ patient, id, kinds: entryKinds }) => entryKinds.map((kind) => ({ patient, kind, id })));
+  if (gone.length > 0) found.push({ text: entryDelete, values: [textArray(gone.map((e) => e.patient)), textArray(gone.map((e) => e.kind)), textArray(gone.map((e) => e.id))] });
+  return found;
 }
 
 /** All statements that put `effects` into the store, in the order in which they must run. */
 function statementsOf(effects: Effects): { text: string; values: unknown[] }[] {
-  const { replays } = effects;
-  return [
-    ...versionStatements(effects.versions),
-    ...indexStatements(effects.index, 'removed'),
-    ...indexStatements(effects.index, 'added'),
-    ...entryStatements(effects),
-    ...(replays.length === 0 ? [] : [{
-      text: replayInsert,
-      values: [
-        textArray(replays.map((r) => r.client)), textArray(replays.map((r) => r.key)), textArray(replays.map((r) => `\\x${r.bodyHash.toString('hex')}`)),
-        textArray(replays.map((r) => r.status)), textArray(replays.map((r) => r.type)), textArray(replays.map((r) => r.id)), textArray(replays.map((r) => r.version)),
-      ],
-    }]),
-    ...(effects.audit.length === 0 ? [] : [auditStatement(effects.audit)]),
-  ];
+  const parts: Appending[] = [];
+  const append = (into: Appended, lists: readonly string[] | null): void => { if (lists !== null) parts.push({ into, lists }); };
+  for (const kind of kinds) append(appendedIndex.get(kind)!, indexLists(effects.index, 'added', kind));
+  append(appendedEntries, entryLists(effects));
+  append(appendedReplays, replayLists(effects));
+  append(appendedAudit, effects.audit.length === 0 ? null : auditLists(effects.audit));
+  return [...versionStatements(effects.versions), ...removals(effects), ...(parts.length === 0 ? [] : [appendStatement(parts)])];
 }
 
 /**
