@@ -1,10 +1,17 @@
 import { createHash } from 'node:crypto';
 import pg from 'pg';
 
+/**
+ * How PostgreSQL plans a statement. `once`: named, parsed and planned once a connection; after five runs it gets a plan for
+ * all values. `for its values`: unnamed, planned each time, for searches whose best plan depends on how frequent a value is
+ * (measured on 500,000 Observations: a dense code 280 ms with the plan for all values, 1 ms with its own).
+ */
+export type Plan = 'once' | 'for its values';
+
 /** Runs one statement. Implemented by the pool and by the connection of a transaction. */
 export interface Connection {
-  /** `text` is sent as a named prepared statement keyed by its hash, so it must not carry values. */
-  query<Row = Record<string, unknown>>(text: string, values?: readonly unknown[]): Promise<Row[]>;
+  /** `text` must not carry values: it is the name under which the statement is prepared. */
+  query<Row = Record<string, unknown>>(text: string, values?: readonly unknown[], plan?: Plan): Promise<Row[]>;
 }
 
 /** One connection held for a transaction. Statements may be issued without waiting for the one before: they travel together. */
@@ -69,8 +76,8 @@ export function openDatabase(options: DatabaseOptions): Database {
     application_name: 'intersession',
   } as pg.PoolConfig);
   pool.on('error', () => {}); // an idle connection that dies is replaced at the next statement; unheard, it would end the process
-  const run = async <Row>(client: pg.Pool | pg.PoolClient, text: string, values?: readonly unknown[]): Promise<Row[]> => {
-    const config = options.namedStatements && values !== undefined
+  const run = async <Row>(client: pg.Pool | pg.PoolClient, text: string, values?: readonly unknown[], plan: Plan = 'once'): Promise<Row[]> => {
+    const config = options.namedStatements && values !== undefined && plan === 'once'
       ? { name: statementName(text), text, values: values as unknown[] }
       : { text, values: values as unknown[] };
     return (await client.query(config)).rows as Row[];
@@ -79,7 +86,7 @@ export function openDatabase(options: DatabaseOptions): Database {
     const client = await pool.connect();
     const stream = (client as unknown as { connection: { stream: { cork(): void; uncork(): void } } }).connection.stream;
     return {
-      query: (text, values) => run(client, text, values),
+      query: (text, values, plan) => run(client, text, values, plan),
       together(issue) {
         stream.cork();
         try {
@@ -94,7 +101,7 @@ export function openDatabase(options: DatabaseOptions): Database {
   return {
     pool,
     lease,
-    query: (text, values) => run(pool, text, values),
+    query: (text, values, plan) => run(pool, text, values, plan),
     async transaction(work) {
       const connection = await lease();
       let broken: Error | undefined;

@@ -7,10 +7,10 @@ import { responseIdentity, type Found } from './decide.ts';
 import { recordTypes, type OutcomeRules } from './derived.ts';
 import { lockKey } from './identity.ts';
 import * as load from './load.ts';
-import { loadReachable } from './read.ts';
 import { matching } from './search.ts';
 import type { Loaded } from './staging.ts';
 import type { Current, Unit, WriteRequest } from './unit.ts';
+import { loadReachable } from './visible.ts';
 
 /** The advisory locks under which a unit is decided. */
 export function locksOf(unit: Unit): bigint[] {

@@ -22,7 +22,7 @@ export const versionColumns: Fragment = name(`r.id, r.version, r.live, r.patient
 export async function readNewest(connection: Connection, visibility: Visibility, type: string, id: string): Promise<VersionRow | undefined> {
   const rows = await run<VersionRow>(connection, sql`
     select ${versionColumns} from resource r
-    where r.id = ${id} and r.type = ${typeLiteral(type)} and ${visiblePredicate(visibility, type, 'r')}
+    where r.id = ${id} and r.type = ${typeLiteral(type)} and ${visiblePredicate(visibility, type, 'r', name('r.patient'))}
     order by r.version desc limit 1`);
   return rows[0];
 }
@@ -34,7 +34,7 @@ export async function readNewest(connection: Connection, visibility: Visibility,
 export async function readVersion(connection: Connection, visibility: Visibility, type: string, id: string, version: number): Promise<VersionRow | undefined> {
   const rows = await run<VersionRow>(connection, sql`
     select ${versionColumns} from resource r
-    where r.id = ${id} and r.type = ${typeLiteral(type)} and r.version = ${version} and ${visiblePredicate(visibility, type, 'r')}
+    where r.id = ${id} and r.type = ${typeLiteral(type)} and r.version = ${version} and ${visiblePredicate(visibility, type, 'r', name('r.patient'))}
       and ${newestVisible(visibility, type)}`);
   return rows[0];
 }
@@ -43,13 +43,13 @@ export async function readVersion(connection: Connection, visibility: Visibility
 export function newestVisible(visibility: Visibility, type: string): Fragment {
   return sql`exists (
     select from (select n.* from resource n where n.id = r.id and n.type = r.type order by n.version desc limit 1) newest
-    where ${visiblePredicate(visibility, type, 'newest')})`;
+    where ${visiblePredicate(visibility, type, 'newest', name('newest.patient'))})`;
 }
 
 /** @returns rid of the Patient `id` where the caller may see it. */
 export async function visiblePatient(connection: Connection, visibility: Visibility, id: string): Promise<bigint | undefined> {
   const rows = await run<{ rid: bigint }>(connection, sql`
-    select r.rid from resource r where r.type = 'Patient' and r.id = ${id} and r.live and ${visiblePredicate(visibility, 'Patient', 'r')}`);
+    select r.rid from resource r where r.type = 'Patient' and r.id = ${id} and r.live and ${visiblePredicate(visibility, 'Patient', 'r', name('r.patient'))}`);
   return rows[0]?.rid;
 }
 
@@ -61,16 +61,4 @@ export async function readCanonical(connection: Connection, urlParameter: number
       and (${version}::text is null or exists (select from index_token v where v.param = ${name(String(versionParameter))} and v.code = ${version} and v.rid = r.rid))
     order by (r.status = 'active') desc, r.rid desc limit 1`);
   return rows[0]?.body;
-}
-
-/**
- * @returns rids of those Patients among `ids` whom the caller may reach, whatever types the caller's scopes grant:
- * a write needs to know whose record it enters, not to read the Patient.
- */
-export async function loadReachable(connection: Connection, visibility: Visibility, ids: readonly string[]): Promise<Set<bigint>> {
-  if (ids.length === 0) return new Set();
-  const reachOnly: Visibility = { ...visibility, restricted: true, grants: new Map([['Patient', new Set(['r'] as const)]]) };
-  const rows = await run<{ rid: bigint }>(connection, sql`
-    select r.rid from resource r where r.type = 'Patient' and r.live and r.id = any(${ids}) and ${visiblePredicate(reachOnly, 'Patient', 'r')}`);
-  return new Set(rows.map(({ rid }) => rid));
 }

@@ -14,7 +14,7 @@ export async function readRecord(connection: Connection, visibility: Visibility,
   const rows = await run<RecordEntry & { now: string; rid: bigint }>(connection, sql`
     select ${name(instant('clock_timestamp()'))} as now, r.rid, e.kind, e.key, e.id, ${name(instant('e.at'))} as at, e.value, e.data
     from resource r left join record_entry e on e.patient = r.rid
-    where r.type = 'Patient' and r.id = ${id} and r.live and ${visiblePredicate(visibility, 'Patient', 'r')}`);
+    where r.type = 'Patient' and r.id = ${id} and r.live and ${visiblePredicate(visibility, 'Patient', 'r', name('r.patient'))}`);
   const first = rows[0];
   if (first === undefined) return undefined;
   return { now: first.now, rid: first.rid, entries: rows.filter(({ kind }) => kind !== null).map(({ kind, key, id: source, at, value, data }) => ({ kind, key, id: source, at, value, data })) };

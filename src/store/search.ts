@@ -2,13 +2,13 @@ import { sql } from 'kysely';
 import { problem } from '../fhir/outcome.ts';
 import type { SearchPlan, Test } from '../fhir/search-plan.ts';
 import { grants, type Visibility } from '../fhir/visibility.ts';
-import type { Connection } from './database.ts';
+import type { Connection, Plan } from './database.ts';
 import { rowColumns, type Row } from './row.ts';
 import { orderOf, type Cursor } from './search-order.ts';
 import { includedRows } from './search-include.ts';
 import { testSql } from './search-tests.ts';
 import { isConfined, orderedWalk, recordOf } from './search-walk.ts';
-import { and, literal, plannedForItsValues, run, typeLiteral, type Fragment } from './sql.ts';
+import { and, literal, run, typeLiteral, type Fragment } from './sql.ts';
 import { visiblePredicate } from './visible.ts';
 
 export type { Row } from './row.ts';
@@ -82,7 +82,6 @@ function matchConditions(plan: SearchPlan, tests: readonly Test[], visibility: V
   return [
     sql`r.type = ${typeLiteral(plan.type)}`, sql`r.live`, visiblePredicate(visibility, plan.type, 'r', record),
     ...tests.map((test) => testSql(subject, test)),
-    ...(confined || tests.length < 1 ? [] : [plannedForItsValues()]),
   ];
 }
 
@@ -104,9 +103,13 @@ function matchStatement(plan: SearchPlan, tests: readonly Test[], visibility: Vi
     and r.rid in (${sql.join(walked.map((page) => sql`(select r.rid ${page})`), sql` union all `)}) ${ending}`;
 }
 
+/** A search within one record or among some ids has one good plan; any other depends on how frequent its values are. */
+const planOf = (plan: SearchPlan, visibility: Visibility): Plan =>
+  (plan.tests.length === 0 || isConfined(plan.tests, visibility, plan.type) ? 'once' : 'for its values');
+
 /** Number of all visible matches. */
 async function count(connection: Connection, plan: SearchPlan, tests: readonly Test[], visibility: Visibility): Promise<number> {
-  const rows = await run<{ total: number }>(connection, sql`select count(*)::integer as total from resource r where ${and(matchConditions(plan, tests, visibility))}`);
+  const rows = await run<{ total: number }>(connection, sql`select count(*)::integer as total from resource r where ${and(matchConditions(plan, tests, visibility))}`, planOf(plan, visibility));
   return rows[0]!.total;
 }
 
@@ -123,7 +126,7 @@ export async function search(connection: Connection, plan: SearchPlan, visibilit
   const tests = admitted(plan, visibility);
   if (plan.count === 0) return { matches: [], included: [], incomplete: false, total: await count(connection, plan, tests, visibility) };
   const [rows, counted] = await Promise.all([
-    run<Keyed>(connection, matchStatement(plan, tests, visibility, page, plan.count + 1)),
+    run<Keyed>(connection, matchStatement(plan, tests, visibility, page, plan.count + 1), planOf(plan, visibility)),
     plan.total === 'none' ? undefined : count(connection, plan, tests, visibility),
   ]);
   const matches = rows.slice(0, plan.count);
@@ -147,5 +150,5 @@ const cursorOf = (row: Keyed, keys: number): Cursor => ({
  */
 export async function matching(connection: Connection, plan: SearchPlan, visibility: Visibility, limit: number): Promise<Row[]> {
   const tests = admitted(plan, visibility);
-  return run<Row>(connection, matchStatement({ ...plan, sort: [] }, tests, visibility, undefined, limit));
+  return run<Row>(connection, matchStatement({ ...plan, sort: [] }, tests, visibility, undefined, limit), planOf(plan, visibility));
 }

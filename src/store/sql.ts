@@ -1,5 +1,5 @@
 import { DummyDriver, Kysely, PostgresAdapter, PostgresIntrospector, PostgresQueryCompiler, sql, type RawBuilder } from 'kysely';
-import type { Connection } from './database.ts';
+import type { Connection, Plan } from './database.ts';
 
 /** Part of a statement: text of our own with its values beside it. */
 export type Fragment = RawBuilder<unknown>;
@@ -14,10 +14,13 @@ const dialect = new Kysely<Record<string, never>>({
   },
 });
 
-/** Runs a statement put together from fragments. */
-export function run<Row>(connection: Connection, statement: Fragment): Promise<Row[]> {
+/**
+ * Runs a statement put together from fragments.
+ * @param plan see `Connection.query`.
+ */
+export function run<Row>(connection: Connection, statement: Fragment, plan?: Plan): Promise<Row[]> {
   const { sql: text, parameters } = statement.compile(dialect);
-  return connection.query<Row>(text, parameters);
+  return connection.query<Row>(text, parameters, plan);
 }
 
 /**
@@ -42,12 +45,3 @@ export const and = (fragments: readonly Fragment[]): Fragment =>
 /** @returns the fragments joined by `or` in brackets; `false` when there is none. */
 export const or = (fragments: readonly Fragment[]): Fragment =>
   fragments.length === 0 ? sql`false` : fragments.length === 1 ? fragments[0]! : sql`(${sql.join([...fragments], sql` or `)})`;
-
-/**
- * A condition that always holds and makes PostgreSQL plan the statement for its values each time. A named statement gets,
- * after five runs, a plan for all values if that looks cheap; how frequent a code is then no longer counts (measured on
- * 500,000 Observations: 280 ms instead of 1). The three series have one row each, which only the values tell; a plan without
- * them expects a thousand million and is never cheap.
- */
-export const plannedForItsValues = (): Fragment =>
-  sql`0 < (select count(*) from generate_series(1, ${1}::integer) a, generate_series(1, ${1}::integer) b, generate_series(1, ${1}::integer) c)`;
