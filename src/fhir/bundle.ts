@@ -85,18 +85,3 @@ export function conditionalReferences(node: unknown, found: Set<string> = new Se
   }
   return found;
 }
-
-/**
- * Makes absolute references to this server relative, in place: `http://host/fhir/R4/Patient/1` is Patient/1 here, whoever
- * wrote it, and must be found, checked and protected as such.
- */
-export function makeRelative(node: unknown, baseUrl: string): void {
-  if (Array.isArray(node)) for (const item of node) makeRelative(item, baseUrl);
-  else if (node !== null && typeof node === 'object') {
-    const object = node as Record<string, unknown>;
-    for (const [key, value] of Object.entries(object)) {
-      if (typeof value === 'object') makeRelative(value, baseUrl);
-      else if (key === 'reference' && typeof value === 'string' && value.startsWith(`${baseUrl}/`)) object[key] = value.slice(baseUrl.length + 1);
-    }
-  }
-}

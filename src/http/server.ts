@@ -43,6 +43,7 @@ export interface HttpServer {
 export function httpServer(options: ServerOptions): HttpServer {
   const fastify = Fastify({
     logger: false,
+    frameworkErrors: (error, request, reply) => { void sendFramework(options, error, request as FastifyRequest, reply as FastifyReply); },
     bodyLimit,
     requestTimeout: 25_000,
     connectionTimeout: 0,

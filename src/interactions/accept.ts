@@ -34,7 +34,6 @@ export interface Accepted { readonly incoming: Incoming; readonly questionnaire?
  */
 export async function accept(body: string, type: string, parts: Gate): Promise<Accepted> {
   const parsed = parseJson(body);
-  if (body.includes(parts.baseUrl)) for (const tree of new Set([parsed.value, parsed.stored])) makeRelative(tree, parts.baseUrl);
   return admit({ value: parsed.value as Resource, stored: parsed.stored }, type, parts);
 }
 

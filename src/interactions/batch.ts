@@ -1,10 +1,12 @@
 import { authorize } from '../auth/decide.ts';
 import { entriesOf, type Entry } from '../fhir/bundle.ts';
-import { operationOutcome, problem, Problem } from '../fhir/outcome.ts';
+import { problem, Problem } from '../fhir/outcome.ts';
 import type { Resource } from '../fhir/resource.ts';
 import type { Answer, Context } from './context.ts';
+import { patchIn } from './patch.ts';
 import { route, verbOf } from './route.ts';
 import { largestBundle, splitUrl, type Perform } from './transaction.ts';
+import { refusedEntry } from './transaction-reads.ts';
 
 /** Entries of a batch that run at the same time: reads overlap, and writes meet in one group commit. */
 const atOnce = 8;
@@ -33,13 +35,14 @@ async function one(context: Context, entry: Entry, perform: Perform, statusOf: (
     if (interaction.kind === 'bundle') throw problem('not-supported', 'not-supported', 'A batch cannot hold another batch.');
     const needs = verbOf(interaction);
     if (needs !== null) authorize(context.visibility, needs.type, needs.verb);
-    const { status, headers, body } = await perform(headersOf(context, entry), interaction, entry.resource === undefined ? '' : JSON.stringify(entry.resource));
+    const sent = interaction.kind === 'patch' ? patchIn(entry.resource) : entry.resource === undefined ? '' : JSON.stringify(entry.resource);
+    const { status, headers, body } = await perform(headersOf(context, entry), interaction, sent);
     const response = JSON.stringify({ status: String(status), ...(headers?.['location'] === undefined ? {} : { location: headers['location'] }), ...(headers?.['etag'] === undefined ? {} : { etag: headers['etag'] }) });
     const shown = body !== undefined && (entry.method === 'GET' || context.prefer.return === 'representation');
     return `{${shown ? `"resource":${body},` : ''}"response":${response}}`;
   } catch (error) {
     if (!(error instanceof Problem)) throw error;
-    return JSON.stringify({ response: { status: String(statusOf(error)), outcome: operationOutcome(error.issues) } });
+    return refusedEntry(error, statusOf);
   }
 }
 

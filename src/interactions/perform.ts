@@ -76,16 +76,16 @@ async function bundle(context: Context, body: string, statusOf: (problem: Proble
     throw problem('malformed', 'invalid', 'POST to the base takes a Bundle of type batch or transaction.', 'Bundle.type');
   }
   const within = (inner: Context, interaction: Interaction, text: string): Promise<Answer> => perform(inner, interaction, text, statusOf);
-  if (type === 'batch') return batch(context, stored, within, statusOf);
   refuseErrors(validate(shellOf(value as Record<string, unknown>), 'Bundle'));
-  return transaction(context, stored, within);
+  return type === 'batch' ? batch(context, stored, within, statusOf) : transaction(context, stored, within, statusOf);
 }
 
 /** The Bundle without its resources: those are checked one by one after their links are resolved. */
 function shellOf(value: Record<string, unknown>): Record<string, unknown> {
   if (!Array.isArray(value['entry'])) return value;
-  return { ...value, entry: value['entry'].map((entry: unknown) => {
+  return { ...value, entry: value['entry'].map((entry: unknown, at) => {
     if (entry === null || typeof entry !== 'object') return entry;
+    if (!('request' in entry)) throw problem('malformed', 'required', 'Every entry of a batch or transaction needs a request with method and url (bdl-3).', `Bundle.entry[${at}].request`);
     const { resource: _resource, ...rest } = entry as Record<string, unknown>;
     return rest;
   }) };

@@ -14,6 +14,7 @@ import type { Answer, Context } from './context.ts';
 import { patientOf } from './delete.ts';
 import { patchIn, patchWrite } from './patch.ts';
 import { route, verbOf, type Interaction } from './route.ts';
+import { readEntry, refusedEntry, rehearse } from './transaction-reads.ts';
 
 /** Entries of one Bundle at most; 413 beyond. */
 export const largestBundle = 5000;
@@ -25,10 +26,11 @@ interface Step { readonly entry: Entry; readonly at: number; readonly interactio
 
 /**
  * transaction (http://hl7.org/fhir/R4/http.html#transaction): all or nothing, in FHIR's order, with links between entries
- * resolved before anything is checked. Reads run after the writes.
+ * resolved before anything is checked. Reads run after the writes; what can be known of them before is checked before.
+ * @param statusOf the HTTP status of a Problem, for a read that only the writes made impossible.
  * @throws Problem of the first entry that is refused, its expression prefixed with `Bundle.entry[n]`; nothing is stored.
  */
-export async function transaction(context: Context, stored: unknown, perform: Perform): Promise<Answer> {
+export async function transaction(context: Context, stored: unknown, perform: Perform, statusOf: (problem: Problem) => number): Promise<Answer> {
   if (context.idempotencyKey !== undefined) throw problem('not-supported', 'not-supported', 'Idempotency-Key goes with a single write. In a transaction give each create its request.ifNoneExist.');
   const steps = stepsOf(context, stored as Resource);
   await linkEntries(context, steps);
@@ -36,17 +38,25 @@ export async function transaction(context: Context, stored: unknown, perform: Pe
   const knowing = withFormsOf(context, writing);
   for (const step of writing) step.write = await located(step.at, () => writeOf(knowing, step));
   refuseDoubles(writing);
+  const written = new Set(writing.map(({ write }) => `${write!.type}/${write!.id}`));
+  for (const { at, interaction } of steps) await located(at, () => rehearse(context, interaction, written));
   const ordered = writing.toSorted((a, b) => stagingOrder(a) - stagingOrder(b));
   const results = new Map<Step, Written>();
   if (ordered.length > 0) {
-    const written = await committed(context, ordered);
-    for (const [at, step] of ordered.entries()) results.set(step, written[at]!);
+    const done = await committed(context, ordered);
+    for (const [at, step] of ordered.entries()) results.set(step, done[at]!);
     if (ordered.some(({ write }) => write!.type === 'Questionnaire')) context.questionnaire.forget();
   }
   const answers = await Promise.all(steps.map(async (step) => {
-    const written = results.get(step);
-    if (written !== undefined) return writtenEntry(context, written);
-    return readEntry(await located(step.at, () => perform(context, step.interaction, '')));
+    const result = results.get(step);
+    if (result !== undefined) return writtenEntry(context, result);
+    try {
+      return readEntry(await located(step.at, () => perform(context, step.interaction, '')));
+    } catch (error) {
+      // What is stored is stored: it would not be true that the transaction failed.
+      if (error instanceof Problem && ordered.length > 0) return refusedEntry(error, statusOf);
+      throw error;
+    }
   }));
   return { status: 200, body: `{"resourceType":"Bundle","type":"transaction-response","entry":[${answers.join(',')}]}` };
 }
@@ -69,10 +79,12 @@ function stepsOf(context: Context, bundle: Resource): Step[] {
     const needs = verbOf(interaction);
     if (needs === null) throw problem('not-supported', 'not-supported', 'An entry is a read, search, create, update, patch or delete.');
     authorize(context.visibility, needs.type, needs.verb);
-    if ((entry.method === 'POST' || entry.method === 'PUT') && entry.resource === undefined) throw problem('invalid', 'required', 'This entry needs a resource.', 'resource');
+    if ((entry.method === 'POST' || entry.method === 'PUT') && !isObject(entry.resource)) throw problem('malformed', 'required', 'This entry needs a resource.', 'resource');
     return { entry, at, interaction, ...(interaction.kind === 'create' ? { id: newId() } : {}) };
   }));
 }
+
+const isObject = (value: unknown): boolean => typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /** Path and query of an entry's url, which is relative to the base or absolute on this base. */
 export function splitUrl(url: string, baseUrl: string): [path: string, query: string] {
@@ -129,7 +141,7 @@ async function writeOf(context: Context, step: Step): Promise<WriteRequest> {
     case 'update': case 'conditional-update': {
       const id = interaction.kind === 'update' ? interaction.id : step.id!;
       const resource = entry.resource!.id === undefined ? { ...entry.resource!, id } : entry.resource!;
-      if (resource.id !== id) throw problem('invalid', 'invalid', 'The id of the resource must be the id in request.url.', 'resource.id');
+      if (resource.id !== id) throw problem('malformed', 'invalid', 'The id of the resource must be the id in request.url.', 'resource.id');
       return { kind: 'update', type: interaction.type, id, ...(await admit(incomingOf(resource), interaction.type, context)), ...ifMatch };
     }
     case 'patch': return { ...(await patchWrite(context, interaction.type, interaction.id, patchIn(entry.resource))), ...ifMatch };
@@ -215,9 +227,4 @@ function writtenEntry(context: Context, written: Written): string {
   const response = JSON.stringify({ status, ...(outcome === 'deleted' ? {} : { location: versionUrl(context, written) }), etag: etag(version), lastModified: lastUpdated });
   const resource = context.prefer.return === 'representation' && body !== null ? `"resource":${body},` : '';
   return `{"fullUrl":${JSON.stringify(`${context.baseUrl}/${written.type}/${written.id}`)},${resource}"response":${response}}`;
-}
-
-function readEntry({ status, headers, body }: Answer): string {
-  const response = JSON.stringify({ status: String(status), ...(headers?.['etag'] === undefined ? {} : { etag: headers['etag'] }) });
-  return `{${body === undefined ? '' : `"resource":${body},`}"response":${response}}`;
 }
