@@ -14,15 +14,20 @@ const read: ReadonlySet<Verb> = new Set(['r', 's']);
 const all: ReadonlySet<Verb> = new Set(['c', 'r', 'u', 'd', 's']);
 
 /**
- * What a scope can grant at most, by reach and by the kind of type (`schemas/r4/types.json`). A patient's app asking for
- * `patient/*.cruds` must not get to rewrite the questionnaires and practitioners that everybody shares.
+ * What a scope can grant at most, by reach and by what `schemas/r4/types.json` says of the type. A patient's app asking for
+ * `patient/*.cruds` must not get to rewrite the questionnaires and practitioners that everybody shares, nor to close an
+ * alert, to appoint who treats, or to state a diagnosis or where something came from in the patient's own record.
  */
-const ceiling: Readonly<Record<Reach['kind'], Readonly<Record<ServedType['access'], ReadonlySet<Verb>>>>> = {
-  none: { patient: none, directory: read, system: none },
-  patient: { patient: all, directory: read, system: none },
-  practitioner: { patient: all, directory: all, system: all },
-  all: { patient: all, directory: all, system: all },
-};
+function ceiling(reach: Reach['kind'], { access, byPatient }: ServedType): ReadonlySet<Verb> {
+  switch (reach) {
+    case 'none': return access === 'directory' ? read : none;
+    case 'patient': {
+      if (access !== 'patient') return access === 'directory' ? read : none;
+      return byPatient === undefined ? read : read.union(new Set(byPatient.verbs.split('') as Verb[]));
+    }
+    case 'practitioner': case 'all': return all;
+  }
+}
 
 /**
  * Decides what a caller may see and do. Starts from nothing. Contexts are not added up: with scopes of several, the narrowest
@@ -48,7 +53,7 @@ function decide(caller: Caller): Visibility {
   return Object.freeze({
     caller: callerKey(caller, context, reach),
     reach,
-    grants: context === undefined ? new Map() : under(ceiling[reach.kind], caller.scopes.contexts.get(context) ?? new Map()),
+    grants: context === undefined ? new Map() : under(reach, caller.scopes.contexts.get(context) ?? new Map()),
     // Notes for therapists only stay out of a patient's own app, whatever its scopes say.
     restricted: reach.kind === 'practitioner' || reach.kind === 'all',
   });
@@ -72,11 +77,11 @@ function reachOf(context: Context, { patient, fhirUser }: Caller): Reach {
   }
 }
 
-function under(limits: Readonly<Record<ServedType['access'], ReadonlySet<Verb>>>, scoped: Grants): Grants {
+function under({ kind }: Reach, scoped: Grants): Grants {
   const granted = new Map<string, ReadonlySet<Verb>>();
   for (const [type, verbs] of scoped) {
-    const access = servedType(type)?.access;
-    const allowed = access === undefined ? none : verbs.intersection(limits[access]);
+    const served = servedType(type);
+    const allowed = served === undefined ? none : verbs.intersection(ceiling(kind, served));
     if (allowed.size > 0) granted.set(type, allowed);
   }
   return granted;
@@ -101,7 +106,7 @@ export function authorize(visibility: Visibility, type: string, verb: Verb): voi
 
 /** The narrowest context, from the caller's own upwards, in which the scope would grant the verb. */
 function contextFor(reach: Reach, type: string, verb: Verb): Context {
-  const access = servedType(type)?.access;
-  if (reach.kind === 'patient' && access !== undefined && ceiling.patient[access].has(verb)) return 'patient';
+  const served = servedType(type);
+  if (reach.kind === 'patient' && served !== undefined && ceiling('patient', served).has(verb)) return 'patient';
   return reach.kind === 'all' ? 'system' : 'user';
 }

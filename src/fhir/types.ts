@@ -12,6 +12,17 @@ export interface ServedType {
   readonly status?: string;
   /** Written by the service only: clients read and search it. */
   readonly writtenBy?: 'service';
+  /** What a patient's own app may write of the type; absent: it only reads. */
+  readonly byPatient?: {
+    /** Verbs that its scopes can grant at most. A record is not deleted by an app: what is wrong is marked entered-in-error. */
+    readonly verbs: string;
+    /** Element that may name nobody but the patient, in what is written and in what it replaces. */
+    readonly author?: string;
+    /** Without an author the resource counts as the patient's own. */
+    readonly unsigned?: boolean;
+    /** Elements that stay as they are, or name the patient: who ordered, who treats. */
+    readonly keeps?: readonly string[];
+  };
 }
 
 const types: ReadonlyMap<string, ServedType> = new Map(Object.entries(registry.types) as [string, ServedType][]);

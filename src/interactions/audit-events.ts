@@ -1,5 +1,6 @@
 import { problem } from '../fhir/outcome.ts';
 import { parseSearch } from '../fhir/search-parse.ts';
+import type { Visibility } from '../fhir/visibility.ts';
 import { readAuditEvent, searchAuditLog, type AuditEventRow, type AuditPosition } from '../store/audit-search.ts';
 import { accessRows } from './access-log.ts';
 import type { Answer, Context } from './context.ts';
@@ -9,9 +10,12 @@ import type { Query } from './route.ts';
 const restful = { system: 'http://terminology.hl7.org/CodeSystem/audit-event-type', code: 'rest', display: 'RESTful Operation' };
 const interactions = 'http://hl7.org/fhir/restful-interaction';
 
-/** The AuditEvent resource of one row (shaped after IHE Basic Audit Log Patterns; identifiers only, no content). */
-function auditEvent(row: AuditEventRow): string {
-  const query = row.query === null ? {} : { query: Buffer.from(row.query).toString('base64') };
+/**
+ * The AuditEvent resource of one row (shaped after IHE Basic Audit Log Patterns; identifiers only, no content). A query may
+ * name several people: only who reaches every record is shown it.
+ */
+function auditEvent(row: AuditEventRow, { reach }: Visibility): string {
+  const query = row.query === null || reach.kind !== 'all' ? {} : { query: Buffer.from(row.query).toString('base64') };
   const entity = [
     ...(row.entityType === null ? [] : [{
       what: row.entityId === null ? { type: row.entityType } : { reference: `${row.entityType}/${row.entityId}${row.version === null ? '' : `/_history/${row.version}`}` },
@@ -52,7 +56,7 @@ export async function readAudit(context: Context, id: string): Promise<Answer> {
   const row = await readAuditEvent(context.database, context.visibility, id);
   if (row === undefined) throw problem('not-found', 'not-found', 'No such AuditEvent.');
   await context.audit.record(accessRows(context, { interaction: 'read', type: 'AuditEvent', id }));
-  return { status: 200, headers: { etag: 'W/"1"' }, body: auditEvent(row) };
+  return { status: 200, headers: { etag: 'W/"1"' }, body: auditEvent(row, context.visibility) };
 }
 
 /** search of AuditEvents: rendered from the access log, newest first. */
@@ -70,6 +74,6 @@ export async function searchAuditEvents(context: Context, query: Query, compartm
     { relation: 'self', url: `${context.baseUrl}/${binding}` },
     ...(next === undefined ? [] : [{ relation: 'next', url: `${context.baseUrl}/${binding}${binding.endsWith('?') ? '' : '&'}_page=${next}` }]),
   ];
-  const entries = shown.map((row) => `{"fullUrl":${JSON.stringify(`${context.baseUrl}/AuditEvent/${row.id}`)},"resource":${auditEvent(row)},"search":{"mode":"match"}}`);
+  const entries = shown.map((row) => `{"fullUrl":${JSON.stringify(`${context.baseUrl}/AuditEvent/${row.id}`)},"resource":${auditEvent(row, context.visibility)},"search":{"mode":"match"}}`);
   return { status: 200, body: `{"resourceType":"Bundle","type":"searchset","link":${JSON.stringify(links)}${entries.length === 0 ? '' : `,"entry":[${entries.join(',')}]`}}` };
 }

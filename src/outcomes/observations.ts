@@ -27,7 +27,7 @@ export type ObservationRule = 'score' | 'safety-item' | 'change-from-baseline' |
 
 /** @returns the id of the Observation that `rule` gives for `scale` of one response. */
 export const observationId = (rule: ObservationRule, scale: Scale, responseId: string): string =>
-  derivedId(`QuestionnaireResponse/${responseId}|${rule}|${scale.key}`);
+  derivedId(responseId, `${rule}|${scale.key}`);
 
 const observationCategory = 'http://terminology.hl7.org/CodeSystem/observation-category';
 const survey = [{ coding: [{ system: observationCategory, code: 'survey', display: 'Survey' }] }];
@@ -57,7 +57,7 @@ const fixedOf = new WeakMap<Scale, Fixed>();
 function fixed(scale: Scale): Fixed {
   const known = fixedOf.get(scale);
   if (known !== undefined) return known;
-  const { definition, codings, instrument, thresholds, cutoff } = scale;
+  const { definition, codings, instrument, cutoff } = scale;
   const bands = definition.bands?.list ?? [];
   const built: Fixed = {
     code: { coding: codings, text: definition.title },
@@ -70,7 +70,7 @@ function fixed(scale: Scale): Fixed {
     },
     referenceRange: bands.map(({ low, high, clinicianLabel }) => ({ low: { value: low }, high: { value: high }, text: clinicianLabel })),
     bands: new Map(bands.map((band) => [band, [{ coding: [{ system: codeSystem('score-band'), code: band.code, display: band.clinicianLabel }], text: band.clinicianLabel }]])),
-    limits: [...(scale.threshold === undefined ? [] : [thresholdPart(scale.threshold)]), ...thresholds.flatMap(differencePart), ...(cutoff === undefined ? [] : [
+    limits: [...(scale.threshold === undefined ? [] : thresholdParts(scale.threshold)), ...(cutoff === undefined ? [] : [
       { code: metric('cut-off', `Cut-off ${cutoff.id} (${cutoff.verification})`), valueQuantity: { value: cutoff.value, comparator: cutoff.op } },
     ])],
   };
@@ -78,11 +78,11 @@ function fixed(scale: Scale): Fixed {
   return built;
 }
 
-const thresholdPart = ({ id, value, op, definition: { verification } }: Threshold): object =>
-  ({ code: metric('threshold', `Reliable change threshold ${id} (${verification})`), valueQuantity: { value: rounded(value), comparator: op } });
-
-const differencePart = ({ id, sDiff, definition: { verification } }: Threshold): object[] =>
-  (sDiff === undefined ? [] : [{ code: metric('s-diff', `Standard error of the difference, ${id} (${verification})`), valueQuantity: { value: rounded(sDiff) } }]);
+/** The threshold that decides and, where that one is computed, the standard error behind it. */
+const thresholdParts = ({ id, value, op, sDiff, definition: { verification } }: Threshold): object[] => [
+  { code: metric('threshold', `Reliable change threshold ${id} (${verification})`), valueQuantity: { value: rounded(value), comparator: op } },
+  ...(sDiff === undefined ? [] : [{ code: metric('s-diff', `Standard error of the difference, ${id} (${verification})`), valueQuantity: { value: rounded(sDiff) } }]),
+];
 
 const rounded = (value: number): number => Math.round(value * 10_000) / 10_000;
 
@@ -188,7 +188,7 @@ export function changeObservations(
       ...identity('change-from-baseline', scale, score, episode),
       ...number(change.delta),
       ...(change.reliable === null ? {} : { interpretation: interpretations[change.reliable] }),
-      component: [part('baseline', number(change.baseline)), part('current', number(change.current)), ...percent(change)],
+      component: [part('baseline', number(change.baseline)), ...percent(change)],
       note: [{ text: changeSentence(scale, score, baseline, change) }],
     },
     {

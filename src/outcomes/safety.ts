@@ -73,7 +73,7 @@ export interface AlertContext {
 }
 
 export const alertId = (responseId: string, trigger: string, what: 'flag' | 'task' | `communication-${Priority}`): string =>
-  derivedId(`QuestionnaireResponse/${responseId}|${trigger}|${what}`);
+  derivedId(responseId, `${trigger}|${what}`);
 
 /** @returns what is written once for an alert: a Flag (unless nothing was answered), a Task for a clinician, a Communication. */
 export function alertResources(alert: Alert, score: Score, context: AlertContext): Resource[] {

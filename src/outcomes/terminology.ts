@@ -4,7 +4,6 @@ export const progressMetricDisplay = {
   'change-from-baseline': 'Change from baseline',
   'reliable-change': 'Class of change since baseline',
   'baseline': 'Score at baseline',
-  'current': 'Current score',
   'delta': 'Current score minus baseline',
   'percent-improvement': 'Improvement as a share of the baseline',
   'threshold': 'Threshold of reliable change',

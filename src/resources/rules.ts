@@ -1,7 +1,8 @@
+import { codeSystem } from '../fhir/canonical.ts';
 import type { Issue } from '../fhir/outcome.ts';
 import type { Resource } from '../fhir/resource.ts';
 import { isDerived } from './observation.ts';
-import { checkTaskTransition } from './task.ts';
+import { checkTaskTransition, isSafetyReview } from './task.ts';
 
 /**
  * The rules of this service for one write, by resource type.
@@ -15,5 +16,15 @@ export function checkWrite(previous: Resource | undefined, next: Resource | null
   if (type === 'Observation' && ((previous !== undefined && isDerived(previous)) || (next !== null && isDerived(next)))) {
     return [{ severity: 'error', code: 'forbidden', text: 'This Observation is computed by the service. Amend the QuestionnaireResponse that it is derived from.', expression: 'Observation' }];
   }
+  if (next === null && previous !== undefined && isAlert(previous)) {
+    return [{ severity: 'error', code: 'business-rule', text: 'An alert is closed, not deleted: complete the review, and set the Flag inactive.', expression: type }];
+  }
   return [];
+}
+
+/** A Flag or a review that the service raised: it stays in the record however it ends (docs/clinical.md 5). */
+function isAlert(resource: Resource): boolean {
+  if (resource.resourceType === 'Task') return isSafetyReview(resource);
+  const { coding } = (resource['code'] ?? {}) as { coding?: { system?: string }[] };
+  return resource.resourceType === 'Flag' && coding?.some(({ system }) => system === codeSystem('safety-trigger')) === true;
 }

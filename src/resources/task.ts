@@ -56,6 +56,9 @@ function kindOf(task: Resource): Kind | undefined {
   return has(task.code, codeSystem('task-type'), 'safety-review') ? 'safety-review' : undefined;
 }
 
+/** @returns whether a Task is the review of an alert. */
+export const isSafetyReview = (task: Resource): boolean => kindOf(task) === 'safety-review';
+
 /**
  * @returns what makes `next` unacceptable as the version after `previous` (undefined: it is new); [] when it is fine or not a Task of ours.
  * A Task may not stop being of its kind: `previous` decides which rules bind.

@@ -1,10 +1,12 @@
 import { hash64 } from '../fhir/search-parameters.ts';
-import { problem, type Problem } from '../fhir/outcome.ts';
+import { problem, type Issue, type Problem } from '../fhir/outcome.ts';
 import type { Resource } from '../fhir/resource.ts';
 import { servedType } from '../fhir/types.ts';
 import type { Reach, Visibility } from '../fhir/visibility.ts';
+import { checkByPatient } from '../resources/by-patient.ts';
 import { goalByClient } from '../resources/goal.ts';
 import { decisionProvenance } from '../resources/provenance.ts';
+import { checkServiceName } from '../resources/service-name.ts';
 import { checkWrite } from '../resources/rules.ts';
 import { newId } from './identity.ts';
 import type { Staging } from './staging.ts';
@@ -72,9 +74,8 @@ function create(write: Extract<WriteRequest, { kind: 'create' }>, at: number, un
   if (matches.length === 1) return existing(matches[0]!);
   const identity = responseIdentity(write.incoming.value);
   const twin = found.identified.get(at) ?? (identity === null ? undefined : staging.identified(identity));
-  if (twin !== undefined) {
-    // Who may not see the twin is told what a new response of theirs would be told, not that there is one.
-    if (!unit.internal && !visibleRow(unit.visibility, found.reachable, twin)) throw unknownSubject('QuestionnaireResponse');
+  // A twin that the caller may not see is not there: what comes is decided as if it were the first.
+  if (twin !== undefined && (unit.internal || visibleRow(unit.visibility, found.reachable, twin))) {
     if (staging.sameContent(twin, write.incoming)) return existing(twin);
     throw problem('conflict', 'duplicate', `A QuestionnaireResponse with this identifier exists with other content. To amend it, PUT ${twin.type}/${twin.id}.`, 'QuestionnaireResponse.identifier');
   }
@@ -95,7 +96,7 @@ export function responseIdentity(resource: Resource): { patient: string; code: s
 
 function stage(type: string, id: string, incoming: Incoming, unit: Unit, staging: Staging, previous: Resource | undefined): Written {
   if (unit.internal) return staging.put(type, id, incoming);
-  const issues = checkWrite(previous, incoming.value);
+  const issues = [...checkWrite(previous, incoming.value), ...checkPerson(unit, previous, incoming.value)];
   if (issues.some(({ severity }) => severity === 'error' || severity === 'fatal')) throw refused(issues);
   const { value, stored, decision } = byClient(previous, incoming);
   const written = staging.put(type, id, { value, stored });
@@ -105,6 +106,14 @@ function stage(type: string, id: string, incoming: Incoming, unit: Unit, staging
     staging.put('Provenance', provenance.id!, { value: provenance, stored: provenance });
   }
   return written;
+}
+
+/** What the rules for a patient's own access, and the name of the service itself, forbid in this write. */
+function checkPerson({ visibility: { reach }, requester: { agent } }: Unit, previous: Resource | undefined, next: Resource): Issue[] {
+  if (reach.kind === 'all') return [];
+  if (reach.kind !== 'patient') return checkServiceName(previous, next);
+  const persons = new Set([`Patient/${reach.patient}`, ...(agent === undefined ? [] : [agent])]);
+  return [...checkByPatient(previous, next, persons), ...checkServiceName(previous, next)];
 }
 
 /** A client's resource as it is stored, and the decision in it that the record keeps a Provenance of. */
@@ -181,7 +190,8 @@ export function auditWrites(unit: Unit, written: readonly Written[], staging: St
   for (const { outcome, type, id, version } of written) {
     staging.effects.audit.push({
       id: newId(), interaction: unit.interaction, action: actions[outcome], outcome: '0', client: unit.requester.client, agent: unit.requester.agent ?? null,
-      patient: staging.current(type, id)?.patient ?? null, entityType: type, entityId: id, version: version || null, query: null,
+      // nothing was deleted: the log of a record that the caller may not even know of does not say so
+      patient: outcome === 'absent' ? null : staging.current(type, id)?.patient ?? null, entityType: type, entityId: id, version: version || null, query: null,
       requestId: unit.requester.requestId, address: unit.requester.address ?? null,
     });
   }

@@ -39,11 +39,16 @@ export async function readVersion(connection: Connection, visibility: Visibility
   return rows[0];
 }
 
-/** Holds when the newest version of the resource of row `r` is visible. */
+/**
+ * Holds when the newest version of the resource of row `r` is visible, and none after `r` was restricted: a resource that was
+ * deleted and written anew without its label does not give away what stood there before.
+ */
 export function newestVisible(visibility: Visibility, type: string): Fragment {
+  const unlabelled = visibility.restricted ? sql`` : sql` and not exists (
+    select from resource later where later.id = r.id and later.type = r.type and later.version > r.version and later.restricted)`;
   return sql`exists (
     select from (select n.* from resource n where n.id = r.id and n.type = r.type order by n.version desc limit 1) newest
-    where ${visiblePredicate(visibility, type, 'newest', name('newest.patient'))})`;
+    where ${visiblePredicate(visibility, type, 'newest', name('newest.patient'))})${unlabelled}`;
 }
 
 /** @returns rid of the Patient `id` where the caller may see it. */
