@@ -5,8 +5,9 @@ import type { Resource } from '../fhir/resource.ts';
 import type { Answer, Context } from './context.ts';
 import { patchIn } from './patch.ts';
 import { route, verbOf } from './route.ts';
-import { largestBundle, splitUrl, type Perform } from './transaction.ts';
+import type { Perform } from './transaction.ts';
 import { refusedEntry } from './transaction-reads.ts';
+import { largestBundle, splitUrl } from './transaction-steps.ts';
 
 /** Entries of a batch that run at the same time: reads overlap, and writes meet in one group commit. */
 const atOnce = 8;

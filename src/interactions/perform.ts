@@ -77,7 +77,7 @@ async function bundle(context: Context, body: string, statusOf: (problem: Proble
   }
   const within = (inner: Context, interaction: Interaction, text: string): Promise<Answer> => perform(inner, interaction, text, statusOf);
   refuseErrors(validate(shellOf(value as Record<string, unknown>), 'Bundle'));
-  return type === 'batch' ? batch(context, stored, within, statusOf) : transaction(context, stored, within, statusOf);
+  return type === 'batch' ? batch(context, stored, within, statusOf) : transaction(context, () => parseJson(body).stored, within, statusOf);
 }
 
 /** The Bundle without its resources: those are checked one by one after their links are resolved. */

@@ -1,52 +1,68 @@
-import { authorize } from '../auth/decide.ts';
-import { conditionalReferences, entriesOf, processingOrder, resolveLinks, type Entry } from '../fhir/bundle.ts';
+import { processingOrder } from '../fhir/bundle.ts';
 import { parseJson } from '../fhir/json.ts';
 import { problem, Problem } from '../fhir/outcome.ts';
 import type { Resource } from '../fhir/resource.ts';
-import { servedType } from '../fhir/types.ts';
+import { grants } from '../fhir/visibility.ts';
 import { newId } from '../store/identity.ts';
-import { matching } from '../store/search.ts';
-import type { Incoming, WriteRequest, Written } from '../store/unit.ts';
+import { ExistsElsewhere, type Incoming, type WriteRequest, type Written } from '../store/unit.ts';
 import { admit } from './accept.ts';
 import { etag, versionUrl, writtenStatus } from './answer.ts';
 import { conditionPlan } from './condition.ts';
 import type { Answer, Context } from './context.ts';
 import { patientOf } from './delete.ts';
 import { patchIn, patchWrite } from './patch.ts';
-import { route, verbOf, type Interaction } from './route.ts';
+import type { Interaction } from './route.ts';
+import { linkEntries, one, type Places } from './transaction-links.ts';
 import { readEntry, refusedEntry, rehearse } from './transaction-reads.ts';
-
-/** Entries of one Bundle at most; 413 beyond. */
-export const largestBundle = 5000;
+import { atEntry, located, stepsOf, type Step } from './transaction-steps.ts';
 
 /** Runs an interaction that only reads; given by the caller so that this file need not know every interaction. */
 export type Perform = (context: Context, interaction: Interaction, body: string) => Promise<Answer>;
 
-interface Step { readonly entry: Entry; readonly at: number; readonly interaction: Interaction; id?: string; write?: WriteRequest }
+/** A transaction is linked anew when what a create met changed meanwhile: each time others got something done. */
+const attempts = 6;
 
 /**
  * transaction (http://hl7.org/fhir/R4/http.html#transaction): all or nothing, in FHIR's order, with links between entries
  * resolved before anything is checked. Reads run after the writes; what can be known of them before is checked before.
+ * @param bundle reads the Bundle anew: links are rewritten in it.
  * @param statusOf the HTTP status of a Problem, for a read that only the writes made impossible.
  * @throws Problem of the first entry that is refused, its expression prefixed with `Bundle.entry[n]`; nothing is stored.
  */
-export async function transaction(context: Context, stored: unknown, perform: Perform, statusOf: (problem: Problem) => number): Promise<Answer> {
+export async function transaction(context: Context, bundle: () => unknown, perform: Perform, statusOf: (problem: Problem) => number): Promise<Answer> {
   if (context.idempotencyKey !== undefined) throw problem('not-supported', 'not-supported', 'Idempotency-Key goes with a single write. In a transaction give each create its request.ifNoneExist.');
-  const steps = stepsOf(context, stored as Resource);
-  await linkEntries(context, steps);
-  const writing = steps.filter(({ interaction }) => interaction.kind !== 'read' && interaction.kind !== 'search' && interaction.kind !== 'vread' && interaction.kind !== 'history' && interaction.kind !== 'capabilities');
+  const places: Places = new Map();
+  for (let attempt = 1; ; attempt++) {
+    const steps = stepsOf(context, bundle() as Resource);
+    await linkEntries(context, steps, places);
+    const results = await written(context, steps, places);
+    if (results !== undefined) return answerOf(context, steps, results, perform, statusOf);
+    if (attempt === attempts) throw problem('conflict', 'lock-error', 'Others are writing what the conditions of this transaction match. Try again.', undefined, { 'retry-after': '1' });
+  }
+}
+
+const reading = new Set(['read', 'vread', 'search', 'history', 'capabilities']);
+
+/** @returns what became of the steps that write; undefined when they must be linked anew. */
+async function written(context: Context, steps: readonly Step[], places: Places): Promise<Map<Step, Written> | undefined> {
+  const writing = steps.filter(({ interaction }) => !reading.has(interaction.kind));
   const knowing = withFormsOf(context, writing);
   for (const step of writing) step.write = await located(step.at, () => writeOf(knowing, step));
   refuseDoubles(writing);
-  const written = new Set(writing.map(({ write }) => `${write!.type}/${write!.id}`));
-  for (const { at, interaction } of steps) await located(at, () => rehearse(context, interaction, written));
-  const ordered = writing.toSorted((a, b) => stagingOrder(a) - stagingOrder(b));
+  const targets = new Set(writing.map(({ write }) => `${write!.type}/${write!.id}`));
+  for (const { at, interaction } of steps) await located(at, () => rehearse(context, interaction, targets));
+  const ordered = writing.filter(({ sameAs }) => sameAs === undefined).toSorted((a, b) => stagingOrder(a) - stagingOrder(b));
   const results = new Map<Step, Written>();
-  if (ordered.length > 0) {
-    const done = await committed(context, ordered);
-    for (const [at, step] of ordered.entries()) results.set(step, done[at]!);
-    if (ordered.some(({ write }) => write!.type === 'Questionnaire')) context.questionnaire.forget();
-  }
+  if (ordered.length === 0) return results;
+  const done = await committed(context, ordered, places);
+  if (done === undefined) return undefined;
+  for (const [at, step] of ordered.entries()) results.set(step, done[at]!);
+  for (const step of writing) if (step.sameAs !== undefined) results.set(step, { ...results.get(step.sameAs)!, outcome: 'existing' });
+  if (ordered.some(({ write }) => write!.type === 'Questionnaire')) context.questionnaire.forget();
+  return results;
+}
+
+async function answerOf(context: Context, steps: readonly Step[], results: ReadonlyMap<Step, Written>, perform: Perform, statusOf: (problem: Problem) => number): Promise<Answer> {
   const answers = await Promise.all(steps.map(async (step) => {
     const result = results.get(step);
     if (result !== undefined) return writtenEntry(context, result);
@@ -54,7 +70,7 @@ export async function transaction(context: Context, stored: unknown, perform: Pe
       return readEntry(await located(step.at, () => perform(context, step.interaction, '')));
     } catch (error) {
       // What is stored is stored: it would not be true that the transaction failed.
-      if (error instanceof Problem && ordered.length > 0) return refusedEntry(error, statusOf);
+      if (error instanceof Problem && results.size > 0) return refusedEntry(error, statusOf);
       throw error;
     }
   }));
@@ -70,65 +86,6 @@ function stagingOrder({ entry, write }: Step): number {
   return write!.type === 'Patient' ? 1 : write!.type === 'Provenance' ? 9 : 1 + processingOrder(entry.method);
 }
 
-function stepsOf(context: Context, bundle: Resource): Step[] {
-  const entries = entriesOf(bundle);
-  if (entries.length > largestBundle) throw problem('too-large', 'too-costly', `A Bundle takes ${largestBundle} entries at most; split it.`, 'Bundle.entry');
-  return entries.map((entry, at) => located(at, () => {
-    const [path, query] = splitUrl(entry.url, context.baseUrl);
-    const interaction = route(entry.method, path, query);
-    const needs = verbOf(interaction);
-    if (needs === null) throw problem('not-supported', 'not-supported', 'An entry is a read, search, create, update, patch or delete.');
-    authorize(context.visibility, needs.type, needs.verb);
-    if ((entry.method === 'POST' || entry.method === 'PUT') && !isObject(entry.resource)) throw problem('malformed', 'required', 'This entry needs a resource.', 'resource');
-    return { entry, at, interaction, ...(interaction.kind === 'create' ? { id: newId() } : {}) };
-  }));
-}
-
-const isObject = (value: unknown): boolean => typeof value === 'object' && value !== null && !Array.isArray(value);
-
-/** Path and query of an entry's url, which is relative to the base or absolute on this base. */
-export function splitUrl(url: string, baseUrl: string): [path: string, query: string] {
-  const relative = url.startsWith(`${baseUrl}/`) ? url.slice(baseUrl.length + 1) : url.replace(/^\//, '');
-  const mark = relative.indexOf('?');
-  return mark < 0 ? [relative, ''] : [relative.slice(0, mark), relative.slice(mark + 1)];
-}
-
-/** Gives every entry that creates or updates its place, then rewrites the links that other entries hold to it. */
-async function linkEntries(context: Context, steps: readonly Step[]): Promise<void> {
-  const links = new Map<string, string>();
-  for (const step of steps) {
-    const { entry, interaction } = step;
-    if (interaction.kind === 'create') {
-      const match = entry.ifNoneExist === undefined ? undefined : await one(context, interaction.type, entry.ifNoneExist, step.at);
-      place(links, entry, `${interaction.type}/${match ?? step.id}`);
-    } else if (interaction.kind === 'update') place(links, entry, `${interaction.type}/${interaction.id}`);
-    else if (interaction.kind === 'conditional-update') {
-      step.id = (await one(context, interaction.type, interaction.condition, step.at)) ?? entry.resource?.id ?? newId();
-      place(links, entry, `${interaction.type}/${step.id}`);
-    }
-  }
-  for (const { entry, at } of steps) for (const reference of conditionalReferences(entry.resource)) {
-    if (links.has(reference)) continue;
-    const type = reference.slice(0, reference.indexOf('?'));
-    const id = servedType(type) === undefined ? undefined : await one(context, type, reference, at);
-    if (id === undefined) throw located(at, () => { throw problem('precondition-failed', 'not-found', 'A conditional reference matches nothing.', 'resource'); });
-    links.set(reference, `${type}/${id}`);
-  }
-  if (links.size > 0) for (const { entry } of steps) resolveLinks(entry.resource, links);
-}
-
-function place(links: Map<string, string>, entry: Entry, reference: string): void {
-  if (entry.fullUrl !== undefined && entry.fullUrl !== '') links.set(entry.fullUrl, reference);
-}
-
-async function one(context: Context, type: string, condition: string, at: number): Promise<string | undefined> {
-  return located(at, async () => {
-    const rows = await matching(context.database, conditionPlan(context, type, condition), context.visibility, 2);
-    if (rows.length > 1) throw problem('precondition-failed', 'multiple-matches', 'The condition matches several resources; make it more specific.', 'request');
-    return rows[0]?.id;
-  });
-}
-
 async function writeOf(context: Context, step: Step): Promise<WriteRequest> {
   const { entry, interaction } = step;
   const ifMatch = entry.ifMatch === undefined ? {} : { ifMatch: versionOf(entry.ifMatch) };
@@ -136,13 +93,18 @@ async function writeOf(context: Context, step: Step): Promise<WriteRequest> {
     case 'create': {
       const accepted = await admit(incomingOf(entry.resource!), interaction.type, context);
       const ifNoneExist = entry.ifNoneExist === undefined ? {} : { ifNoneExist: conditionPlan(context, interaction.type, entry.ifNoneExist) };
-      return { kind: 'create', type: interaction.type, id: step.id!, ...accepted, ...ifNoneExist };
+      return { kind: 'create', type: interaction.type, id: step.id!, linked: step.linked!, ...accepted, ...ifNoneExist };
     }
     case 'update': case 'conditional-update': {
       const id = interaction.kind === 'update' ? interaction.id : step.id!;
       const resource = entry.resource!.id === undefined ? { ...entry.resource!, id } : entry.resource!;
       if (resource.id !== id) throw problem('malformed', 'invalid', 'The id of the resource must be the id in request.url.', 'resource.id');
-      return { kind: 'update', type: interaction.type, id, ...(await admit(incomingOf(resource), interaction.type, context)), ...ifMatch };
+      const accepted = await admit(incomingOf(resource), interaction.type, context);
+      // Where nothing matches it is a create under the condition, so that of two transactions at once one creates.
+      if (interaction.kind === 'conditional-update' && step.linked === 'new') {
+        return { kind: 'create', type: interaction.type, id, linked: 'new', ...accepted, ifNoneExist: conditionPlan(context, interaction.type, interaction.condition) };
+      }
+      return { kind: 'update', type: interaction.type, id, ...accepted, ...ifMatch };
     }
     case 'patch': return { ...(await patchWrite(context, interaction.type, interaction.id, patchIn(entry.resource))), ...ifMatch };
     case 'delete': return { kind: 'delete', type: interaction.type, id: interaction.id, patient: await patientOf(context, interaction.type, interaction.id), ...ifMatch };
@@ -182,42 +144,26 @@ function versionOf(ifMatch: string): number {
 
 function refuseDoubles(steps: readonly Step[]): void {
   const seen = new Map<string, number>();
-  for (const { write, at } of steps) {
+  for (const { write, at, linked, sameAs } of steps) {
+    if (sameAs !== undefined || (write!.kind === 'create' && linked === 'existing')) continue; // it writes nothing
     const key = `${write!.type}/${write!.id}`;
     if (seen.has(key)) throw problem('invalid', 'duplicate', `Entries ${seen.get(key)} and ${at} are about the same resource; a transaction takes one of them.`, `Bundle.entry[${at}]`);
     seen.set(key, at);
   }
 }
 
-async function committed(context: Context, ordered: readonly Step[]): Promise<Written[]> {
+async function committed(context: Context, ordered: readonly Step[], places: Places): Promise<Written[] | undefined> {
   try {
     return await context.committer.commit({ visibility: context.visibility, requester: context.requester, interaction: 'transaction', writes: ordered.map(({ write }) => write!) });
   } catch (error) {
     const position = (error as { position?: number }).position;
-    if (error instanceof Problem && position !== undefined) throw atEntry(error, ordered[position]!.at);
-    throw error;
+    if (!(error instanceof Problem) || position === undefined) throw error;
+    const { at } = ordered[position]!;
+    if (!(error instanceof ExistsElsewhere)) throw atEntry(error, at);
+    if (error.id === null) places.delete(at);
+    else places.set(at, { id: error.id, exists: true });
+    return undefined;
   }
-}
-
-/** Runs `work` and says of a refusal which entry it is about. */
-function located<T>(at: number, work: () => T): T {
-  const rethrow = (error: unknown): never => { throw error instanceof Problem ? atEntry(error, at) : error; };
-  try {
-    const result = work();
-    return result instanceof Promise ? (result.catch(rethrow) as T) : result;
-  } catch (error) {
-    return rethrow(error);
-  }
-}
-
-function atEntry(error: Problem, at: number): Problem {
-  if (error.issues[0]?.expression?.startsWith('Bundle.entry[')) return error;
-  const issues = error.issues.map((issue) => {
-    const inner = issue.expression;
-    const path = inner === undefined ? '' : /^(request|resource)\b/.test(inner) ? `.${inner}` : `.resource.${inner.replace(/^[A-Z][A-Za-z]*\.?/, '')}`.replace(/\.$/, '');
-    return { ...issue, expression: `Bundle.entry[${at}]${path}` };
-  });
-  return new Problem(error.kind, issues, { ...error.headers });
 }
 
 function writtenEntry(context: Context, written: Written): string {
@@ -225,6 +171,7 @@ function writtenEntry(context: Context, written: Written): string {
   const status = String(writtenStatus(written));
   if (outcome === 'absent') return JSON.stringify({ response: { status } });
   const response = JSON.stringify({ status, ...(outcome === 'deleted' ? {} : { location: versionUrl(context, written) }), etag: etag(version), lastModified: lastUpdated });
-  const resource = context.prefer.return === 'representation' && body !== null ? `"resource":${body},` : '';
+  const mayRead = outcome === 'created' || grants(context.visibility, written.type, 'r');
+  const resource = context.prefer.return === 'representation' && body !== null && mayRead ? `"resource":${body},` : '';
   return `{"fullUrl":${JSON.stringify(`${context.baseUrl}/${written.type}/${written.id}`)},${resource}"response":${response}}`;
 }

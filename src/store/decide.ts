@@ -1,3 +1,4 @@
+import { hotColumns } from '../fhir/extract.ts';
 import { hash64 } from '../fhir/search-parameters.ts';
 import { problem, type Issue, type Problem } from '../fhir/outcome.ts';
 import type { Resource } from '../fhir/resource.ts';
@@ -10,7 +11,7 @@ import { checkServiceName } from '../resources/service-name.ts';
 import { checkWrite } from '../resources/rules.ts';
 import { newId } from './identity.ts';
 import type { Staging } from './staging.ts';
-import type { Current, Incoming, Unit, WriteRequest, Written } from './unit.ts';
+import { ExistsElsewhere, type Current, type Incoming, type Unit, type WriteRequest, type Written } from './unit.ts';
 
 /** What was read for one unit before it is decided, beside the current versions. */
 export interface Found {
@@ -68,17 +69,26 @@ const existing = (current: Current): Written => ({
   outcome: 'existing', type: current.type, id: current.id, version: current.version, body: current.body, lastUpdated: current.lastUpdated,
 });
 
-function create(write: Extract<WriteRequest, { kind: 'create' }>, at: number, unit: Unit, found: Found, staging: Staging): Written {
+/** The answer to a create of what is there already. */
+function met(write: Create, current: Current): Written {
+  if (write.linked !== undefined && current.id !== write.id) throw new ExistsElsewhere(current.id);
+  return existing(current);
+}
+
+type Create = Extract<WriteRequest, { kind: 'create' }>;
+
+function create(write: Create, at: number, unit: Unit, found: Found, staging: Staging): Written {
   const matches = found.matches.get(at) ?? [];
   if (matches.length > 1) throw problem('precondition-failed', 'multiple-matches', 'If-None-Exist matches several resources; make the condition more specific.');
-  if (matches.length === 1) return existing(matches[0]!);
+  if (matches.length === 1) return met(write, matches[0]!);
   const identity = responseIdentity(write.incoming.value);
   const twin = found.identified.get(at) ?? (identity === null ? undefined : staging.identified(identity));
   // A twin that the caller may not see is not there: what comes is decided as if it were the first.
   if (twin !== undefined && (unit.internal || visibleRow(unit.visibility, found.reachable, twin))) {
-    if (staging.sameContent(twin, write.incoming)) return existing(twin);
+    if (staging.sameContent(twin, write.incoming)) return met(write, twin);
     throw problem('conflict', 'duplicate', `A QuestionnaireResponse with this identifier exists with other content. To amend it, PUT ${twin.type}/${twin.id}.`, 'QuestionnaireResponse.identifier');
   }
+  if (write.linked === 'existing') throw new ExistsElsewhere(null);
   const written = stage(write.type, write.id, write.incoming, unit, staging, undefined);
   admitNew(unit, found, staging, write.type, written);
   if (identity !== null) staging.identify(identity, staging.current(write.type, write.id)!);
@@ -132,6 +142,16 @@ function refused(issues: ReturnType<typeof checkWrite>): Error {
   return first.code === 'forbidden' ? problem('forbidden', 'forbidden', first.text, first.expression) : problem('invalid', first.code, first.text, first.expression);
 }
 
+/**
+ * A patch or deletion is locked by the record that its resource was in when it was looked up. Where that has changed since,
+ * the record was not read, and what follows from the write would be computed from nothing.
+ */
+function checkRecord({ type, patient }: { type: string; patient: string | null }, current: Current): void {
+  if (current.live && hotColumns(JSON.parse(current.body!) as Resource).patient !== patient) {
+    throw problem('conflict', 'lock-error', `Others are writing the same ${type}. Try again.`, undefined, { 'retry-after': '1' });
+  }
+}
+
 function update(write: Extract<WriteRequest, { kind: 'update' | 'patch' }>, unit: Unit, found: Found, staging: Staging): Written {
   const { type, id } = write;
   const current = staging.current(type, id);
@@ -140,6 +160,7 @@ function update(write: Extract<WriteRequest, { kind: 'update' | 'patch' }>, unit
   if (write.kind === 'patch') {
     if (current === undefined) return gone(type);
     if (!current.live) throw problem('gone', 'deleted', `This ${type} was deleted.`);
+    checkRecord(write, current);
   }
   const incoming = write.kind === 'patch' ? write.change(current!.body!) : write.incoming;
   const previous = current?.live ? (JSON.parse(current.body!) as Resource) : undefined;
@@ -158,6 +179,7 @@ function remove(write: Extract<WriteRequest, { kind: 'delete' }>, unit: Unit, fo
   }
   checkVersion(type, current, write.ifMatch);
   if (!current.live) return absent;
+  checkRecord(write, current);
   const issues = checkWrite(JSON.parse(current.body!) as Resource, null);
   if (issues.length > 0 && !unit.internal) throw refused(issues);
   if (type === 'Patient' && found.withRecord.has(id)) {

@@ -1,3 +1,4 @@
+import { Problem } from '../fhir/outcome.ts';
 import type { Resource } from '../fhir/resource.ts';
 import type { SearchPlan } from '../fhir/search-plan.ts';
 import type { Visibility } from '../fhir/visibility.ts';
@@ -8,9 +9,26 @@ export interface Incoming {
   readonly stored: Readonly<Record<string, unknown>>;
 }
 
+/**
+ * Set where other writes of the unit refer to a create by its id: whether that id is new, or of what was found to exist.
+ * When the transaction finds it otherwise, the create is refused with `ExistsElsewhere`: the others would refer to nothing.
+ */
+export type Linked = 'new' | 'existing';
+
+/** A create that others refer to turned out to be there under another id, or not to be there any more. */
+export class ExistsElsewhere extends Problem {
+  /** Where it is; null: nowhere. */
+  readonly id: string | null;
+
+  constructor(id: string | null) {
+    super('conflict', { severity: 'error', code: 'lock-error', text: 'What this create would make is there under another id than a moment ago. Try again.' });
+    this.id = id;
+  }
+}
+
 /** One write as an interaction asks for it. Nothing in it is trusted to be current: the transaction decides. */
 export type WriteRequest =
-  | { readonly kind: 'create'; readonly type: string; readonly id: string; readonly incoming: Incoming; readonly ifNoneExist?: SearchPlan; readonly questionnaire?: Resource }
+  | { readonly kind: 'create'; readonly type: string; readonly id: string; readonly incoming: Incoming; readonly ifNoneExist?: SearchPlan; readonly questionnaire?: Resource; readonly linked?: Linked }
   | { readonly kind: 'update'; readonly type: string; readonly id: string; readonly incoming: Incoming; readonly ifMatch?: number; readonly questionnaire?: Resource }
   | { readonly kind: 'patch'; readonly type: string; readonly id: string; readonly patient: string | null; readonly ifMatch?: number; readonly change: (body: string) => Incoming; readonly questionnaire?: Resource }
   | { readonly kind: 'delete'; readonly type: string; readonly id: string; readonly patient: string | null; readonly ifMatch?: number };

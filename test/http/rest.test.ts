@@ -562,6 +562,52 @@ t.test('batch and transaction', async (t) => {
     t.equal(await count(fhir, 'Practitioner?identifier=urn:tx|2'), 0);
   });
 
+  await t.test('two creates under one condition are one; two updates under one condition are refused', async (t) => {
+    const known = { resourceType: 'Practitioner', identifier: [{ system: 'urn:tx', value: 'same' }] };
+    const [a, b] = ['urn:uuid:7f1c2d3e-0000-4000-8000-000000000001', 'urn:uuid:7f1c2d3e-0000-4000-8000-000000000002'];
+    const role = (reference: string | undefined): object => post({ resourceType: 'PractitionerRole', practitioner: { reference } });
+    const { status, body, text } = await fhir('POST', '', bundle('transaction', [
+      { fullUrl: a, ...post(known, { ifNoneExist: 'identifier=urn:tx|same' }) }, { fullUrl: b, ...post(known, { ifNoneExist: '?identifier=urn:tx|same' }) }, role(a), role(b),
+    ]));
+    t.equal(status, 200, text.slice(0, 300));
+    t.same(statuses(body), ['201', '200', '201', '201']);
+    t.equal(body.entry[0].response.location, body.entry[1].response.location);
+    t.equal(await count(fhir, 'Practitioner?identifier=urn:tx|same'), 1);
+    const id = body.entry[0].response.location.split('/').at(-3);
+    t.equal(await count(fhir, `PractitionerRole?practitioner=${id}`), 2, 'both references lead there');
+    const update = { resource: { ...known, identifier: [{ system: 'urn:tx', value: 'put' }] }, request: { method: 'PUT', url: 'Practitioner?identifier=urn:tx|put' } };
+    refuses(t, await fhir('POST', '', bundle('transaction', [update, update])), 422, 'Bundle.entry[1]', 'two updates');
+    t.equal(await count(fhir, 'Practitioner?identifier=urn:tx|put'), 0);
+  });
+
+  await t.test('the same response twice in one transaction is one', async (t) => {
+    const response = phq9('ada', spread(5), '2026-04-01T10:00:00Z', { identifier: { system: 'urn:app', value: 'tx-twin' } });
+    const { body, text } = await fhir('POST', '', bundle('transaction', [post(response), post(response)]));
+    t.same(statuses(body), ['201', '200'], text.slice(0, 300));
+    t.equal(await count(fhir, 'QuestionnaireResponse?identifier=tx-twin'), 1);
+  });
+
+  await t.test('racing transactions with the same conditions make one of each, and every reference leads to it', async (t) => {
+    const fullUrl = 'urn:uuid:7f1c2d3e-0000-4000-8000-00000000000a';
+    const known = (value: string): object => ({ resourceType: 'Practitioner', identifier: [{ system: 'urn:race', value }] });
+    const one = (value: string, request: object): Promise<Reply> => fhir('POST', '', bundle('transaction', [
+      { fullUrl, resource: known(value), request }, post({ resourceType: 'PractitionerRole', practitioner: { reference: fullUrl }, identifier: [{ system: 'urn:race', value }] }),
+    ]));
+    for (const [value, request] of [
+      ['create', { method: 'POST', url: 'Practitioner', ifNoneExist: 'identifier=urn:race|create' }],
+      ['update', { method: 'PUT', url: 'Practitioner?identifier=urn:race|update' }],
+    ] as const) {
+      const replies = await Promise.all(Array.from({ length: 12 }, () => one(value, request)));
+      t.ok(replies.every(({ status }) => status === 200), `${value}: ${replies.find(({ status }) => status !== 200)?.text.slice(0, 300)}`);
+      t.equal(replies.filter(({ body }) => statuses(body)[0] === '201').length, 1, `${value}: one creates`);
+      const [practitioner, ...more] = ids((await fhir('GET', `Practitioner?identifier=urn:race|${value}`)).body);
+      t.same(more, [], value);
+      const roles = resources((await fhir('GET', `PractitionerRole?identifier=urn:race|${value}`)).body);
+      t.equal(roles.length, 12);
+      t.same([...new Set(roles.map((role) => role.practitioner.reference))], [`Practitioner/${practitioner}`], value);
+    }
+  });
+
   await t.test('Prefer: return decides what the entries carry', async (t) => {
     const entries = bundle('transaction', [post({ resourceType: 'Practitioner' })]);
     t.equal((await fhir('POST', '', entries)).body.entry[0].resource, undefined);

@@ -1,0 +1,70 @@
+import { authorize } from '../auth/decide.ts';
+import { entriesOf, type Entry } from '../fhir/bundle.ts';
+import { problem, Problem } from '../fhir/outcome.ts';
+import type { Resource } from '../fhir/resource.ts';
+import type { WriteRequest } from '../store/unit.ts';
+import type { Context } from './context.ts';
+import { route, verbOf, type Interaction } from './route.ts';
+
+/** Entries of one Bundle at most; 413 beyond. */
+export const largestBundle = 5000;
+
+/** One entry of a transaction on its way. */
+export interface Step {
+  readonly entry: Entry;
+  readonly at: number;
+  readonly interaction: Interaction;
+  /** Id of what is created, or of what a conditional update meets. */
+  id?: string;
+  /** Whether `id` is new, or of what the condition matches. */
+  linked?: 'new' | 'existing';
+  /** An earlier create under the same condition: this one meets what that one makes. */
+  sameAs?: Step;
+  write?: WriteRequest;
+}
+
+/** @throws Problem that names the entry which asks for something that no transaction does, or that the caller may not do. */
+export function stepsOf(context: Context, bundle: Resource): Step[] {
+  const entries = entriesOf(bundle);
+  if (entries.length > largestBundle) throw problem('too-large', 'too-costly', `A Bundle takes ${largestBundle} entries at most; split it.`, 'Bundle.entry');
+  return entries.map((entry, at) => located(at, () => {
+    const [path, query] = splitUrl(entry.url, context.baseUrl);
+    const interaction = route(entry.method, path, query);
+    const needs = verbOf(interaction);
+    if (needs === null) throw problem('not-supported', 'not-supported', 'An entry is a read, search, create, update, patch or delete.');
+    authorize(context.visibility, needs.type, needs.verb);
+    if ((entry.method === 'POST' || entry.method === 'PUT') && !isObject(entry.resource)) throw problem('malformed', 'required', 'This entry needs a resource.', 'resource');
+    return { entry, at, interaction };
+  }));
+}
+
+const isObject = (value: unknown): boolean => typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** Path and query of an entry's url, which is relative to the base or absolute on this base. */
+export function splitUrl(url: string, baseUrl: string): [path: string, query: string] {
+  const relative = url.startsWith(`${baseUrl}/`) ? url.slice(baseUrl.length + 1) : url.replace(/^\//, '');
+  const mark = relative.indexOf('?');
+  return mark < 0 ? [relative, ''] : [relative.slice(0, mark), relative.slice(mark + 1)];
+}
+
+/** Runs `work` and says of a refusal which entry it is about. */
+export function located<T>(at: number, work: () => T): T {
+  const rethrow = (error: unknown): never => { throw error instanceof Problem ? atEntry(error, at) : error; };
+  try {
+    const result = work();
+    return result instanceof Promise ? (result.catch(rethrow) as T) : result;
+  } catch (error) {
+    return rethrow(error);
+  }
+}
+
+/** Says of a refusal which entry it is about: its expression becomes `Bundle.entry[n]...`. */
+export function atEntry(error: Problem, at: number): Problem {
+  if (error.issues[0]?.expression?.startsWith('Bundle.entry[')) return error;
+  const issues = error.issues.map((issue) => {
+    const inner = issue.expression;
+    const path = inner === undefined ? '' : /^(request|resource)\b/.test(inner) ? `.${inner}` : `.resource.${inner.replace(/^[A-Z][A-Za-z]*\.?/, '')}`.replace(/\.$/, '');
+    return { ...issue, expression: `Bundle.entry[${at}]${path}` };
+  });
+  return new Problem(error.kind, issues, { ...error.headers });
+}
