@@ -36,6 +36,9 @@ const batchUnits = 32;
 const batchWrites = 64;
 const attempts = 6;
 
+/** New resources that one write leads to at most: itself, and for each scale of its instrument a score, its change and its alerts. */
+const ridsPerWrite = 64;
+
 /**
  * The only way into the store: every write of the service is a Unit given to `commit`.
  *
@@ -120,12 +123,14 @@ export class Committer {
           await new Promise((resolve) => setTimeout(resolve, 2 ** attempt * (1 + Math.random())));
           continue;
         }
-        if (batch.length > 1 && !(error instanceof Problem && error.kind === 'unavailable')) {
-          // One unit of several breaks the transaction: each on its own, so that only the culprit is refused.
+        const cause = problemOf(error);
+        if (batch.length > 1 && !(cause instanceof Problem && cause.kind === 'unavailable')) {
+          // One unit of several breaks the transaction: each on its own, so that only the culprit is refused. Not where the
+          // connection was lost: the commit may have happened, and doing a unit again would refuse what is stored.
           for (const waiting of batch) await this.#run([waiting]);
           return;
         }
-        const refusal = again ? problem('conflict', 'lock-error', 'Others are writing the same resource. Try again.', undefined, { 'retry-after': '1' }) : problemOf(error);
+        const refusal = again ? problem('conflict', 'lock-error', 'Others are writing the same resource. Try again.', undefined, { 'retry-after': '1' }) : cause;
         for (const { reject } of batch) reject(refusal);
         return;
       }
@@ -150,8 +155,16 @@ export class Committer {
   async #decide(connection: Lease, batch: readonly Waiting[]): Promise<{ answers: (() => void)[]; effects: ReturnType<typeof noEffects> }> {
     const units = batch.map(({ unit }) => unit);
     const loaded = await loadFor(connection, units, batch.flatMap(({ keys }) => keys), this.#options.rules);
-    const writes = units.reduce((sum, unit) => sum + unit.writes.length, 0);
-    await this.#rids.reserve(this.#options.database, writes * 16);
+    const rids = units.reduce((sum, unit) => sum + unit.writes.length, 0) * ridsPerWrite;
+    try {
+      await this.#rids.reserve(connection, rids);
+      return await this.#stage(connection, batch, loaded);
+    } finally {
+      this.#rids.release(rids);
+    }
+  }
+
+  async #stage(connection: Lease, batch: readonly Waiting[], loaded: LoadedBatch): Promise<{ answers: (() => void)[]; effects: ReturnType<typeof noEffects> }> {
     const effects = noEffects();
     const answers: (() => void)[] = [];
     for (const [at, waiting] of batch.entries()) {
@@ -173,7 +186,8 @@ export class Committer {
         answers.push(() => resolve(written));
       } catch (error) {
         if (!(error instanceof Problem)) throw error;
-        reject(error); // nothing of this unit is written; its refusal need not wait for the others
+        // Nothing of this unit is written. It is told so after the commit: until then another attempt may decide otherwise.
+        answers.push(() => reject(error));
       }
     }
     return { answers, effects };

@@ -59,6 +59,9 @@ export interface DatabaseOptions {
   readonly statementTimeoutMs: number;
 }
 
+/** A connection that dies between two statements says so by an event, which unheard would end the process; the next statement fails. */
+const heard = (): void => {};
+
 /**
  * Opens the pool. Nothing is connected until the first statement.
  * @throws nothing; connection errors come with the statement that met them (as pg errors, mapped in store/errors.ts).
@@ -75,7 +78,7 @@ export function openDatabase(options: DatabaseOptions): Database {
     options: `-c statement_timeout=${options.statementTimeoutMs} -c lock_timeout=5000 -c idle_in_transaction_session_timeout=15000 -c timezone=UTC -c jit=off -c plan_cache_mode=auto`,
     application_name: 'intersession',
   } as pg.PoolConfig);
-  pool.on('error', () => {}); // an idle connection that dies is replaced at the next statement; unheard, it would end the process
+  pool.on('error', heard); // an idle connection that dies is replaced at the next statement
   const run = async <Row>(client: pg.Pool | pg.PoolClient, text: string, values?: readonly unknown[], plan: Plan = 'once'): Promise<Row[]> => {
     const config = options.namedStatements && values !== undefined && plan === 'once'
       ? { name: statementName(text), text, values: values as unknown[] }
@@ -84,6 +87,7 @@ export function openDatabase(options: DatabaseOptions): Database {
   };
   const lease = async (): Promise<Lease> => {
     const client = await pool.connect();
+    client.on('error', heard);
     const stream = (client as unknown as { connection: { stream: { cork(): void; uncork(): void } } }).connection.stream;
     return {
       query: (text, values, plan) => run(client, text, values, plan),
@@ -95,7 +99,10 @@ export function openDatabase(options: DatabaseOptions): Database {
           stream.uncork();
         }
       },
-      release: (error) => client.release(error),
+      release: (error) => {
+        client.off('error', heard);
+        client.release(error);
+      },
     };
   };
   return {

@@ -8,7 +8,8 @@ const unavailable = /^(08|53|57|58|25006|25P03)/;
 
 /** @returns the SQLSTATE of an error of the driver, or undefined. */
 export function sqlState(error: unknown): string | undefined {
-  const code = (error as { code?: unknown } | null)?.code;
+  const { code, syscall } = (error ?? {}) as { code?: unknown; syscall?: unknown };
+  if (syscall !== undefined) return undefined; // EPIPE of the operating system looks like a SQLSTATE
   return typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code) ? code : undefined;
 }
 

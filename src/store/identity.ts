@@ -35,14 +35,21 @@ const blockSize = 1024n;
 export class RidBlocks {
   readonly #blocks: { next: bigint; end: bigint }[] = [];
   #free = 0n;
+  #promised = 0n;
 
-  /** Makes sure that the next `count` calls of `take` succeed. */
+  /** Makes sure that `count` calls of `take` succeed, whoever else takes meanwhile, until `release` of the same count. */
   async reserve(connection: Connection, count: number): Promise<void> {
-    if (this.#free >= BigInt(count)) return;
-    const blocks = Number((BigInt(count) - this.#free + blockSize - 1n) / blockSize);
+    this.#promised += BigInt(count);
+    if (this.#free >= this.#promised) return;
+    const blocks = Number((this.#promised - this.#free + blockSize - 1n) / blockSize);
     const rows = await connection.query<{ start: bigint }>(`select nextval('rid') as start from generate_series(1, $1::int)`, [blocks]);
     for (const { start } of rows) this.#blocks.push({ next: start, end: start + blockSize });
     this.#free += BigInt(rows.length) * blockSize;
+  }
+
+  /** Ends the promise of `reserve`; what was not taken is there for others. */
+  release(count: number): void {
+    this.#promised -= BigInt(count);
   }
 
   /** @returns the next rid; call `reserve` first. */
