@@ -43,10 +43,13 @@ export function negotiate(request: Incoming): void {
     const [type, ...parameters] = range.split(';').map((part) => part.trim().toLowerCase());
     const refused = parameters.some((parameter) => /^q=0(\.0*)?$/.test(parameter));
     const version = parameters.find((parameter) => parameter.startsWith('fhirversion='));
-    return jsonTypes.has(type!) && !refused && (version === undefined || /^fhirversion="?4\.0"?$/.test(version));
+    return jsonTypes.has(type!) && !refused && (version === undefined || ourVersion.test(version));
   });
   if (!acceptable) throw notAcceptable();
 }
+
+/** The `fhirVersion` of a media type is major.minor (http://hl7.org/fhir/R4/http.html#version-parameter); clients write 4.0.1 too. */
+const ourVersion = /^fhirversion="?4\.0(?:\.1)?"?$/;
 
 const mediaTypes: Readonly<Record<string, readonly string[]>> = {
   resource: ['application/fhir+json', 'application/json'],
@@ -64,7 +67,7 @@ export function requireMediaType(request: Incoming, kind: 'resource' | 'patch' |
   const charset = parameters.find((parameter) => parameter.startsWith('charset='));
   const version = parameters.find((parameter) => parameter.startsWith('fhirversion='));
   const allowed = mediaTypes[kind]!;
-  if (!allowed.includes(type!) || (charset !== undefined && !/^charset="?utf-?8"?$/.test(charset)) || (version !== undefined && !/^fhirversion="?4\.0"?$/.test(version))) {
+  if (!allowed.includes(type!) || (charset !== undefined && !/^charset="?utf-?8"?$/.test(charset)) || (version !== undefined && !ourVersion.test(version))) {
     throw problem('unsupported-media-type', 'not-supported', `Send Content-Type ${allowed.join(' or ')}, in UTF-8.`);
   }
 }

@@ -15,6 +15,7 @@ import type { Interaction } from './route.ts';
 import { linkEntries, one, type Places } from './transaction-links.ts';
 import { readEntry, refusedEntry, rehearse } from './transaction-reads.ts';
 import { atEntry, located, stepsOf, type Step } from './transaction-steps.ts';
+import { onlyNew } from './update.ts';
 
 /** Runs an interaction that only reads; given by the caller so that this file need not know every interaction. */
 export type Perform = (context: Context, interaction: Interaction, body: string) => Promise<Answer>;
@@ -104,7 +105,7 @@ async function writeOf(context: Context, step: Step): Promise<WriteRequest> {
       if (interaction.kind === 'conditional-update' && step.linked === 'new') {
         return { kind: 'create', type: interaction.type, id, linked: 'new', ...accepted, ifNoneExist: conditionPlan(context, interaction.type, interaction.condition) };
       }
-      return { kind: 'update', type: interaction.type, id, ...accepted, ...ifMatch };
+      return { kind: 'update', type: interaction.type, id, ...accepted, ...ifMatch, ...onlyNew(entry.ifNoneMatch) };
     }
     case 'patch': return { ...(await patchWrite(context, interaction.type, interaction.id, patchIn(entry.resource))), ...ifMatch };
     case 'delete': return { kind: 'delete', type: interaction.type, id: interaction.id, patient: await patientOf(context, interaction.type, interaction.id), ...ifMatch };

@@ -8,7 +8,7 @@ import type { Answer, Context } from './context.ts';
 import { unitOf } from './create.ts';
 
 /**
- * update and update-as-create (http://hl7.org/fhir/R4/http.html#update); `If-Match` guards it.
+ * update and update-as-create (http://hl7.org/fhir/R4/http.html#update); `If-Match` and `If-None-Match: *` guard it.
  * @throws Problem `malformed` when the body names another id, `precondition-failed` when the version is not the current one.
  */
 export async function update(context: Context, type: string, id: string, body: string): Promise<Answer> {
@@ -22,10 +22,13 @@ export async function update(context: Context, type: string, id: string, body: s
 async function put(context: Context, type: string, id: string, { incoming, questionnaire }: Accepted, content: string): Promise<Answer> {
   const [written] = await context.committer.commit({
     ...unitOf(context, 'update', content),
-    writes: [{ kind: 'update', type, id, incoming, questionnaire, ...(context.ifMatch === undefined ? {} : { ifMatch: context.ifMatch }) }],
+    writes: [{ kind: 'update', type, id, incoming, questionnaire, ...(context.ifMatch === undefined ? {} : { ifMatch: context.ifMatch }), ...onlyNew(context.ifNoneMatch) }],
   });
   return writtenAnswer(context, written!);
 }
+
+/** `If-None-Match: *` (RFC 9110 13.1.2): create it, or change nothing. Other values of it are for reads. */
+export const onlyNew = (ifNoneMatch: string | undefined): { ifNoneMatch?: '*' } => (ifNoneMatch?.trim() === '*' ? { ifNoneMatch: '*' } : {});
 
 /**
  * Conditional update (http://hl7.org/fhir/R4/http.html#cond-update): no match creates, one match updates, several are refused.

@@ -157,6 +157,9 @@ function update(write: Extract<WriteRequest, { kind: 'update' | 'patch' }>, unit
   const current = staging.current(type, id);
   if (current !== undefined && !unit.internal && !visibleRow(unit.visibility, found.reachable, current)) return gone(type);
   checkVersion(type, current, write.ifMatch);
+  if (write.kind === 'update' && write.ifNoneMatch === '*' && current?.live === true) {
+    throw problem('precondition-failed', 'conflict', `If-None-Match: * asks that there is no such ${type} yet, and there is.`);
+  }
   if (write.kind === 'patch') {
     if (current === undefined) return gone(type);
     if (!current.live) throw problem('gone', 'deleted', `This ${type} was deleted.`);

@@ -29,7 +29,7 @@ export class ExistsElsewhere extends Problem {
 /** One write as an interaction asks for it. Nothing in it is trusted to be current: the transaction decides. */
 export type WriteRequest =
   | { readonly kind: 'create'; readonly type: string; readonly id: string; readonly incoming: Incoming; readonly ifNoneExist?: SearchPlan; readonly questionnaire?: Resource; readonly linked?: Linked }
-  | { readonly kind: 'update'; readonly type: string; readonly id: string; readonly incoming: Incoming; readonly ifMatch?: number; readonly questionnaire?: Resource }
+  | { readonly kind: 'update'; readonly type: string; readonly id: string; readonly incoming: Incoming; readonly ifMatch?: number; readonly ifNoneMatch?: '*'; readonly questionnaire?: Resource }
   | { readonly kind: 'patch'; readonly type: string; readonly id: string; readonly patient: string | null; readonly ifMatch?: number; readonly change: (body: string) => Incoming; readonly questionnaire?: Resource }
   | { readonly kind: 'delete'; readonly type: string; readonly id: string; readonly patient: string | null; readonly ifMatch?: number };
 

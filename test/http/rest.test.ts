@@ -1,4 +1,5 @@
 import t, { type Test } from 'tap';
+import { validate } from '../../src/fhir/validate.ts';
 import { phq9, spread } from '../kit/answers.ts';
 import { testService, type Client, type Reply } from '../kit/service.ts';
 
@@ -130,6 +131,19 @@ t.test('statuses, headers and content types', async (t) => {
     t.equal((await fhir('GET', 'Practitioner/cond', undefined, { 'if-none-match': headers.get('etag')! })).status, 200);
   });
 
+  await t.test('If-None-Match: * on an update makes it a creation or nothing', async (t) => {
+    const first = { 'if-none-match': '*' };
+    const replies = await Promise.all(Array.from({ length: 6 }, (_, at) => fhir('PUT', 'Practitioner/once', person('once', { active: at % 2 === 0 }), first)));
+    t.same(replies.map(({ status }) => status).toSorted(), [201, 412, 412, 412, 412, 412]);
+    refuses(t, await fhir('PUT', 'Practitioner/once', person('once'), first), 412, undefined, 'it is there');
+    const entry = { resource: person('once'), request: { method: 'PUT', url: 'Practitioner/once', ifNoneMatch: '*' } };
+    refuses(t, await fhir('POST', '', bundle('transaction', [entry])), 412, 'Bundle.entry[0]', 'in a transaction');
+    t.match((await fhir('POST', '', bundle('batch', [entry]))).body.entry[0].response.status, /^412/, 'in a batch');
+    t.equal((await fhir('GET', 'Practitioner/once')).body.meta.versionId, '1');
+    await fhir('DELETE', 'Practitioner/once');
+    t.equal((await fhir('PUT', 'Practitioner/once', person('once'), first)).status, 201, 'what was deleted is not there');
+  });
+
   await t.test('of racing updates under one If-Match one is taken and the others get 412', async (t) => {
     await fhir('PUT', 'Practitioner/race', person('race'));
     const replies = await Promise.all(Array.from({ length: 8 }, () => fhir('PUT', 'Practitioner/race', person('race', { active: true }), { 'if-match': 'W/"1"' })));
@@ -148,7 +162,7 @@ t.test('statuses, headers and content types', async (t) => {
   });
 
   await t.test('Accept and Content-Type: parameters, case, charset, fhirVersion, lists', async (t) => {
-    for (const accept of ['application/fhir+json', 'application/json', 'APPLICATION/FHIR+JSON', 'application/fhir+json;fhirVersion=4.0', 'application/fhir+json; charset=utf-8', 'application/fhir+xml, application/fhir+json;q=0.9', '*/*', 'text/html, */*;q=0.1']) {
+    for (const accept of ['application/fhir+json', 'application/json', 'APPLICATION/FHIR+JSON', 'application/fhir+json;fhirVersion=4.0', 'application/fhir+json; fhirVersion=4.0.1', 'application/fhir+json; charset=utf-8', 'application/fhir+xml, application/fhir+json;q=0.9', '*/*', 'text/html, */*;q=0.1']) {
       t.equal((await raw('GET', 'Practitioner?_count=1', { accept })).status, 200, accept);
     }
     for (const accept of ['application/fhir+xml', 'text/turtle', 'application/fhir+json;q=0', 'application/fhir+json;fhirVersion=5.0']) t.equal((await raw('GET', 'Practitioner?_count=1', { accept })).status, 406, accept);
@@ -445,6 +459,26 @@ t.test('search and history', async (t) => {
     t.same(resources(at.body).map(({ meta }) => meta.versionId), ['1']);
     refuses(t, await fhir('GET', 'Practitioner/time/_history?_since=soon'), 400, 'http._since', 'a time that is none');
   });
+});
+
+t.test('what the service answers is itself valid FHIR', async (t) => {
+  const service = await testService(t);
+  const fhir = service.as();
+  await fhir('PUT', 'Patient/ada', { resourceType: 'Patient', id: 'ada' });
+  await fhir('POST', 'QuestionnaireResponse', phq9('ada', spread(12, 9, 1), '2026-01-05T10:00:00Z'));
+  await fhir('PUT', 'Practitioner/gone', person('gone'));
+  await fhir('DELETE', 'Practitioner/gone');
+  const batch = { resourceType: 'Bundle', type: 'batch', entry: [{ request: { method: 'GET', url: 'Patient/ada' } }, { request: { method: 'GET', url: 'Patient/x' } }, post({ resourceType: 'Practitioner' })] };
+  for (const [method, path, body] of [
+    ['GET', 'metadata'], ['GET', 'Patient/ada/$progress'], ['GET', 'AuditEvent?_count=20'], ['GET', '_history?_count=100'], ['GET', 'Practitioner/gone'], ['GET', 'Practitioner/gone/_history'],
+    ['GET', 'Observation?patient=ada&_include=*&_revinclude=Provenance:target'], ['GET', 'Observation?patient=ada&_summary=count'], ['GET', 'Observation?patient=ada&_summary=true'],
+    ['GET', 'Observation?patient=ada&_elements=code'], ['GET', 'Flag?patient=ada'], ['GET', 'Task?patient=ada'], ['GET', 'Observation?nickname=x'], ['GET', 'Nothing/1'],
+    ['POST', '', batch], ['POST', '', { ...batch, type: 'transaction', entry: [batch.entry[0], batch.entry[2]] }], ['POST', 'Practitioner', '{'],
+  ] as const) {
+    const reply = await fhir(method, path, body);
+    t.same(validate(reply.body, reply.body.resourceType).filter(({ severity }) => severity === 'error'), [], `${method} ${path} ${reply.status}`);
+    for (const resource of resources(reply.body)) if (resource !== undefined) t.same(validate(resource, resource.resourceType).filter(({ severity }) => severity === 'error'), [], `${path}: ${resource.resourceType}`);
+  }
 });
 
 t.test('batch and transaction', async (t) => {
