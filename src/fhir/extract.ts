@@ -50,6 +50,9 @@ function noRows(): IndexRows {
   return { token: [], reference: [], date: [], string: [], uri: [], quantity: [] };
 }
 
+const isEmpty = ({ token, reference, date, string, uri, quantity }: IndexRows): boolean =>
+  token.length + reference.length + date.length + string.length + uri.length + quantity.length === 0;
+
 function extractor(type: string): Extractor {
   const known = extractors.get(type);
   if (known !== undefined) return known;
@@ -88,6 +91,9 @@ function tupleWalks(composite: SearchParameter): Indexer[] {
   const tokens = compileAll('token', first.paths);
   const values = compileAll(second.type, second.paths);
   const take: Indexer = (element, _, rows) => {
+    const held = noRows();
+    for (const walk of values) walk(element, 0, held);
+    if (isEmpty(held)) return; // most elements have a value of another kind: their tokens need not be numbered
     const found = noRows();
     for (const walk of tokens) walk(element, 0, found);
     for (const number of tupleNumbers(composite, found.token)) for (const walk of values) walk(element, number, rows);

@@ -71,17 +71,23 @@ function fixed(scale: Scale): Fixed {
     referenceRange: bands.map(({ low, high, clinicianLabel }) => ({ low: { value: low }, high: { value: high }, text: clinicianLabel })),
     bands: new Map(bands.map((band) => [band, [{ coding: [{ system: codeSystem('score-band'), code: band.code, display: band.clinicianLabel }], text: band.clinicianLabel }]])),
     limits: [...(scale.threshold === undefined ? [] : thresholdParts(scale.threshold)), ...(cutoff === undefined ? [] : [
-      { code: metric('cut-off', `Cut-off ${cutoff.id} (${cutoff.verification})`), valueQuantity: { value: cutoff.value, comparator: cutoff.op } },
+      limit('cut-off', 'Cut-off', cutoff),
     ])],
   };
   fixedOf.set(scale, built);
   return built;
 }
 
+const operators: Readonly<Record<string, string>> = { '>=': 'at least', '>': 'above', '<=': 'at most', '<': 'below' };
+
+/** A limit of a rule. A whole number is an integer, which takes no rows in the indexes of quantities; its operator is in words. */
+const limit = (code: ProgressMetric, name: string, { id, value, op, verification }: { id: string; value: number; op: string; verification: string }): object =>
+  ({ code: metric(code, `${name} ${id}: ${operators[op]} (${verification})`), ...number(value) });
+
 /** The threshold that decides and, where that one is computed, the standard error behind it. */
 const thresholdParts = ({ id, value, op, sDiff, definition: { verification } }: Threshold): object[] => [
-  { code: metric('threshold', `Reliable change threshold ${id} (${verification})`), valueQuantity: { value: rounded(value), comparator: op } },
-  ...(sDiff === undefined ? [] : [{ code: metric('s-diff', `Standard error of the difference, ${id} (${verification})`), valueQuantity: { value: rounded(sDiff) } }]),
+  limit('threshold', 'Reliable change threshold', { id, value, op, verification }),
+  ...(sDiff === undefined ? [] : [{ code: metric('s-diff', `Standard error of the difference, ${id} (${verification})`), ...number(sDiff) }]),
 ];
 
 const rounded = (value: number): number => Math.round(value * 10_000) / 10_000;
@@ -188,13 +194,13 @@ export function changeObservations(
       ...identity('change-from-baseline', scale, score, episode),
       ...number(change.delta),
       ...(change.reliable === null ? {} : { interpretation: interpretations[change.reliable] }),
-      component: [part('baseline', number(change.baseline)), ...percent(change)],
+      component: [part('baseline', number(change.baseline))],
       note: [{ text: changeSentence(scale, score, baseline, change) }],
     },
     {
       ...base,
       ...identity('reliable-change', scale, score, episode),
-      valueCodeableConcept: { coding: [{ system: codeSystem('change-class'), code: change.class, display: changeClassDisplay[change.class] }], text: changeClassDisplay[change.class] },
+      valueCodeableConcept: { coding: [{ system: codeSystem('change-class'), code: change.class, display: changeClassDisplay[change.class] }] },
       ...(change.reliable === null ? {} : { interpretation: interpretations[change.reliable] }),
       component: [part('delta', number(change.delta)), ...limits, ...crossed(change)],
       note: [{ text: classSentence(scale, change) }],
@@ -210,9 +216,6 @@ function identity(code: 'change-from-baseline' | 'reliable-change', scale: Scale
     code: { ...metrics.get(code), text: `${progressMetricDisplay[code]}: ${scale.definition.title}` },
   };
 }
-
-const percent = ({ baseline, improvement }: Change): object[] =>
-  (baseline === 0 ? [] : [part('percent-improvement', { valueQuantity: { value: Math.round((1000 * improvement) / baseline) / 10, unit: '%', system: 'http://unitsofmeasure.org', code: '%' } })]);
 
 const crossed = ({ crossedWithoutReliable }: Change): object[] =>
   (crossedWithoutReliable ? [part('crossed-without-reliable-change', { valueBoolean: true })] : []);

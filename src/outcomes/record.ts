@@ -18,6 +18,9 @@ export interface RecordEntry {
   readonly data: string;
 }
 
+/** An entry as it is read: its data may be parsed already. */
+export type ReadEntry = Omit<RecordEntry, 'data'> & { readonly data: string | object };
+
 /** What is kept of one answered instrument (kind `score`). */
 export interface ScoreData {
   readonly status: 'in-progress' | 'completed' | 'amended' | 'stopped';
@@ -97,7 +100,7 @@ export function kindsOf(type: string): RecordEntry['kind'][] {
 }
 
 /** @returns the record that `entries` describe; their order does not matter. */
-export function patientRecord(entries: readonly RecordEntry[]): PatientRecord {
+export function patientRecord(entries: readonly ReadEntry[]): PatientRecord {
   const lists = empty();
   for (const entry of entries) place(lists, entry);
   return finish(lists);
@@ -133,8 +136,8 @@ interface Lists {
 
 const empty = (): Lists => ({ scores: new Map(), sessions: [], episodes: [], goals: [], tasks: [] });
 
-function place(lists: Lists, { kind, key, id, value, data }: RecordEntry): void {
-  const parsed: unknown = JSON.parse(data);
+function place(lists: Lists, { kind, key, id, value, data }: ReadEntry): void {
+  const parsed: unknown = typeof data === 'string' ? JSON.parse(data) : data;
   switch (kind) {
     case 'score': {
       const score = parsed as ScoreData;

@@ -5,7 +5,6 @@ export const progressMetricDisplay = {
   'reliable-change': 'Class of change since baseline',
   'baseline': 'Score at baseline',
   'delta': 'Current score minus baseline',
-  'percent-improvement': 'Improvement as a share of the baseline',
   'threshold': 'Threshold of reliable change',
   's-diff': 'Standard error of the difference',
   'cut-off': 'Cut-off between the clinical and the functional range',

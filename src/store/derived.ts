@@ -3,7 +3,7 @@ import type { Resource } from '../fhir/resource.ts';
 import { derive, type Change, type DerivedWrite } from '../outcomes/derive.ts';
 import { recordEntries } from '../outcomes/project.ts';
 import { provenance } from '../outcomes/provenance.ts';
-import { kindsOf, patientRecord, withSource, type PatientRecord, type RecordEntry } from '../outcomes/record.ts';
+import { kindsOf, patientRecord, withSource, type PatientRecord, type ReadEntry } from '../outcomes/record.ts';
 import type { Registry } from '../outcomes/registry.ts';
 import { newId } from './identity.ts';
 import type { Changed, Staging } from './staging.ts';
@@ -18,7 +18,7 @@ export interface OutcomeRules {
 
 /** What deriving reads: the record by logical id of the Patient, and on demand more. */
 export interface RecordSource {
-  readonly entries: ReadonlyMap<string, readonly RecordEntry[]>;
+  readonly entries: ReadonlyMap<string, readonly ReadEntry[]>;
   /** Reads the current versions of derived resources that may exist already. */
   readonly current: (keys: readonly { type: string; id: string }[]) => Promise<Map<string, Current>>;
   /** Reads the newest active CareTeam of a Patient as text. */
