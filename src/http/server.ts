@@ -3,7 +3,7 @@ import http, { type IncomingMessage, type Server, type ServerResponse } from 'no
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { problem, Problem } from '../fhir/outcome.ts';
 import type { Interaction } from '../interactions/route.ts';
-import { closeWithIdleSweep } from './closing.ts';
+import { closingIdle } from './closing.ts';
 import { journey, type Service } from './funnel.ts';
 import type { Incoming } from './request.ts';
 import { defect, refusalAnswer, represent } from './respond.ts';
@@ -53,6 +53,7 @@ export function httpServer(options: ServerOptions): HttpServer {
     // The authorization server reads its own requests, before anything is parsed here.
     serverFactory: (handler) => createServer(options, handler),
   });
+  const closing = closingIdle(fastify.server);
   acceptBodies(fastify);
   fastify.setErrorHandler((error, request, reply) => { void sendFramework(options, error, request, reply); });
   fastify.setNotFoundHandler((request, reply) => send(reply, { id: requestId(request) }, problem('not-found', 'not-found', `There is nothing at this path. The FHIR API is at ${fhirRoot}.`)));
@@ -72,7 +73,7 @@ export function httpServer(options: ServerOptions): HttpServer {
       const address = fastify.server.address();
       return typeof address === 'object' && address !== null ? address.port : port;
     },
-    close: () => closeWithIdleSweep(fastify.server, () => fastify.close()),
+    close: () => closing(() => fastify.close()),
   };
 }
 

@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import { MedplumClient, OperationOutcomeError, createReference, getReferenceString } from '@medplum/core';
 import type { Bundle, Observation, Patient, Practitioner, QuestionnaireResponse, Task } from '@medplum/fhirtypes';
 import { Client } from 'fhir-kit-client';
@@ -212,4 +214,18 @@ t.test('MedplumClient', async (t) => {
     await medplum.deleteResource('Practitioner', practitioner.id);
     t.match((await refused(medplum.readResource('Practitioner', practitioner.id)))?.outcome, { issue: [{ code: 'deleted' }] });
   });
+});
+
+t.test('a connection that never carried a request does not keep the service from ending', async (t) => {
+  const ends = new Promise<number>((resolve) => {
+    t.test('the service', async (inner) => {
+      const service = await testService(inner);
+      const { port, hostname } = new URL(service.url);
+      const spare = connect(Number(port), hostname);
+      await once(spare, 'connect');
+      const started = performance.now();
+      spare.once('close', () => { resolve(performance.now() - started); });
+    });
+  });
+  t.ok(await ends < 2000, 'it is closed at once, not after its keep-alive or header time');
 });

@@ -1,11 +1,12 @@
 // The process with the smallest program inside it: what the tests of starting and stopping run.
 import { setTimeout as delay } from 'node:timers/promises';
 import fastify from 'fastify';
-import { closeWithIdleSweep } from '../../src/http/closing.ts';
+import { closingIdle } from '../../src/http/closing.ts';
 import { runService } from '../../src/process.ts';
 
 await runService(async ({ config, database }) => {
   const server = fastify({ keepAliveTimeout: 60_000 });
+  const closing = closingIdle(server.server);
   let ready = true;
   server.get('/health/ready', (_request, reply) => reply.code(ready ? 200 : 503).send());
   server.get('/slow', async () => { await delay(700); return (await database.query('select count(*)::text as notes from note'))[0]; });
@@ -16,6 +17,6 @@ await runService(async ({ config, database }) => {
   return {
     listen: async () => ({ url: await server.listen({ host: config.host, port: config.port }) }),
     drain: () => { ready = false; return Promise.resolve(); },
-    close: () => closeWithIdleSweep(server.server, () => server.close()),
+    close: () => closing(() => server.close()),
   };
 });
