@@ -51,7 +51,7 @@ t.test('fhirclient (SMART JS client)', async (t) => {
     t.ok(pages.length >= 4, 'several pages');
     const flat = await client.request<Observation[]>('Observation?patient=ada&_count=2', { pageLimit: 0, flat: true });
     t.equal(new Set(flat.map(({ id }) => id)).size, flat.length, 'no resource twice');
-    t.same(flat.filter(({ category }) => category?.[0]?.text === 'paging').map(({ valueInteger }) => valueInteger).toSorted(), [0, 1, 2, 3, 4, 5, 6]);
+    t.same(flat.filter(({ category }) => category?.[0]?.text === 'paging').map(({ valueInteger }) => valueInteger!).toSorted((a, b) => a - b), [0, 1, 2, 3, 4, 5, 6]);
     const resolved = await client.request<any>(`Observation/${flat[0]!.id}`, { resolveReferences: 'subject' });
     t.match(resolved.subject, { resourceType: 'Patient', id: 'ada' });
     let streamed = 0;
