@@ -36,9 +36,20 @@ export function defect(requestId: string): Problem {
   return problem('internal', 'exception', `The service failed on this request. Its log has it under ${requestId}.`);
 }
 
+/**
+ * On every answer: it is kept by nobody on the way, and a browser that is pointed at it neither guesses a type, runs what a
+ * narrative holds, shows it in a frame, nor passes its address on. HSTS belongs to whoever ends TLS: this process speaks HTTP.
+ */
+export const safeguards: Readonly<Record<string, string>> = {
+  'cache-control': 'no-store',
+  'content-security-policy': "default-src 'none'; frame-ancestors 'none'; sandbox",
+  'referrer-policy': 'no-referrer',
+  'x-content-type-options': 'nosniff',
+};
+
 /** The bytes and headers of an answer. `_pretty=true` indents; numbers stay as they are written. */
 export function represent(request: Incoming, answer: Answer): { status: number; headers: Record<string, string>; body: string } {
-  const headers: Record<string, string> = { 'x-request-id': request.id, 'cache-control': 'no-store', ...answer.headers };
+  const headers: Record<string, string> = { 'x-request-id': request.id, ...safeguards, ...answer.headers };
   if (answer.body === undefined) return { status: answer.status, headers, body: '' };
   headers['content-type'] ??= 'application/fhir+json; charset=utf-8';
   const pretty = request.query.includes('_pretty=true');

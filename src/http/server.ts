@@ -6,7 +6,7 @@ import type { Interaction } from '../interactions/route.ts';
 import { closingIdle } from './closing.ts';
 import { journey, type Service } from './funnel.ts';
 import type { Incoming } from './request.ts';
-import { defect, refusalAnswer, represent } from './respond.ts';
+import { defect, refusalAnswer, represent, safeguards } from './respond.ts';
 
 /** Largest body: a transaction of several thousand entries. */
 const bodyLimit = 16 * 1024 * 1024;
@@ -137,7 +137,7 @@ async function handle(options: ServerOptions, request: FastifyRequest, reply: Fa
 
 function send(reply: FastifyReply, request: { id: string }, refusal: Problem): FastifyReply {
   const answer = refusalAnswer(refusal);
-  return reply.code(answer.status).headers({ 'x-request-id': request.id, 'cache-control': 'no-store', 'content-type': 'application/fhir+json; charset=utf-8', ...answer.headers }).send(answer.body);
+  return reply.code(answer.status).headers({ 'x-request-id': request.id, ...safeguards, 'content-type': 'application/fhir+json; charset=utf-8', ...answer.headers }).send(answer.body);
 }
 
 /** Refusals of Fastify itself (too large, broken framing) in the words of this API. */

@@ -1,4 +1,5 @@
 import { operationOutcome } from '../fhir/outcome.ts';
+import { grants } from '../fhir/visibility.ts';
 import type { VersionRow } from '../store/read.ts';
 import type { Written } from '../store/unit.ts';
 import type { Answer, Context } from './context.ts';
@@ -26,7 +27,9 @@ export function writtenAnswer(context: Context, written: Written): Answer {
   const headers: Record<string, string> = { etag: etag(version), 'last-modified': httpDate(lastUpdated) };
   if (outcome === 'deleted') return { status, headers };
   headers['location'] = versionUrl(context, written);
-  if (context.prefer.return === 'minimal') return { status, headers };
+  // Who may write but not read is told what became of it; what a patch or a label of before made of it is not for them.
+  const mayRead = outcome === 'created' || grants(context.visibility, written.type, 'r');
+  if (context.prefer.return === 'minimal' || !mayRead) return { status, headers };
   if (context.prefer.return === 'OperationOutcome') {
     const text = outcome === 'existing' || outcome === 'unchanged' ? 'Already stored; nothing changed.' : `Stored as version ${version}.`;
     return { status, headers, body: JSON.stringify(operationOutcome([{ severity: 'information', code: 'informational', text }])) };

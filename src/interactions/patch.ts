@@ -1,7 +1,7 @@
 import jsonPatch, { type Operation } from 'fast-json-patch';
 import { hotColumns } from '../fhir/extract.ts';
 import { parseJson } from '../fhir/json.ts';
-import { problem } from '../fhir/outcome.ts';
+import { problem, Problem } from '../fhir/outcome.ts';
 import type { Resource } from '../fhir/resource.ts';
 import { validate } from '../fhir/validate.ts';
 import type { Incoming, WriteRequest } from '../store/unit.ts';
@@ -10,6 +10,7 @@ import { answered, answersIssues, keepRelative, refuseErrors, type Gate } from '
 import { writtenAnswer } from './answer.ts';
 import type { Answer, Context } from './context.ts';
 import { unitOf } from './create.ts';
+import { forWriting } from './delete.ts';
 
 type PatchRequest = Extract<WriteRequest, { kind: 'patch' }>;
 
@@ -30,7 +31,7 @@ export async function patch(context: Context, type: string, id: string, body: st
 /** The write that a JSON Patch of `type`/`id` asks for. Whether there is something to patch is decided in the transaction. */
 export async function patchWrite(context: Context, type: string, id: string, body: string): Promise<PatchRequest> {
   const operations = operationsOf(body);
-  const row = await readNewest(context.database, context.visibility, type, id);
+  const row = await readNewest(context.database, forWriting(context.visibility, type), type, id);
   const current = row?.body == null ? undefined : (JSON.parse(row.body) as Resource);
   const questionnaire = current === undefined ? undefined : await answered(current, context);
   return {
@@ -57,16 +58,36 @@ function operationsOf(body: string): Operation[] {
     throw problem('malformed', 'invalid', 'The body is not JSON; a JSON Patch (RFC 6902) is an array of operations.');
   }
   if (!Array.isArray(operations) || operations.length === 0) throw problem('malformed', 'invalid', 'A JSON Patch (RFC 6902) is a non-empty array of operations.');
+  if (operations.length > mostOperations) throw problem('too-large', 'too-costly', `A JSON Patch takes ${mostOperations} operations at most; PUT the resource instead.`);
   return operations as Operation[];
+}
+
+/** Operations of one patch at most. */
+const mostOperations = 1000;
+/** Characters that the `copy` operations of one patch may add: each can double the resource, so twenty could fill the memory. */
+const mostCopied = 1_000_000;
+
+/** @returns the resource after the operations, one by one; the validation refuses pointers that do not exist, indexes past the end and prototype names. */
+function applied(document: unknown, operations: readonly Operation[]): unknown {
+  let copied = 0;
+  let result = document;
+  for (const [index, operation] of operations.entries()) {
+    if (operation?.op === 'copy' && typeof operation.from === 'string') {
+      copied += JSON.stringify(jsonPatch.getValueByPointer(result, operation.from))?.length ?? 0;
+      if (copied > mostCopied) throw problem('too-large', 'too-costly', `The patch copies too much (operation ${index}): PUT the resource instead.`);
+    }
+    result = jsonPatch.applyOperation(result, operation, true, true, true, index).newDocument;
+  }
+  return result;
 }
 
 function patched(current: string, operations: readonly Operation[], type: string, id: string, questionnaire: Resource | undefined, parts: Gate): Incoming {
   const document = parseJson(current).stored as Resource; // numbers that would not survive keep their text
   let result: unknown;
   try {
-    // Validation refuses pointers that do not exist, indexes past the end and prototype names; the copy keeps a failed patch from leaving half of itself.
-    result = jsonPatch.applyPatch(structuredCloneRaw(document), operations, true, true, true).newDocument;
+    result = applied(document, operations);
   } catch (error) {
+    if (error instanceof Problem) throw error;
     const failure = error as { name?: string; index?: number };
     const at = typeof failure.index === 'number' ? ` (operation ${failure.index})` : '';
     if (failure.name === 'TEST_OPERATION_FAILED') throw problem('invalid', 'processing', `The patch was not applied: its test does not hold${at}.`);
@@ -80,11 +101,4 @@ function patched(current: string, operations: readonly Operation[], type: string
   keepRelative(incoming, parts.baseUrl);
   if (type === 'QuestionnaireResponse') refuseErrors(answersIssues(value, questionnaire, parts.registry), 'invalid');
   return incoming;
-}
-
-/** A copy in which numbers written losslessly (JSON.rawJSON) stay so; structuredClone would drop them. */
-function structuredCloneRaw(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(structuredCloneRaw);
-  if (value === null || typeof value !== 'object' || (JSON as unknown as { isRawJSON(v: unknown): boolean }).isRawJSON(value)) return value;
-  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, structuredCloneRaw(item)]));
 }

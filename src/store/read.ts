@@ -18,12 +18,15 @@ export interface VersionRow {
 
 export const versionColumns: Fragment = name(`r.id, r.version, r.live, r.patient, ${instant('r.last_updated')} as "lastUpdated", r.body`);
 
-/** @returns the newest version of `type`/`id`, or undefined when it does not exist or is not visible: the two are the same. */
+/**
+ * @returns the newest version of `type`/`id`, or undefined when it does not exist or is not visible: the two are the same.
+ * The newest is taken first and looked at then: under a label that was set later there is no older version to fall back on.
+ */
 export async function readNewest(connection: Connection, visibility: Visibility, type: string, id: string): Promise<VersionRow | undefined> {
   const rows = await run<VersionRow>(connection, sql`
-    select ${versionColumns} from resource r
-    where r.id = ${id} and r.type = ${typeLiteral(type)} and ${visiblePredicate(visibility, type, 'r', name('r.patient'))}
-    order by r.version desc limit 1`);
+    select ${versionColumns} from (
+      select n.* from resource n where n.id = ${id} and n.type = ${typeLiteral(type)} order by n.version desc limit 1) r
+    where ${visiblePredicate(visibility, type, 'r', name('r.patient'))}`);
   return rows[0];
 }
 
