@@ -59,6 +59,56 @@ export interface DatabaseOptions {
   readonly statementTimeoutMs: number;
 }
 
+/** Statements that share a connection for one trip, at most: one that takes long holds up those behind it. */
+const sharing = 8;
+
+interface Asked {
+  readonly text: string;
+  readonly values: readonly unknown[] | undefined;
+  readonly resolve: (rows: never) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/**
+ * Single statements that are asked for in one turn of the event loop travel together, up to `sharing` on one connection.
+ * Waking PostgreSQL costs more than reading a row (a quarter of a millisecond of this process's CPU for each write to the
+ * socket when the machine is not busy, against 20 microseconds for the statement), and requests arrive in flocks.
+ */
+class SharedTrips {
+  readonly #lease: () => Promise<Lease>;
+  #asked: Asked[] = [];
+
+  constructor(lease: () => Promise<Lease>) {
+    this.#lease = lease;
+  }
+
+  ask<Row>(text: string, values: readonly unknown[] | undefined): Promise<Row[]> {
+    return new Promise((resolve, reject) => {
+      if (this.#asked.length === 0) setImmediate(() => { this.#leave(); });
+      this.#asked.push({ text, values, resolve, reject });
+    });
+  }
+
+  #leave(): void {
+    const asked = this.#asked;
+    this.#asked = [];
+    for (let at = 0; at < asked.length; at += sharing) void this.#trip(asked.slice(at, at + sharing));
+  }
+
+  async #trip(asked: readonly Asked[]): Promise<void> {
+    let connection: Lease;
+    try {
+      connection = await this.#lease();
+    } catch (error) {
+      for (const { reject } of asked) reject(error);
+      return;
+    }
+    const answers = connection.together(() => asked.map(({ text, values }) => connection.query<never>(text, values)));
+    await Promise.allSettled(answers.map((answer, at) => answer.then(asked[at]!.resolve as (rows: never[]) => void, asked[at]!.reject)));
+    connection.release();
+  }
+}
+
 /** A connection that dies between two statements says so by an event, which unheard would end the process; the next statement fails. */
 const heard = (): void => {};
 
@@ -105,10 +155,11 @@ export function openDatabase(options: DatabaseOptions): Database {
       },
     };
   };
+  const shared = new SharedTrips(lease);
   return {
     pool,
     lease,
-    query: (text, values, plan) => run(pool, text, values, plan),
+    query: (text, values, plan = 'once') => (plan === 'once' ? shared.ask(text, values) : run(pool, text, values, plan)),
     async transaction(work) {
       const connection = await lease();
       let broken: Error | undefined;
