@@ -137,18 +137,23 @@ const canonical = (value: unknown): string => JSON.stringify(value, (_key, inner
 /** What a computed Observation says, without what depends on the way to it: versions, and whether it was corrected. */
 const said = ({ meta, status: _status, ...rest }: Resource): string => canonical({ ...rest, security: meta?.['security'] });
 
+/** A safety item that was above 0 once and was corrected to 0 keeps its Observation, which depends on the way to it. */
+const isCorrectedToNone = (observation: Resource): boolean =>
+  observation['valueInteger'] === 0 && ((observation['identifier'] as { value?: string }[])[0]?.value?.includes('/') ?? false);
+
 /** Computes the Observations of every patient from the sources alone, each source once, in the order of their ids. */
 function inspectDerived(live: readonly Stored[], report: Report): void {
   const sources = live.filter(({ type }) => ['QuestionnaireResponse', 'Encounter', 'EpisodeOfCare', 'Goal', 'Task'].includes(type));
   const isComputed = ({ resource }: Stored): boolean => /\/(score|progress)$/.test((resource!['identifier'] as { system?: string }[] | undefined)?.[0]?.system ?? '');
-  const observations = live.filter((row) => row.type === 'Observation' && isComputed(row));
-  for (const patient of new Set([...sources, ...observations].map((row) => row.patient))) {
-    const own = observations.filter((row) => row.patient === patient && row.resource!.status !== 'entered-in-error');
+  const observations = Map.groupBy(live.filter((row) => row.type === 'Observation' && isComputed(row)), (row) => row.patient);
+  const sourcesOf = Map.groupBy(sources, (row) => row.patient);
+  for (const patient of new Set([...sourcesOf.keys(), ...observations.keys()])) {
+    const own = (observations.get(patient) ?? []).filter(({ resource }) => resource!.status !== 'entered-in-error' && !isCorrectedToNone(resource!));
     const device = (own[0]?.resource!['device'] as { reference: string } | undefined)?.reference ?? 'Device/none';
     const id = live.find(({ type, rid }) => type === 'Patient' && rid === patient)?.id;
     const computed = new Map<string, Resource>();
     let record = patientRecord([]);
-    for (const { resource, type, id: source } of sources.filter((row) => row.patient === patient)) {
+    for (const { resource, type, id: source } of sourcesOf.get(patient) ?? []) {
       const before = record;
       record = withSource(before, { type, id: source }, entriesOf(resource!));
       for (const write of derive(before, record, { resource: resource!, deleted: false }, { registry, now: '2026-01-01T00:00:00Z', device, patient: `Patient/${id}` })) {

@@ -50,7 +50,8 @@ export async function testService(t: Ending, options: { env?: Record<string, str
   return { url, database, token, as: (who) => async (method, path, body, headers) => request(url, method, path, await token(who), body, headers) };
 }
 
-async function requestToken(url: string, secret: string, who: Who): Promise<string> {
+/** Asks the service at `url` for a token of the development client. */
+export async function requestToken(url: string, secret: string, who: Who): Promise<string> {
   const scope = who.scopes ?? (who.patient !== undefined ? 'patient/*.cruds' : who.user !== undefined ? 'user/*.cruds' : 'system/*.cruds');
   const response = await fetch(new URL('/oauth/token', url), {
     method: 'POST',
