@@ -1,4 +1,4 @@
-import { createCipheriv, createDecipheriv, createHmac, randomBytes } from 'node:crypto';
+import { createCipheriv, createDecipheriv, createSecretKey, randomBytes, type KeyObject } from 'node:crypto';
 import { problem } from '../fhir/outcome.ts';
 import type { Visibility } from '../fhir/visibility.ts';
 
@@ -12,13 +12,20 @@ export interface PageContext {
 const ivLength = 12;
 const tagLength = 16;
 
-/**
- * The key of the tokens of one caller for one query. Binding by the key leaves no check to forget: the token of somebody
- * else, or for another query, is not readable.
- */
-function keyOf({ pageKey, visibility }: PageContext, binding: string): Buffer {
-  return createHmac('sha256', pageKey).update(JSON.stringify([visibility.caller, binding])).digest();
+const keys = new WeakMap<Buffer, KeyObject>();
+
+/** The deployment's secret as a key; making one for each token cost more than the encryption. */
+function keyOf(pageKey: Buffer): KeyObject {
+  let key = keys.get(pageKey);
+  if (key === undefined) keys.set(pageKey, (key = createSecretKey(pageKey)));
+  return key;
 }
+
+/**
+ * What a token is bound to, authenticated with it. Binding by the cipher leaves no check to forget: the token of somebody
+ * else, or for another query, cannot be opened.
+ */
+const boundTo = ({ visibility }: PageContext, binding: string): Buffer => Buffer.from(JSON.stringify([visibility.caller, binding]));
 
 /**
  * Makes the opaque token of a `next` link. Sort keys are in it, names and dates of patients among them, and links end up in
@@ -28,7 +35,7 @@ function keyOf({ pageKey, visibility }: PageContext, binding: string): Buffer {
  */
 export function sealPage(context: PageContext, binding: string, position: unknown): string {
   const iv = randomBytes(ivLength);
-  const cipher = createCipheriv('aes-256-gcm', keyOf(context, binding), iv);
+  const cipher = createCipheriv('aes-256-gcm', keyOf(context.pageKey), iv).setAAD(boundTo(context, binding));
   const sealed = Buffer.concat([cipher.update(JSON.stringify(position), 'utf8'), cipher.final()]);
   return Buffer.concat([iv, cipher.getAuthTag(), sealed]).toString('base64url');
 }
@@ -40,7 +47,8 @@ export function sealPage(context: PageContext, binding: string, position: unknow
 export function openPage<Position>(context: PageContext, binding: string, token: string): Position {
   try {
     const bytes = Buffer.from(token, 'base64url');
-    const decipher = createDecipheriv('aes-256-gcm', keyOf(context, binding), bytes.subarray(0, ivLength), { authTagLength: tagLength });
+    const decipher = createDecipheriv('aes-256-gcm', keyOf(context.pageKey), bytes.subarray(0, ivLength), { authTagLength: tagLength });
+    decipher.setAAD(boundTo(context, binding));
     decipher.setAuthTag(bytes.subarray(ivLength, ivLength + tagLength));
     return JSON.parse(decipher.update(bytes.subarray(ivLength + tagLength), undefined, 'utf8') + decipher.final('utf8')) as Position;
   } catch {
