@@ -35,6 +35,10 @@ export interface CommitterOptions {
 const batchUnits = 32;
 const batchWrites = 64;
 const attempts = 6;
+/** A further lane opens when so many units wait, */
+const crowd = 16;
+/** or when one has waited so long, behind a large transaction. */
+const patienceMs = 10;
 
 /** New resources that one write leads to at most: itself, and for each scale of its instrument a score, its change and its alerts. */
 const ridsPerWrite = 64;
@@ -53,6 +57,7 @@ export class Committer {
   readonly #queue: Waiting[] = [];
   readonly #held = new Set<bigint>();
   #running = 0;
+  #timer: NodeJS.Timeout | undefined;
 
   constructor(options: CommitterOptions) {
     this.#options = options;
@@ -79,8 +84,18 @@ export class Committer {
     });
   }
 
-  #start(): void {
-    while (this.#running < this.#options.lanes) {
+  /** @param late units have waited for `patienceMs`. */
+  #start(late = false): void {
+    while (this.#queue.length > 0 && this.#running < this.#options.lanes) {
+      if (this.#running > 0 && this.#queue.length < crowd && !late) {
+        // A second transaction at once costs more than it gains while few wait: at 8 clients one lane does 826 responses a
+        // second with 0.52 ms of PostgreSQL's CPU each, two lanes 715 with 0.79, because each carries half as many.
+        this.#timer ??= setTimeout(() => {
+          this.#timer = undefined;
+          this.#start(true);
+        }, patienceMs);
+        return;
+      }
       const batch = this.#take();
       if (batch.length === 0) return;
       this.#running++;
