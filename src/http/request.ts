@@ -63,6 +63,10 @@ const mediaTypes: Readonly<Record<string, readonly string[]>> = {
  * @throws Problem `unsupported-media-type` that names what would be taken.
  */
 export function requireMediaType(request: Incoming, kind: 'resource' | 'patch' | 'form'): void {
+  const encoding = header(request, 'content-encoding')?.trim().toLowerCase();
+  if (encoding !== undefined && encoding !== '' && encoding !== 'identity') {
+    throw problem('unsupported-media-type', 'not-supported', 'Send the body as it is: a Content-Encoding is not taken.', undefined, { 'accept-encoding': 'identity' });
+  }
   const [type, ...parameters] = (header(request, 'content-type') ?? '').split(';').map((part) => part.trim().toLowerCase());
   const charset = parameters.find((parameter) => parameter.startsWith('charset='));
   const version = parameters.find((parameter) => parameter.startsWith('fhirversion='));

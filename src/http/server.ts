@@ -7,10 +7,12 @@ import { closingIdle } from './closing.ts';
 import { journey, type Service } from './funnel.ts';
 import type { Incoming } from './request.ts';
 import { defect, refusalAnswer, represent, safeguards } from './respond.ts';
+import { refuseUnreadable } from './unreadable.ts';
 
 /** Largest body: a transaction of several thousand entries. */
 const bodyLimit = 16 * 1024 * 1024;
 const fhirRoot = '/fhir/R4';
+const methods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'];
 
 /** Told of every answered request; no content of it. */
 export interface Answered {
@@ -49,6 +51,7 @@ export function httpServer(options: ServerOptions): HttpServer {
     connectionTimeout: 0,
     keepAliveTimeout: 72_000, // longer than a proxy's 60 s, so that it is the proxy that closes
     forceCloseConnections: false,
+    clientErrorHandler: refuseUnreadable,
     return503OnClosing: false, // a request that is there is answered; the listener is what closes
     // The authorization server reads its own requests, before anything is parsed here.
     serverFactory: (handler) => createServer(options, handler),
@@ -56,17 +59,17 @@ export function httpServer(options: ServerOptions): HttpServer {
   const closing = closingIdle(fastify.server);
   acceptBodies(fastify);
   fastify.setErrorHandler((error, request, reply) => { void sendFramework(options, error, request, reply); });
-  fastify.setNotFoundHandler((request, reply) => send(reply, { id: requestId(request) }, problem('not-found', 'not-found', `There is nothing at this path. The FHIR API is at ${fhirRoot}.`)));
+  fastify.setNotFoundHandler((request, reply) => send(reply, { id: requestId(request) }, nothingHere(request)));
   fastify.get('/health/live', (_request, reply) => reply.send({ status: 'live' }));
   fastify.get('/health/ready', async (_request, reply) => {
     const ready = await options.ready();
     return reply.code(ready ? 200 : 503).send({ status: ready ? 'ready' : 'not ready' });
   });
   for (const path of ['/.well-known/smart-configuration', `${fhirRoot}/.well-known/smart-configuration`]) {
-    fastify.get(path, (_request, reply) => reply.header('access-control-allow-origin', '*').send(options.smartConfiguration()));
+    fastify.get(path, (_request, reply) => reply.headers({ 'access-control-allow-origin': '*', 'x-content-type-options': 'nosniff' }).send(options.smartConfiguration()));
   }
   const handler = (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => handle(options, request, reply);
-  for (const url of [fhirRoot, `${fhirRoot}/*`]) fastify.route({ method: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'], url, handler });
+  for (const url of [fhirRoot, `${fhirRoot}/*`]) fastify.route({ method: methods, url, handler });
   return {
     async listen(host, port) {
       await fastify.listen({ host, port });
@@ -106,7 +109,7 @@ function requestId(request: FastifyRequest): string {
 }
 
 function incomingOf(request: FastifyRequest): Incoming {
-  const url = request.raw.url!;
+  const url = request.raw.url!.replace(/^https?:\/\/[^/?]*/i, ''); // as a proxy may write it (RFC 9112 3.2.2)
   const mark = url.indexOf('?');
   const path = (mark < 0 ? url : url.slice(0, mark)).slice(fhirRoot.length);
   return {
@@ -135,6 +138,12 @@ async function handle(options: ServerOptions, request: FastifyRequest, reply: Fa
   return reply.code(status).headers(headers).send(body === '' ? undefined : body);
 }
 
+function nothingHere({ url, method }: FastifyRequest): Problem {
+  return `${url.split('?', 1)[0]}/`.startsWith(`${fhirRoot}/`) && !methods.includes(method)
+    ? problem('method-not-allowed', 'not-supported', `The FHIR API takes ${methods.join(', ')}.`, undefined, { allow: methods.join(', ') })
+    : problem('not-found', 'not-found', `There is nothing at this path. The FHIR API is at ${fhirRoot}.`);
+}
+
 function send(reply: FastifyReply, request: { id: string }, refusal: Problem): FastifyReply {
   const answer = refusalAnswer(refusal);
   return reply.code(answer.status).headers({ 'x-request-id': request.id, ...safeguards, 'content-type': 'application/fhir+json; charset=utf-8', ...answer.headers }).send(answer.body);
@@ -144,10 +153,11 @@ function send(reply: FastifyReply, request: { id: string }, refusal: Problem): F
 function sendFramework(options: ServerOptions, error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const id = requestId(request);
   if (error instanceof Problem) return send(reply, { id }, error);
-  const { statusCode, code } = error as { statusCode?: number; code?: string };
+  const { statusCode } = error as { statusCode?: number };
+  if (!methods.includes(request.method)) return send(reply, { id }, nothingHere(request));
   if (statusCode === 413) return send(reply, { id }, problem('too-large', 'too-long', `A body may have ${bodyLimit / 1024 / 1024} MB at most.`));
   if (statusCode === 415) return send(reply, { id }, problem('unsupported-media-type', 'not-supported', 'Send Content-Type application/fhir+json.'));
-  if (statusCode !== undefined && statusCode < 500) return send(reply, { id }, problem('malformed', 'invalid', `The request cannot be read (${code ?? statusCode}).`));
+  if (statusCode !== undefined && statusCode < 500) return send(reply, { id }, problem('malformed', 'invalid', 'The request cannot be read: check that its path is percent-encoded and that its body is as long as it says.'));
   options.failed(id, error);
   return send(reply, { id }, defect(id));
 }

@@ -7,7 +7,7 @@ import type { Reach, Visibility } from '../fhir/visibility.ts';
 import { checkByPatient } from '../resources/by-patient.ts';
 import { goalByClient } from '../resources/goal.ts';
 import { decisionProvenance } from '../resources/provenance.ts';
-import { checkServiceName } from '../resources/service-name.ts';
+import { checkMaker } from '../resources/maker.ts';
 import { checkWrite } from '../resources/rules.ts';
 import { newId } from './identity.ts';
 import type { Staging } from './staging.ts';
@@ -121,9 +121,9 @@ function stage(type: string, id: string, incoming: Incoming, unit: Unit, staging
 /** What the rules for a patient's own access, and the name of the service itself, forbid in this write. */
 function checkPerson({ visibility: { reach }, requester: { agent } }: Unit, previous: Resource | undefined, next: Resource): Issue[] {
   if (reach.kind === 'all') return [];
-  if (reach.kind !== 'patient') return checkServiceName(previous, next);
+  if (reach.kind !== 'patient') return checkMaker(previous, next);
   const persons = new Set([`Patient/${reach.patient}`, ...(agent === undefined ? [] : [agent])]);
-  return [...checkByPatient(previous, next, persons), ...checkServiceName(previous, next)];
+  return [...checkByPatient(previous, next, persons), ...checkMaker(previous, next)];
 }
 
 /** A client's resource as it is stored, and the decision in it that the record keeps a Provenance of. */

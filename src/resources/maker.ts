@@ -11,7 +11,7 @@ const ours = /"(?:[^"]*\/)?Device\/intersession-[^"]*"/;
  * A person's access does not write in the name of the service: what the service computed, and only that, names its Device.
  * @returns an issue where `next` names it anew; a name that is there already may stay.
  */
-export function checkServiceName(previous: Resource | undefined, next: Resource): Issue[] {
+export function checkMaker(previous: Resource | undefined, next: Resource): Issue[] {
   for (const element of makers) {
     const text = JSON.stringify(next[element]) ?? '';
     if (!ours.test(text) || text === JSON.stringify(previous?.[element])) continue;
