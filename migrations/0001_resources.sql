@@ -14,7 +14,7 @@ create table resource (
   version       integer not null,
   rid           bigint not null,
   live          boolean not null,
-  method        "char" not null,              -- C create, U update, D delete: what Bundle.entry.request reports
+  method        "char" not null,              -- C created by POST, P created by PUT, U updated, D deleted: what a history reports
   restricted    boolean not null default false, -- meta.security says restricted: only its author's side sees it
   patient       bigint,
   status        text collate "C",             -- the type's own status code, where it has one

@@ -76,7 +76,7 @@ export async function createApp({ config, database, log }: { config: Config; dat
         authorization = await authorizationServer({ issuer, audience: baseUrl, keysFile: config.keysFile, mode: config.mode, now, report: (error) => log.error({ event: 'authorization-failed', ...failure(error) }) });
       }
       const keys = authorization?.keys ?? (await issuerKeys(issuer));
-      const authenticate = tokenVerifier({ issuer, audience: baseUrl, keys, now });
+      const authenticate = tokenVerifier({ issuer, audience: baseUrl, keys, now, ...(config.oidcIssuer === undefined ? {} : { type: config.oidcTokenType }) });
       const capabilities = capabilityStatement({ baseUrl, version, date: new Date(now()).toISOString(), tokenEndpoint: authorization?.metadata.token_endpoint });
       service = { ...parts, baseUrl, authenticate, capabilities };
       return { url: baseUrl };

@@ -42,6 +42,7 @@ const variables = z.object({
   ALLOW_UNSAFE_DATABASE: z.string().default('').transform((text) => text.split(/[\s,]+/).filter((name) => name !== ''))
     .refine((names) => names.every((name) => /^(?:fsync|synchronous_commit|full_page_writes)$/.test(name)), 'must list names from fsync, synchronous_commit, full_page_writes'),
   OIDC_ISSUER: httpUrl.optional(),
+  OIDC_TOKEN_TYPE: z.string().regex(/^[\w.+-]+$/, 'must be a token type such as at+jwt or JWT').default('at+jwt'),
   KEYS_FILE: z.string().optional(),
   LOG_LEVEL: z.enum(logLevels, `must be one of ${logLevels.join(', ')}`).optional(),
 });
@@ -72,6 +73,8 @@ export interface Config {
   readonly allowUnsafeDatabase: readonly string[];
   /** An authorization server of the operator's; undefined: the service's own. */
   readonly oidcIssuer: string | undefined;
+  /** `typ` of the access tokens of that server: `at+jwt` (RFC 9068), or what a server that does not follow it writes. */
+  readonly oidcTokenType: string;
   /** Who issues the access tokens: `oidcIssuer`, or the service itself below `publicUrl` or its address. */
   readonly issuer: string;
   /** Signing keys of the service's own authorization server. */
@@ -113,6 +116,7 @@ export function loadConfig(env: Environment = environment()): Config {
     namedStatements: values.NAMED_STATEMENTS,
     allowUnsafeDatabase: Object.freeze(values.ALLOW_UNSAFE_DATABASE),
     oidcIssuer: values.OIDC_ISSUER,
+    oidcTokenType: values.OIDC_TOKEN_TYPE,
     issuer: values.OIDC_ISSUER ?? `${values.PUBLIC_URL ?? `http://${values.HOST.includes(':') ? `[${values.HOST}]` : values.HOST}:${values.PORT}`}/oauth`,
     keysFile: resolve(values.KEYS_FILE ?? join(values.DATA_DIR, 'keys.json')),
     logLevel: values.LOG_LEVEL ?? (mode === 'development' ? 'warn' : 'info'),

@@ -60,7 +60,8 @@ function rangeOf(name: string, text: string | undefined): { low: string; high: s
   return range;
 }
 
-const methods = { C: 'POST', U: 'PUT', D: 'DELETE' } as const;
+const methods = { C: 'POST', P: 'PUT', U: 'PUT', D: 'DELETE' } as const;
+const statuses = { C: '201', P: '201', U: '200', D: '204' } as const;
 
 function bundle(context: Context, path: string, applied: readonly (readonly [string, string])[], rows: readonly HistoryRow[], next: string | undefined): string {
   const self = new URLSearchParams(applied as [string, string][]).toString();
@@ -68,10 +69,9 @@ function bundle(context: Context, path: string, applied: readonly (readonly [str
   const links = [{ relation: 'self', url: url() }, ...(next === undefined ? [] : [{ relation: 'next', url: url(next) }])];
   const entries = rows.map((row) => {
     const fullUrl = JSON.stringify(`${context.baseUrl}/${row.type}/${row.id}`);
-    const created = row.method === 'C' && row.version === 1;
-    const method = row.method === 'D' ? 'DELETE' : created ? methods.C : methods.U;
+    const method = methods[row.method];
     const request = JSON.stringify({ method, url: method === 'POST' ? row.type : `${row.type}/${row.id}` });
-    const response = JSON.stringify({ status: row.method === 'D' ? '204' : row.method === 'C' ? '201' : '200', location: versionUrl(context, row), etag: etag(row.version), lastModified: row.lastUpdated });
+    const response = JSON.stringify({ status: statuses[row.method], location: versionUrl(context, row), etag: etag(row.version), lastModified: row.lastUpdated });
     const resource = row.body === null ? '' : `"resource":${row.body},`;
     return `{"fullUrl":${fullUrl},${resource}"request":${request},"response":${response}}`;
   });

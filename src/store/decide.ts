@@ -89,7 +89,7 @@ function create(write: Create, at: number, unit: Unit, found: Found, staging: St
     throw problem('conflict', 'duplicate', `A QuestionnaireResponse with this identifier exists with other content. To amend it, PUT ${twin.type}/${twin.id}.`, 'QuestionnaireResponse.identifier');
   }
   if (write.linked === 'existing') throw new ExistsElsewhere(null);
-  const written = stage(write.type, write.id, write.incoming, unit, staging, undefined);
+  const written = stage(write.type, write.id, write.incoming, unit, staging, undefined, 'C');
   admitNew(unit, found, staging, write.type, written);
   if (identity !== null) staging.identify(identity, staging.current(write.type, write.id)!);
   return written;
@@ -104,12 +104,12 @@ export function responseIdentity(resource: Resource): { patient: string; code: s
   return { patient: subject.slice('Patient/'.length).split('/')[0]!, code: identifier.value, system: identifier.system === undefined ? 0n : hash64(identifier.system) };
 }
 
-function stage(type: string, id: string, incoming: Incoming, unit: Unit, staging: Staging, previous: Resource | undefined): Written {
-  if (unit.internal) return staging.put(type, id, incoming);
+function stage(type: string, id: string, incoming: Incoming, unit: Unit, staging: Staging, previous: Resource | undefined, creation: 'C' | 'P'): Written {
+  if (unit.internal) return staging.put(type, id, incoming, creation);
   const issues = [...checkWrite(previous, incoming.value), ...checkPerson(unit, previous, incoming.value)];
   if (issues.some(({ severity }) => severity === 'error' || severity === 'fatal')) throw refused(issues);
   const { value, stored, decision } = byClient(previous, incoming);
-  const written = staging.put(type, id, { value, stored });
+  const written = staging.put(type, id, { value, stored }, creation);
   if (decision !== undefined && written.outcome !== 'unchanged') {
     const { client, agent } = unit.requester;
     const provenance = decisionProvenance({ id: newId(), target: `${type}/${id}/_history/${written.version}`, now: staging.now, client, agent, activity: decision });
@@ -167,7 +167,7 @@ function update(write: Extract<WriteRequest, { kind: 'update' | 'patch' }>, unit
   }
   const incoming = write.kind === 'patch' ? write.change(current!.body!) : write.incoming;
   const previous = current?.live ? (JSON.parse(current.body!) as Resource) : undefined;
-  const written = stage(type, id, incoming, unit, staging, previous);
+  const written = stage(type, id, incoming, unit, staging, previous, 'P');
   if (current === undefined) admitNew(unit, found, staging, type, written);
   return written;
 }

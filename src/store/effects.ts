@@ -8,7 +8,8 @@ export interface Version {
   readonly version: number;
   readonly rid: bigint;
   readonly live: boolean;
-  readonly method: 'C' | 'U' | 'D';
+  /** C created by POST, P created by PUT, U updated, D deleted. */
+  readonly method: 'C' | 'P' | 'U' | 'D';
   readonly restricted: boolean;
   readonly patient: bigint | null;
   readonly status: string | null;

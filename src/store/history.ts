@@ -12,7 +12,7 @@ export interface HistoryRow {
   readonly id: string;
   readonly version: number;
   readonly rid: bigint;
-  readonly method: 'C' | 'U' | 'D';
+  readonly method: 'C' | 'P' | 'U' | 'D';
   readonly patient: bigint | null;
   readonly lastUpdated: string;
   readonly body: string | null;

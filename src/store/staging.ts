@@ -127,10 +127,11 @@ export class Staging {
 
   /**
    * Stages a new version with content.
+   * @param creation how a resource that is not there is created: by POST, or by PUT with an id of the client's.
    * @returns what it became; `unchanged` when the content equals the current version's.
    * @throws Problem `invalid` when the subject does not exist or would change.
    */
-  put(type: string, id: string, incoming: Incoming): Written {
+  put(type: string, id: string, incoming: Incoming, creation: 'C' | 'P' = 'C'): Written {
     const before = this.current(type, id);
     const previous = before?.live ? (JSON.parse(before.body!) as Resource) : undefined;
     const version = (before?.version ?? 0) + 1;
@@ -149,7 +150,7 @@ export class Staging {
       throw problem('invalid', 'business-rule', `The Patient whose record holds this ${type} cannot change. Mark this resource entered-in-error and create a new one.`, `${type}.${servedType(type)?.patient ?? 'subject'}`);
     }
     const rows = indexRows(resource);
-    this.#stage({ type, id, version, rid, live: true, method: previous === undefined ? 'C' : 'U', restricted: hot.restricted, patient, status: hot.status, dateLow: hot.dateLow, dateHigh: hot.dateHigh, lastUpdated, body }, before, previous, rows);
+    this.#stage({ type, id, version, rid, live: true, method: previous === undefined ? creation : 'U', restricted: hot.restricted, patient, status: hot.status, dateLow: hot.dateLow, dateHigh: hot.dateHigh, lastUpdated, body }, before, previous, rows);
     this.changed.push({ resource, ...(previous === undefined ? {} : { previous }), deleted: false, patientId: hot.patient });
     return { outcome: previous === undefined ? 'created' : 'updated', type, id, version, body, lastUpdated };
   }
