@@ -116,6 +116,7 @@ t.test('statuses, headers and content types', async (t) => {
     const { body: history } = await fhir('GET', 'Practitioner/zoe/_history');
     t.same(history.entry.map(({ response }: any) => [response.status.slice(0, 3), response.etag]), [['201', 'W/"4"'], ['204', 'W/"3"'], ['200', 'W/"2"'], ['201', 'W/"1"']]);
     t.match(history.entry[1], { request: { method: 'DELETE', url: 'Practitioner/zoe' }, resource: undefined }, 'a deletion has no resource');
+    t.same(history.entry.map(({ request }: any) => request.method), ['PUT', 'DELETE', 'PUT', 'PUT'], 'what was created by PUT says so');
     t.equal(history.type, 'history');
     t.ok(history.entry.every(({ fullUrl }: any) => fullUrl === `${service.url}/Practitioner/zoe`));
   });
