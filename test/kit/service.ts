@@ -6,7 +6,7 @@ import { developmentClient } from '../../src/auth/development-client.ts';
 import { readKeys } from '../../src/auth/keys.ts';
 import { loadConfig } from '../../src/config.ts';
 import { silent, type Log } from '../../src/log.ts';
-import type { Database } from '../../src/store/database.ts';
+import { openDatabase, type Database } from '../../src/store/database.ts';
 import { testDatabase, type Ending } from './database.ts';
 
 /** An answer of the service with its body parsed where it is JSON. */
@@ -18,6 +18,7 @@ export interface Who { readonly scopes?: string; readonly patient?: string; read
 /** A running service on a database of its own. */
 export interface TestService {
   readonly url: string;
+  readonly databaseUrl: string;
   readonly database: Database;
   /** An access token of the development client. */
   token(who?: Who): Promise<string>;
@@ -29,9 +30,16 @@ export interface Client {
   (method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<Reply>;
 }
 
-/** Starts the real application in this process; it ends with `t`. */
-export async function testService(t: Ending, options: { env?: Record<string, string>; log?: Log } = {}): Promise<TestService> {
-  const { url: databaseUrl, database } = await testDatabase(t, { connections: 10 });
+/** Another pool on the database of `service`, closed when `t` ends. */
+function besideOf(t: Ending, { databaseUrl }: TestService): { url: string; database: Database } {
+  const database = openDatabase({ url: databaseUrl, connections: 10, namedStatements: true, statementTimeoutMs: 10_000 });
+  t.teardown(() => database.close());
+  return { url: databaseUrl, database };
+}
+
+/** Starts the real application in this process, on a database of its own or on that of `beside`; it ends with `t`. */
+export async function testService(t: Ending, options: { env?: Record<string, string>; log?: Log; beside?: TestService } = {}): Promise<TestService> {
+  const { url: databaseUrl, database } = options.beside === undefined ? await testDatabase(t, { connections: 10 }) : besideOf(t, options.beside);
   const dataDir = mkdtempSync(join(tmpdir(), 'intersession-service-'));
   const config = loadConfig({ PORT: '0', METRICS_PORT: '0', DATA_DIR: dataDir, DATABASE_URL: databaseUrl, MODE: 'development', ...options.env });
   const app = await createApp({ config, database, log: options.log ?? silent });
@@ -47,7 +55,7 @@ export async function testService(t: Ending, options: { env?: Record<string, str
     if (!tokens.has(key)) tokens.set(key, requestToken(url, secret, who));
     return tokens.get(key)!;
   };
-  return { url, database, token, as: (who) => async (method, path, body, headers) => request(url, method, path, await token(who), body, headers) };
+  return { url, databaseUrl, database, token, as: (who) => async (method, path, body, headers) => request(url, method, path, await token(who), body, headers) };
 }
 
 /** Asks the service at `url` for a token of the development client. */
