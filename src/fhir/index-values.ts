@@ -3,11 +3,12 @@ import type { DateRange } from './dates.ts';
 import { exactKey, stringKey } from './index-keys.ts';
 import type { IndexRows } from './index-rows.ts';
 import type { Node, Walk } from './paths.ts';
-import { decimalText, quantityRange, rangeRange, valueRange } from './quantities.ts';
+import { decimalText, quantityRange, rangeRange, times, valueRange } from './quantities.ts';
 import type { QuantityRange } from './quantities.ts';
 import { parseCanonical, parseReference } from './references.ts';
-import { hash64 } from './search-parameters.ts';
+import { aspectNumber, hash64 } from './search-parameters.ts';
 import type { ParameterType } from './search-parameters.ts';
+import { baseUnit, ucum } from './units.ts';
 
 /** Turns one value of a resource into rows with the given parameter number. */
 export type Indexer = Walk<number, IndexRows>;
@@ -25,37 +26,55 @@ const text = (take: (value: string, param: number, rows: IndexRows) => void): In
 
 const code = text((value, param, rows) => addToken(rows, param, value, 0n));
 
+const isText = (value: unknown): value is string => typeof value === 'string' && value !== '';
+
 const coding: Indexer = (value, param, rows) => {
   const { system, code: symbol } = value as Node;
-  if (typeof symbol === 'string' && symbol !== '') addToken(rows, param, symbol, systemHash(system));
+  if (isText(symbol)) addToken(rows, param, symbol, systemHash(system));
+  else addPresent(rows, param);
 };
 
 const codeableConcept: Indexer = (value, param, rows) => {
   const { coding: codings } = value as { coding?: unknown };
-  if (Array.isArray(codings)) for (const each of codings) if (each !== null) coding(each, param, rows);
+  if (!Array.isArray(codings)) return addPresent(rows, param);
+  for (const each of codings) if (each !== null) coding(each, param, rows);
 };
 
 const identifier: Indexer = (value, param, rows) => {
-  const { system, value: symbol } = value as Node;
-  if (typeof symbol === 'string' && symbol !== '') addToken(rows, param, symbol, systemHash(system));
+  const { system, value: symbol, type } = value as Node & { type?: { coding?: unknown } };
+  if (!isText(symbol)) return addPresent(rows, param);
+  addToken(rows, param, symbol, systemHash(system));
+  if (!Array.isArray(type?.coding)) return;
+  for (const each of type.coding as (Node | null)[]) {
+    if (isText(each?.code)) addToken(rows, aspectNumber(param, 'of-type'), typedIdentifier(each.code, symbol), systemHash(each.system));
+  }
 };
 
-const contactPoint: Indexer = (value, param, rows) => code((value as Node).value, param, rows);
+/** The code of the row that holds an identifier with the code of its type: what `:of-type` looks for. */
+export const typedIdentifier = (type: string, value: string): string => `${type}|${value}`;
+
+const contactPoint: Indexer = (value, param, rows) => {
+  const { value: written } = value as Node;
+  if (isText(written)) addToken(rows, param, written, 0n);
+  else addPresent(rows, param);
+};
 
 const boolean: Indexer = (value, param, rows) => addToken(rows, param, String(value), 0n);
 
 const reference: Indexer = (value, param, rows) => {
-  const { reference: written } = value as Node;
-  if (typeof written !== 'string') return;
-  const parsed = parseReference(written);
+  const { reference: written, identifier: logical } = value as Node;
+  if (typeof logical === 'object' && logical !== null) identifier(logical, aspectNumber(param, 'identifier'), rows);
+  const parsed = typeof written === 'string' ? parseReference(written) : undefined;
   if (parsed?.kind === 'relative') addReference(rows, param, parsed.id, parsed.type);
   else if (parsed?.kind === 'absolute') addReference(rows, param, exactKey(parsed.url), null);
+  else addPresent(rows, param);
 };
 
 /** A reference parameter whose local Patients are in the column `patient`: rows for all else. */
 export const referenceBesidesPatient: Indexer = (value, param, rows) => {
-  const { reference: written } = value as Node;
-  if (typeof written === 'string' && localPatient(written) === null) reference(value, param, rows);
+  const { reference: written, identifier: logical } = value as Node;
+  if (typeof written !== 'string' || localPatient(written) === null) reference(value, param, rows);
+  else if (typeof logical === 'object' && logical !== null) identifier(logical, aspectNumber(param, 'identifier'), rows);
 };
 
 /** @returns the logical id of the Patient that a relative reference names, else null. */
@@ -68,7 +87,7 @@ export function localPatient(written: string): string | null {
 const uri = text((value, param, rows) => addUri(rows, param, exactKey(value), null));
 
 const canonical = text((value, param, rows) => {
-  if (value.startsWith('#')) return;
+  if (value.startsWith('#')) return addPresent(rows, param);
   const { url, version } = parseCanonical(value);
   if (url !== '') addUri(rows, param, exactKey(url), version === null ? null : exactKey(version));
 });
@@ -80,11 +99,14 @@ const timing: Indexer = (value, param, rows) => addDate(rows, param, timingRange
 const string = text((value, param, rows) => addString(rows, param, value));
 
 const parts = (names: readonly string[]): Indexer => (value, param, rows) => {
+  let found = false;
   for (const name of names) {
     const part = (value as Node)[name];
+    found ||= part !== undefined;
     if (Array.isArray(part)) for (const each of part) string(each, param, rows);
     else string(part, param, rows);
   }
+  if (!found) addPresent(rows, param);
 };
 
 const decimal: Indexer = (value, param, rows) => {
@@ -125,6 +147,11 @@ function systemHash(system: unknown): bigint {
   return typeof system === 'string' && system !== '' ? hash64(system) : 0n;
 }
 
+/** Says that the element is there: `:missing` would not know it of a concept with a text only, or of a contained reference. */
+function addPresent(rows: IndexRows, param: number): void {
+  if (param !== 0) addToken(rows, aspectNumber(param, 'present'), '', 0n);
+}
+
 // A resource has few rows, so a row that is there already is found by looking; above this many, `distinctRows` does it.
 const few = 32;
 
@@ -153,8 +180,9 @@ function addUri({ uri: rows }: IndexRows, param: number, value: string, version:
   rows.push({ param, value, version });
 }
 
-function addDate({ date: rows }: IndexRows, param: number, found: DateRange | undefined): void {
-  if (found === undefined) return;
+function addDate(all: IndexRows, param: number, found: DateRange | undefined): void {
+  if (found === undefined) return addPresent(all, param);
+  const { date: rows } = all;
   for (let at = rows.length; at-- > 0 && rows.length <= few;) {
     const row = rows[at]!;
     if (row.param === param && row.low === found.low && row.high === found.high) return;
@@ -174,9 +202,14 @@ function addString({ string: rows }: IndexRows, param: number, exact: string): v
 function addMeasured(rows: IndexRows, param: number, measured: Node, found: QuantityRange | undefined): void {
   const { system, code: unitCode, unit } = measured;
   const named = typeof unitCode === 'string' && unitCode !== '';
+  if (found === undefined) return addPresent(rows, param);
   if (named) addQuantity(rows, param, exactKey(unitCode), systemHash(system), found);
   if (typeof unit === 'string' && unit !== '' && unit !== unitCode) addQuantity(rows, param, exactKey(unit), 0n, found);
   else if (!named) addQuantity(rows, param, '', 0n, found);
+  const base = named && system === ucum ? baseUnit(unitCode) : undefined;
+  // a pure number is its own base: the rows of every score are found as they are
+  if (base === undefined || base.factor === '1' && base.unit === '1') return;
+  addQuantity(rows, aspectNumber(param, 'canonical'), base.unit, 0n, { low: times(found.low, base.factor), high: times(found.high, base.factor) });
 }
 
 function addQuantity({ quantity: rows }: IndexRows, param: number, unit: string, system: bigint, found: QuantityRange | undefined): void {

@@ -51,6 +51,14 @@ export function rangeRange({ low, high }: Range): QuantityRange | undefined {
   return from === undefined && to === undefined ? undefined : { low: from?.low ?? '-Infinity', high: to?.high ?? 'Infinity' };
 }
 
+/** @returns `text` (a decimal or an open end) times `factor`, computed exactly. */
+export function times(text: string, factor: string): string {
+  if (text.endsWith('Infinity')) return text;
+  const parts = [text, factor].map((one) => written.exec(one));
+  const [a, b] = parts.map((match) => ({ digits: BigInt(`${match![1]}${match![2]}${match![3] ?? ''}`), unit: Number(match![4] ?? 0) - (match![3] ?? '').length }));
+  return place(String(a!.digits * b!.digits), a!.unit + b!.unit);
+}
+
 // Writes `integer` times ten to the power of `unit` without an exponent.
 function place(integer: string, unit: number): string {
   const sign = integer.startsWith('-') ? '-' : '';

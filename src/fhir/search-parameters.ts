@@ -146,6 +146,25 @@ export function tupleNumber(composite: SearchParameter, code: string, system?: b
   return value;
 }
 
+/**
+ * What further rows of a parameter say, each under a number of its own: `of-type` an identifier with its type, `identifier`
+ * the logical identifier of a reference, `present` that the element is there without a value that other rows could hold, and
+ * `canonical` a quantity in the base unit of its dimension.
+ */
+export type Aspect = 'of-type' | 'identifier' | 'present' | 'canonical';
+
+/** @returns the number of the rows that tell `aspect` of what rows with `number` are about. */
+export function aspectNumber(number: number, aspect: Aspect): number {
+  const known = aspectNumbers[aspect].get(number);
+  if (known !== undefined) return known;
+  const value = int32(`${number}:${aspect}`);
+  if (aspectNumbers[aspect].size >= remembered) aspectNumbers[aspect].clear();
+  aspectNumbers[aspect].set(number, value);
+  return value;
+}
+
+const aspectNumbers: Readonly<Record<Aspect, Map<number, number>>> = { 'of-type': new Map(), identifier: new Map(), present: new Map(), canonical: new Map() };
+
 function int32(text: string): number {
   return hash('sha256', text, 'buffer').readInt32BE(0);
 }

@@ -1,9 +1,10 @@
 import { dateRange } from './dates.ts';
 import { exactKey, stringFold, stringKey } from './index-keys.ts';
-import { quantityRange } from './quantities.ts';
+import { typedIdentifier } from './index-values.ts';
 import { parseCanonical, parseReference } from './references.ts';
-import { hash64, searchParameter, tupleNumber, type PublishedComponent, type SearchParameter } from './search-parameters.ts';
-import type { DateValue, QuantityValue, ReferenceValue, Test, TokenValue, ValueTest } from './search-plan.ts';
+import { numberValue, quantityForms } from './search-quantities.ts';
+import { aspectNumber, hash64, searchParameter, tupleNumber, type Aspect, type PublishedComponent, type SearchParameter } from './search-parameters.ts';
+import type { DateValue, ReferenceValue, Test, TokenValue, ValueTest } from './search-plan.ts';
 import { badValue, called, isId, splitEscaped, splitPrefix, unescaped, unsupported, type Reading } from './search-syntax.ts';
 import { servedType } from './types.ts';
 
@@ -17,7 +18,7 @@ interface Asked {
 const mostValues = 500;
 
 const modifiers: Readonly<Record<string, readonly string[]>> = {
-  token: ['missing', 'not'], reference: ['missing', '[type]'], string: ['missing', 'exact', 'contains'], uri: ['missing', 'below', 'above'],
+  token: ['missing', 'not'], reference: ['missing', '[type]', 'identifier'], string: ['missing', 'exact', 'contains'], uri: ['missing', 'below', 'above'],
   date: ['missing'], number: ['missing'], quantity: ['missing'], composite: [],
 };
 
@@ -41,11 +42,13 @@ export function valueTest(parameter: SearchParameter, modifier: string | null, v
   return ordinary(asked, parameter.type, values);
 }
 
-function allows({ type, column }: SearchParameter, modifier: string | null): boolean {
+function allows({ type, column, elements }: SearchParameter, modifier: string | null): boolean {
   if (modifier === null) return true;
   if (type === 'reference' && servedType(modifier) !== undefined) return true;
   if (column === 'lastUpdated' || modifier === '[type]') return false;
   if (column === 'id') return modifier === 'not';
+  if (modifier === 'of-type') return elements.includes('Identifier');
+  if (modifier === 'identifier') return elements.includes('Reference');
   return modifiers[type]?.includes(modifier) === true;
 }
 
@@ -59,8 +62,8 @@ function missing({ parameter, reading }: Asked, value: string): Test {
 function ordinary(asked: Asked, type: string, values: readonly string[]): Test {
   const { parameter, modifier, reading } = asked;
   switch (type) {
-    case 'token': return parameter.column === 'id' ? ids(asked, values) : tokens(asked, values);
-    case 'reference': return references(asked, values);
+    case 'token': return parameter.column === 'id' ? ids(asked, values) : modifier === 'of-type' ? typed(asked, values) : tokens(asked, values);
+    case 'reference': return modifier === 'identifier' ? tokens({ ...asked, parameter: rowsAbout(parameter, 'identifier'), modifier: null }, values) : references(asked, values);
     case 'date': {
       const read = values.map((value) => dateValue(reading, value));
       return parameter.column === 'lastUpdated' ? { kind: 'updated', values: read } : { kind: 'date', parameter, values: read };
@@ -68,7 +71,7 @@ function ordinary(asked: Asked, type: string, values: readonly string[]): Test {
     case 'string': return strings(asked, values);
     case 'uri': return uris(asked, values, modifier === 'below' ? 'below' : modifier === 'above' ? 'above' : 'equal');
     case 'number': return { kind: 'quantity', parameter, values: values.map((value) => numberValue(reading, unescaped(value))) };
-    case 'quantity': return { kind: 'quantity', parameter, values: values.map((value) => quantityValue(reading, value)) };
+    case 'quantity': return quantities(asked, values);
     default: throw unsupported(reading.name, `${called(reading.name)} is not supported.`);
   }
 }
@@ -76,6 +79,30 @@ function ordinary(asked: Asked, type: string, values: readonly string[]): Test {
 function ids({ modifier, reading }: Asked, values: readonly string[]): Test {
   for (const value of values) if (!isId(value)) throw badValue(reading.name, 'an id has 1 to 64 letters, digits, "-" and ".".');
   return { kind: 'id', ids: values, negated: modifier === 'not' };
+}
+
+/** `parameter` with its rows about `aspect`, which are token rows or quantity rows whatever its own are. */
+function rowsAbout(parameter: SearchParameter, aspect: Aspect): SearchParameter {
+  const { column: _, ...rest } = parameter;
+  return { ...rest, number: aspectNumber(parameter.number, aspect), ...(aspect === 'identifier' ? { type: 'token', elements: ['Identifier'] } : {}) };
+}
+
+/** `identifier:of-type=system|code|value`: the type of the identifier and its value (http://hl7.org/fhir/R4/search.html#token). */
+function typed({ parameter, reading }: Asked, values: readonly string[]): Test {
+  const read = values.map((value): TokenValue => {
+    const [system, code, identifier, more] = splitEscaped(value, '|').map(unescaped);
+    if (!system || !code || !identifier || more !== undefined) throw badValue(reading.name, 'it must be system|code|value: the type of the identifier and its value.');
+    return { code: exactKey(typedIdentifier(code, identifier)), system: String(hash64(system)) };
+  });
+  return { kind: 'token', parameter: rowsAbout(parameter, 'of-type'), values: read, negated: false };
+}
+
+function quantities({ parameter, reading }: Asked, texts: readonly string[]): Test {
+  const { written, canonical } = quantityForms(reading, texts);
+  const tests: Test[] = [];
+  if (written.length > 0) tests.push({ kind: 'quantity', parameter, values: written });
+  if (canonical.length > 0) tests.push({ kind: 'quantity', parameter: rowsAbout(parameter, 'canonical'), values: canonical });
+  return anyOf(tests);
 }
 
 function tokens({ parameter, modifier, reading }: Asked, values: readonly string[]): Test {
@@ -174,23 +201,6 @@ function above(uri: string): string[] {
   return found.filter((one) => one !== '' && !one.endsWith(':'));
 }
 
-function numberValue(reading: Reading, text: string): QuantityValue {
-  const { prefix, rest } = splitPrefix(text);
-  const range = quantityRange(rest.startsWith('+') ? rest.slice(1) : rest);
-  if (range === undefined) throw badValue(reading.name, 'a number is written like 5, -5.40 or 5.4e2, after an optional prefix such as gt.');
-  return { prefix, value: rest, ...range, code: null, system: null };
-}
-
-function quantityValue(reading: Reading, text: string): QuantityValue {
-  const [number = '', system, code, more] = splitEscaped(text, '|').map(unescaped);
-  if ((system !== undefined && code === undefined) || more !== undefined) throw badValue(reading.name, 'a quantity is number, number|system|code or number||code.');
-  return {
-    ...numberValue(reading, number),
-    code: code === undefined || code === '' ? null : exactKey(code),
-    system: system === undefined || system === '' ? null : String(hash64(system)),
-  };
-}
-
 /** `token$value` of a composite: both in the same element. */
 function tuple(asked: Asked, text: string): Test {
   const { parameter, reading } = asked;
@@ -200,10 +210,20 @@ function tuple(asked: Asked, text: string): Test {
   const own = searchParameter(parameter.base, first.code);
   if (own === undefined || second.type === 'composite') throw unsupported(reading.name, `${called(reading.name)} is not supported.`);
   const [system, code] = tokenParts(reading, parts[0]!);
-  const held = ordinary({ ...asked, modifier: null, parameter: componentParameter(parameter, second) }, second.type, [parts[1]!]) as ValueTest | { kind: 'nothing' };
-  if (held.kind === 'nothing') return held;
+  const held = ordinary({ ...asked, modifier: null, parameter: componentParameter(parameter, second) }, second.type, [parts[1]!]);
   const token = tokens({ ...asked, modifier: null, parameter: own }, [parts[0]!]);
-  return { kind: 'all', tests: [token, { kind: 'tuple', number: tupleNumber(parameter, code, system === undefined ? undefined : system === '' ? 0n : hash64(system)), value: held }] };
+  const number = tupleNumber(parameter, code, system === undefined ? undefined : system === '' ? 0n : hash64(system));
+  return { kind: 'all', tests: [token, heldBy(number, held, parameter)] };
+}
+
+/** The test of a second component as one of the tuples that `number` stands for. */
+function heldBy(number: number, held: Test, composite: SearchParameter): Test {
+  switch (held.kind) {
+    case 'any': return { kind: 'any', tests: held.tests.map((one) => heldBy(number, one, composite)) };
+    case 'quantity': return { kind: 'tuple', number: held.parameter.number === composite.number ? number : aspectNumber(number, 'canonical'), value: held };
+    case 'token': case 'reference': case 'date': case 'string': case 'uri': return { kind: 'tuple', number, value: held };
+    default: return { kind: 'nothing' };
+  }
 }
 
 function tokenParts(reading: Reading, text: string): [string | undefined, string] {

@@ -92,10 +92,14 @@ export function uriCondition(test: Of<'uri'>, x: string): Fragment {
   }
 }
 
+/** The unit 1 is written with any annotation too: every code that begins with a brace. */
+const unitCondition = (column: Fragment, code: string): Fragment =>
+  (code === '1' ? sql`(${column} = '1' or (${column} >= '{' and ${column} < '|'))` : sql`${column} = ${code}`);
+
 /** The condition of a number or quantity test on the columns of the row `x`. */
 export function quantityCondition(test: Of<'quantity'>, x: string): Fragment {
   return or(test.values.map((value) => and([
-    ...(value.code === null ? [] : [sql`${name(`${x}.code`)} = ${value.code}`]),
+    ...(value.code === null ? [] : [unitCondition(name(`${x}.code`), value.code)]),
     ...(value.system === null ? [] : [sql`${name(`${x}.system`)} = ${value.system}::bigint`]),
     compareQuantity(name(`${x}.low`), name(`${x}.high`), value),
   ])));

@@ -1,5 +1,5 @@
 import { sql } from 'kysely';
-import { searchParameter, type SearchParameter } from '../fhir/search-parameters.ts';
+import { aspectNumber, searchParameter, type SearchParameter } from '../fhir/search-parameters.ts';
 import type { ReferenceValue, Test, ValueTest } from '../fhir/search-plan.ts';
 import { isCanonical, isReference } from '../fhir/search-values.ts';
 import type { Visibility } from '../fhir/visibility.ts';
@@ -96,6 +96,7 @@ function missing(subject: Subject, { parameter, missing: absent }: Of<'missing'>
   // a subject that is not a Patient is an index row beside the column
   if (parameter.column === undefined || parameter.column === 'patient') {
     for (const table of tablesOf(parameter)) alternatives.push(indexed(subject, table, literal(parameter.number), sql`true`));
+    alternatives.push(indexed(subject, indexTable.token, literal(aspectNumber(parameter.number, 'present')), sql`true`));
   }
   const present = or(alternatives);
   return absent ? sql`not (${present})` : present;

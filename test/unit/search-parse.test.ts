@@ -27,7 +27,8 @@ t.test('values of every kind are read into what the specification says they mean
     { code: '44261-6', system }, { code: '44261-6', system: null }, { code: 'x', system: '0' }, { code: null, system },
   ] }, 'token: system|code, code, |code, system|');
   t.match(parse('Observation', 'date=ge2026-03').tests[0], { kind: 'date', values: [{ prefix: 'ge', low: '2026-03-01T00:00:00.000000Z', high: '2026-04-01T00:00:00.000000Z' }] });
-  t.match(parse('Observation', 'value-quantity=5.40|http://unitsofmeasure.org|mg').tests[0], { kind: 'quantity', values: [{ prefix: 'eq', low: '5.395', high: '5.405', code: 'mg' }] });
+  t.match(parse('Observation', 'value-quantity=5.40||mg').tests[0], { kind: 'quantity', values: [{ prefix: 'eq', low: '5.395', high: '5.405', code: 'mg' }] });
+  t.match(parse('Observation', 'value-quantity=5.40|http://unitsofmeasure.org|mg').tests[0], { kind: 'quantity', values: [{ prefix: 'eq', value: '0.00540', low: '0.005395', high: '0.005405', code: 'g', system: null }] }, 'a UCUM unit in the base unit of its dimension');
   t.match(parse('Patient', 'name=M%C3%9CLLER,%C3%89va').tests[0], { kind: 'string', match: 'prefix', values: ['muller', 'eva'] });
   t.match(parse('Patient', 'name:exact=M%C3%BCller').tests[0], { kind: 'string', match: 'exact', values: ['Müller'] });
   t.match(parse('Observation', 'performer=Practitioner/a,https://here.example/fhir/Practitioner/b,https://there.example/fhir/Practitioner/c').tests[0], { values: [
@@ -76,7 +77,7 @@ t.test('what is wrong is refused with the name of the parameter and without its 
     ['Observation', 'code-value-quantity=secret', 'http.code-value-quantity'], ['Observation', '_format=xml', 'http._format'], ['Patient', 'name=%00', 'http.name'], ['Patient', 'name=%CC%81', 'http.name'],
     ['Patient', 'birthdate.name=a', 'http.birthdate.name'], ['Patient', '__proto__=1', 'http.__proto__'], ['Patient', 'constructor=1', 'http.constructor'], ['Patient', 'toString.name=1', 'http.toString.name'],
     ['Patient', '_has:__proto__:x:y=1', 'http._has:__proto__:x:y'], ['Patient', '_sort=__proto__', 'http._sort'], ['Patient', '_include=__proto__:constructor', 'http._include'], ['Patient', '<script>=1', 'http'],
-    ['Task', '_elements=a.b', 'http._elements'], ['Task', 'patient:identifier=x|secret', 'http.patient:identifier'], ['Goal', 'subject:Practitioner.name=a', 'http.subject:Practitioner.name'],
+    ['Task', '_elements=a.b', 'http._elements'], ['Task', 'code:identifier=x|secret', 'http.code:identifier'], ['Task', 'patient:of-type=x|secret|y', 'http.patient:of-type'], ['Task', 'identifier:of-type=x|secret', 'http.identifier:of-type'], ['Goal', 'subject:Practitioner.name=a', 'http.subject:Practitioner.name'],
   ];
   for (const [type, query, expression] of cases) {
     const problem = refusal(type, query);
