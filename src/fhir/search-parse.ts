@@ -31,7 +31,7 @@ const mostConditions = 60;
 export function parseSearch(type: string, query: readonly (readonly [string, string])[], options: SearchOptions): SearchPlan {
   const served = servedType(type);
   if (served === undefined) throw problem('not-supported', 'not-supported', 'This resource type is not served here.', 'http');
-  if (query.length > mostParameters) throw problem('too-costly', 'too-costly', `A search may have ${mostParameters} parameters at most.`, 'http');
+  if (query.length > mostParameters) throw problem('malformed', 'too-costly', `A search may have ${mostParameters} parameters at most.`, 'http');
   const tests: Test[] = [];
   if (options.compartment !== undefined) {
     if (served.access !== 'patient') {
@@ -50,7 +50,7 @@ export function parseSearch(type: string, query: readonly (readonly [string, str
       if (options.handling === 'strict' || !(error instanceof UnknownName)) throw error;
     }
   }
-  if (size(tests) > mostConditions) throw problem('too-costly', 'too-costly', `A search may have ${mostConditions} conditions at most.`, 'http');
+  if (size(tests) > mostConditions) throw problem('malformed', 'too-costly', `A search may have ${mostConditions} conditions at most.`, 'http');
   return freeze(finish(type, tests, controls, applied));
 }
 

@@ -5,12 +5,9 @@ import type { Resource } from '../fhir/resource.ts';
 import type { Answer, Context } from './context.ts';
 import { patchIn } from './patch.ts';
 import { route, verbOf } from './route.ts';
-import type { Perform } from './transaction.ts';
 import { refusedEntry } from './transaction-reads.ts';
+import { bounded, each, type Perform } from './several.ts';
 import { largestBundle, splitUrl } from './transaction-steps.ts';
-
-/** Entries of a batch that run at the same time: reads overlap, and writes meet in one group commit. */
-const atOnce = 8;
 
 /**
  * batch (http://hl7.org/fhir/R4/http.html#transaction): each entry is a request of its own; one that is refused leaves the
@@ -20,12 +17,8 @@ const atOnce = 8;
 export async function batch(context: Context, stored: unknown, perform: Perform, statusOf: (problem: Problem) => number): Promise<Answer> {
   const entries = entriesOf(stored as Resource);
   if (entries.length > largestBundle) throw problem('too-large', 'too-costly', `A Bundle takes ${largestBundle} entries at most; split it.`, 'Bundle.entry');
-  const answers: string[] = entries.map(() => '');
-  let next = 0;
-  const worker = async (): Promise<void> => {
-    for (let at = next++; at < entries.length; at = next++) answers[at] = await one(context, entries[at]!, perform, statusOf);
-  };
-  await Promise.all(Array.from({ length: Math.min(atOnce, entries.length) }, worker));
+  const performing = bounded(perform);
+  const answers = await each(entries, (entry) => one(context, entry, performing, statusOf));
   return { status: 200, body: `{"resourceType":"Bundle","type":"batch-response","entry":[${answers.join(',')}]}` };
 }
 

@@ -11,14 +11,11 @@ import { conditionPlan } from './condition.ts';
 import type { Answer, Context } from './context.ts';
 import { patientOf } from './delete.ts';
 import { patchIn, patchWrite } from './patch.ts';
-import type { Interaction } from './route.ts';
+import { bounded, each, type Perform } from './several.ts';
 import { linkEntries, one, type Places } from './transaction-links.ts';
 import { readEntry, refusedEntry, rehearse } from './transaction-reads.ts';
 import { atEntry, located, stepsOf, type Step } from './transaction-steps.ts';
 import { onlyNew } from './update.ts';
-
-/** Runs an interaction that only reads; given by the caller so that this file need not know every interaction. */
-export type Perform = (context: Context, interaction: Interaction, body: string) => Promise<Answer>;
 
 /** A transaction is linked anew when what a create met changed meanwhile: each time others got something done. */
 const attempts = 6;
@@ -64,17 +61,18 @@ async function written(context: Context, steps: readonly Step[], places: Places)
 }
 
 async function answerOf(context: Context, steps: readonly Step[], results: ReadonlyMap<Step, Written>, perform: Perform, statusOf: (problem: Problem) => number): Promise<Answer> {
-  const answers = await Promise.all(steps.map(async (step) => {
+  const reads = bounded(perform);
+  const answers = await each(steps, async (step) => {
     const result = results.get(step);
     if (result !== undefined) return writtenEntry(context, result);
     try {
-      return readEntry(await located(step.at, () => perform(context, step.interaction, '')));
+      return readEntry(await located(step.at, () => reads(context, step.interaction, '')));
     } catch (error) {
       // What is stored is stored: it would not be true that the transaction failed.
       if (error instanceof Problem && results.size > 0) return refusedEntry(error, statusOf);
       throw error;
     }
-  }));
+  });
   return { status: 200, body: `{"resourceType":"Bundle","type":"transaction-response","entry":[${answers.join(',')}]}` };
 }
 
