@@ -30,7 +30,7 @@ export interface AuditEventRow {
 export interface AuditPosition { readonly recorded: string; readonly id: string }
 
 // The log names resources, so an event about a restricted one is itself restricted: in a patient's app it would say that
-// there is a note. Labels are never taken away, so the newest version tells. The predicate is the one of every query.
+// there is a note. The newest version tells, as for a read. The predicate is the one of every query.
 const source: Fragment = sql`(select e.*, coalesce((select n.restricted from resource n where n.id = e.entity_id and n.type = e.entity_type order by n.version desc limit 1), false) as restricted, p.id as "patientId" from audit_event e left join resource p on p.type = 'Patient' and p.rid = e.patient and p.live) a`;
 const columns: Fragment = sql.raw(`a.id, ${instant('a.recorded')} as recorded, a.interaction, a.action, a.outcome, a.client, a.agent, a."patientId", a.entity_type as "entityType", a.entity_id as "entityId", a.version, a.query, a.request_id as "requestId", host(a.address) as address`);
 
