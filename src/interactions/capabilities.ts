@@ -1,6 +1,7 @@
 import { canonicalBase } from '../fhir/canonical.ts';
 import { searchParameters, type SearchParameter } from '../fhir/search-parameters.ts';
 import { servedType, servedTypes } from '../fhir/types.ts';
+import { isAt, isOn } from '../operations/operation.ts';
 import { operations } from '../operations/operations.ts';
 
 /** What the statement says of this deployment. */
@@ -26,7 +27,7 @@ function resource(type: string): Record<string, unknown> {
   const incoming = servedTypes.flatMap((source) => searchParameters(source)
     .filter((parameter) => parameter.type === 'reference' && parameter.targets.includes(type))
     .map(({ code }) => `${source}:${code}`));
-  const offered = [...operations].filter(([, operation]) => operation.type === type);
+  const offered = [...operations].filter(([, operation]) => isOn(operation, type, readOnly));
   return {
     type,
     profile: `http://hl7.org/fhir/StructureDefinition/${type}`,
@@ -53,6 +54,7 @@ export function capabilityStatement({ baseUrl, version, date, tokenEndpoint }: D
       extension: [{ url: 'token', valueUri: tokenEndpoint }],
     }],
   };
+  const ofSystem = [...operations].filter(([, operation]) => isAt(operation, 'system'));
   return JSON.stringify({
     resourceType: 'CapabilityStatement',
     url: `${canonicalBase}/CapabilityStatement/intersession`,
@@ -78,6 +80,7 @@ export function capabilityStatement({ baseUrl, version, date, tokenEndpoint }: D
       },
       resource: servedTypes.map(resource),
       interaction: ['transaction', 'batch', 'history-system'].map((code) => ({ code })),
+      ...(ofSystem.length === 0 ? {} : { operation: ofSystem.map(([name, { definition }]) => ({ name, definition })) }),
     }],
   });
 }

@@ -14,7 +14,7 @@ export type Interaction =
   | { readonly kind: 'conditional-update' | 'conditional-delete' | 'conditional-patch'; readonly type: string; readonly condition: string }
   | { readonly kind: 'search'; readonly type: string; readonly query: Query; readonly compartment?: { readonly type: 'Patient'; readonly id: string } }
   | { readonly kind: 'history'; readonly type?: string; readonly id?: string; readonly query: Query }
-  | { readonly kind: 'operation'; readonly name: string; readonly type?: string; readonly id?: string; readonly query: Query };
+  | { readonly kind: 'operation'; readonly name: string; readonly method: string; readonly type?: string; readonly id?: string; readonly version?: number; readonly query: Query };
 
 const idForm = /^[A-Za-z0-9\-.]{1,64}$/;
 
@@ -36,17 +36,20 @@ export function route(method: string, path: string, query: string, form?: Query)
   if (first === undefined) return atBase(verb);
   if (first === 'metadata' && parts.length === 1) return only(verb, ['GET'], { kind: 'capabilities' });
   if (first === '_history' && parts.length === 1) return only(verb, ['GET'], { kind: 'history', query: pairs() });
-  if (first.startsWith('$') && parts.length === 1) return only(verb, ['GET', 'POST'], { kind: 'operation', name: first.slice(1), query: pairs() });
+  if (first.startsWith('$') && parts.length === 1) return only(verb, ['GET', 'POST'], { kind: 'operation', name: first.slice(1), method: verb, query: pairs() });
   if (servedType(first) === undefined) throw problem('not-found', 'not-supported', 'This service has no such resource type. GET metadata lists what it serves.');
   if (second === undefined) return atType(verb, first, query, pairs);
   if (second === '_search' && parts.length === 2) return only(verb, ['POST'], { kind: 'search', type: first, query: pairs() });
   if (second === '_history' && parts.length === 2) return only(verb, ['GET'], { kind: 'history', type: first, query: pairs() });
-  if (second.startsWith('$') && parts.length === 2) return only(verb, ['GET', 'POST'], { kind: 'operation', name: second.slice(1), type: first, query: pairs() });
+  if (second.startsWith('$') && parts.length === 2) return only(verb, ['GET', 'POST'], { kind: 'operation', name: second.slice(1), method: verb, type: first, query: pairs() });
   if (!isId(second)) throw problem('malformed', 'value', 'An id is 1 to 64 letters, digits, hyphens and dots.', `${first}.id`);
   if (third === undefined) return atInstance(verb, first, second);
   if (third === '_history' && parts.length === 3) return only(verb, ['GET'], { kind: 'history', type: first, id: second, query: pairs() });
   if (third === '_history' && parts.length === 4) return only(verb, ['GET'], { kind: 'vread', type: first, id: second, version: versionOf(fourth!) });
-  if (third.startsWith('$') && parts.length === 3) return only(verb, ['GET', 'POST'], { kind: 'operation', name: third.slice(1), type: first, id: second, query: pairs() });
+  if (third === '_history' && parts.length === 5 && parts[4]!.startsWith('$')) {
+    return only(verb, ['GET', 'POST'], { kind: 'operation', name: parts[4]!.slice(1), method: verb, type: first, id: second, version: versionOf(fourth!), query: pairs() });
+  }
+  if (third.startsWith('$') && parts.length === 3) return only(verb, ['GET', 'POST'], { kind: 'operation', name: third.slice(1), method: verb, type: first, id: second, query: pairs() });
   if (first === 'Patient' && servedType(third) !== undefined && (parts.length === 3 || (fourth === '_search' && parts.length === 4))) {
     return only(verb, parts.length === 3 ? ['GET'] : ['POST'], { kind: 'search', type: third, query: pairs(), compartment: { type: 'Patient', id: second } });
   }

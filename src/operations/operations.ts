@@ -1,25 +1,47 @@
 import { authorize } from '../auth/decide.ts';
 import { problem } from '../fhir/outcome.ts';
+import { servedType } from '../fhir/types.ts';
 import type { Answer, Context } from '../interactions/context.ts';
-import type { Call, Operation } from './operation.ts';
+import { isAt, isOn, type Call, type Operation } from './operation.ts';
+import { meta, metaAdd, metaDelete } from './meta.ts';
 import { progress } from './progress.ts';
+import { versions } from './versions.ts';
 
 /** The operations of the service by name: one line each. */
 export const operations: ReadonlyMap<string, Operation> = new Map<string, Operation>([
+  ['meta', meta],
+  ['meta-add', metaAdd],
+  ['meta-delete', metaDelete],
   ['progress', progress],
+  ['versions', versions],
 ]);
 
 /**
  * Carries out `$name`.
- * @throws Problem `not-found` for an unknown operation, `malformed` for a wrong level, `forbidden` when a scope is missing.
+ * @throws Problem `not-found` for an unknown operation, `malformed` for a wrong level, `method-not-allowed` for a GET of one
+ *   that changes something, `forbidden` when a scope is missing.
  */
 export async function operation(context: Context, call: Call, body: string): Promise<Answer> {
   const found = operations.get(call.name);
   if (found === undefined) throw problem('not-found', 'not-supported', 'This service has no such operation. GET metadata lists what it has.');
   const level = call.id !== undefined ? 'instance' : call.type !== undefined ? 'type' : 'system';
-  if (found.level !== level || found.type !== call.type) {
-    throw problem('malformed', 'not-supported', `$${call.name} is called on ${found.level === 'instance' ? `one ${found.type}: ${found.type}/[id]/$${call.name}` : found.level === 'type' ? found.type : 'the base'}.`);
+  const there = call.type === undefined || isOn(found, call.type, servedType(call.type)?.writtenBy === 'service');
+  if (!isAt(found, level) || !there || (call.version !== undefined && found.onVersion !== true)) {
+    throw problem('malformed', 'not-supported', `$${call.name} is called on ${places(call.name, found).join(' or ')}.`);
+  }
+  if (found.changes === true && call.method !== 'POST') {
+    throw problem('method-not-allowed', 'not-supported', `$${call.name} changes what is stored: call it with POST.`, undefined, { allow: 'POST' });
   }
   for (const [type, verb] of found.needs) authorize(context.visibility, type, verb);
   return found.run(context, call, body);
+}
+
+/** Where an operation is called, for the one who called it elsewhere. */
+function places(name: string, found: Operation): string[] {
+  const types = found.type === '*' ? '[type]' : typeof found.type === 'string' ? found.type : found.type?.join('|') ?? '';
+  return [
+    ...(isAt(found, 'system') ? [`the base: $${name}`] : []),
+    ...(isAt(found, 'type') ? [`a type: ${types}/$${name}`] : []),
+    ...(isAt(found, 'instance') ? [`one resource: ${types}/[id]/$${name}`] : []),
+  ];
 }

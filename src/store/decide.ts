@@ -35,7 +35,7 @@ const gone = (type: string): never => {
 
 /** Whether a row may be written (or is known to exist at all) by the caller: the same rule as `store/visible.ts`, on a loaded row. */
 function visibleRow(visibility: Visibility, reachable: Found['reachable'], row: Current): boolean {
-  if (row.restricted && !visibility.restricted) return false;
+  if (visibility.restricted ? row.private && visibility.reach.kind !== 'all' : row.restricted && !row.private) return false;
   return reaches(visibility.reach, reachable, row.type, row.patient);
 }
 
@@ -108,8 +108,8 @@ function stage(type: string, id: string, incoming: Incoming, unit: Unit, staging
   if (unit.internal) return staging.put(type, id, incoming, creation);
   const issues = [...checkWrite(previous, incoming.value), ...checkPerson(unit, previous, incoming.value)];
   if (issues.some(({ severity }) => severity === 'error' || severity === 'fatal')) throw refused(issues);
-  const { value, stored, decision } = byClient(previous, incoming);
-  const written = staging.put(type, id, { value, stored }, creation);
+  const { decision, ...kept } = byClient(previous, incoming);
+  const written = staging.put(type, id, kept, creation);
   if (decision !== undefined && written.outcome !== 'unchanged') {
     const { client, agent } = unit.requester;
     const provenance = decisionProvenance({ id: newId(), target: `${type}/${id}/_history/${written.version}`, now: staging.now, client, agent, activity: decision });
@@ -131,7 +131,7 @@ function byClient(previous: Resource | undefined, incoming: Incoming): Incoming 
   const { value, stored } = incoming;
   if (value.resourceType === 'Goal') {
     const { goal, override } = goalByClient(previous, stored as Resource);
-    return { value: goalByClient(previous, value).goal, stored: goal, ...(override ? { decision: 'Achievement status of the goal decided by a person' } : {}) };
+    return { ...incoming, value: goalByClient(previous, value).goal, stored: goal, ...(override ? { decision: 'Achievement status of the goal decided by a person' } : {}) };
   }
   const moved = value.resourceType === 'Task' && previous !== undefined && previous['status'] !== value['status'];
   return moved ? { ...incoming, decision: `Status of the task changed from ${String(previous['status'])} to ${String(value['status'])}` } : incoming;

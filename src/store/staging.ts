@@ -52,11 +52,11 @@ function mergedLabels(before: Meta | undefined, next: Meta | undefined, element:
  * The meta of a new version. Profiles, tags and security labels that an update leaves out stay (they are taken away by
  * $meta-delete only): a client that does not know a label must not lift a restriction by accident.
  */
-function metaOf(client: Meta | undefined, before: Meta | undefined, version: number, lastUpdated: string): Meta {
+function metaOf({ value: { meta: client }, relabels }: Incoming, before: Meta | undefined, version: number, lastUpdated: string): Meta {
   const { versionId: _version, lastUpdated: _updated, profile: _p, security: _s, tag: _t, ...rest } = client ?? {};
   const meta: Meta = { versionId: String(version), lastUpdated, ...rest };
   for (const element of ['profile', 'security', 'tag'] as const) {
-    const labels = mergedLabels(before, client, element);
+    const labels = mergedLabels(relabels ? undefined : before, client, element);
     if (labels !== undefined) (meta as Record<string, unknown>)[element] = labels;
   }
   return meta;
@@ -102,7 +102,7 @@ export class Staging {
   /** Whether `incoming` says the same as a stored version, its meta aside. */
   sameContent(current: Current, incoming: Incoming): boolean {
     const previous = JSON.parse(current.body!) as Resource;
-    return serialize(incoming.stored, { id: current.id, meta: metaOf(incoming.value.meta, previous.meta, current.version, current.lastUpdated) }) === current.body;
+    return serialize(incoming.stored, { id: current.id, meta: metaOf(incoming, previous.meta, current.version, current.lastUpdated) }) === current.body;
   }
 
   /** Remembers a response that this unit creates, so that a twin in the same unit finds it. */
@@ -137,10 +137,10 @@ export class Staging {
     const version = (before?.version ?? 0) + 1;
     const lastUpdated = before === undefined ? this.now : laterThan(before.lastUpdated, this.now);
     if (previous !== undefined) {
-      const same = serialize(incoming.stored, { id, meta: metaOf(incoming.value.meta, previous.meta, before!.version, before!.lastUpdated) });
+      const same = serialize(incoming.stored, { id, meta: metaOf(incoming, previous.meta, before!.version, before!.lastUpdated) });
       if (same === before!.body) return { outcome: 'unchanged', type, id, version: before!.version, body: before!.body, lastUpdated: before!.lastUpdated };
     }
-    const meta = metaOf(incoming.value.meta, previous?.meta, version, lastUpdated);
+    const meta = metaOf(incoming, previous?.meta, version, lastUpdated);
     const resource: Resource = { ...incoming.value, id, meta };
     const body = serialize(incoming.stored, { id, meta });
     const hot = hotColumns(resource);
@@ -150,7 +150,7 @@ export class Staging {
       throw problem('invalid', 'business-rule', `The Patient whose record holds this ${type} cannot change. Mark this resource entered-in-error and create a new one.`, `${type}.${servedType(type)?.patient ?? 'subject'}`);
     }
     const rows = indexRows(resource);
-    this.#stage({ type, id, version, rid, live: true, method: previous === undefined ? creation : 'U', restricted: hot.restricted, patient, status: hot.status, dateLow: hot.dateLow, dateHigh: hot.dateHigh, lastUpdated, body }, before, previous, rows);
+    this.#stage({ type, id, version, rid, live: true, method: previous === undefined ? creation : 'U', restricted: hot.restricted, private: hot.private, patient, status: hot.status, dateLow: hot.dateLow, dateHigh: hot.dateHigh, lastUpdated, body }, before, previous, rows);
     this.changed.push({ resource, ...(previous === undefined ? {} : { previous }), deleted: false, patientId: hot.patient });
     return { outcome: previous === undefined ? 'created' : 'updated', type, id, version, body, lastUpdated };
   }
@@ -162,7 +162,7 @@ export class Staging {
     const previous = JSON.parse(before.body!) as Resource;
     const version = before.version + 1;
     const lastUpdated = laterThan(before.lastUpdated, this.now);
-    this.#stage({ type, id, version, rid: before.rid, live: false, method: 'D', restricted: before.restricted, patient: before.patient, status: null, dateLow: null, dateHigh: null, lastUpdated, body: null }, before, previous, noRows);
+    this.#stage({ type, id, version, rid: before.rid, live: false, method: 'D', restricted: before.restricted, private: before.private, patient: before.patient, status: null, dateLow: null, dateHigh: null, lastUpdated, body: null }, before, previous, noRows);
     this.changed.push({ resource: previous, previous, deleted: true, patientId: hotColumns(previous).patient });
     return { outcome: 'deleted', type, id, version, body: null, lastUpdated };
   }
@@ -194,7 +194,7 @@ export class Staging {
       if (staged < 0) this.effects.index.push({ rid, patient, added, removed });
       else this.effects.index[staged] = restaged(this.effects.index[staged]!, patient, added, removed);
     }
-    this.#overlay.set(`${type}/${id}`, { type, id, rid, version: version.version, live: version.live, patient, restricted: version.restricted, lastUpdated: version.lastUpdated, body: version.body });
+    this.#overlay.set(`${type}/${id}`, { type, id, rid, version: version.version, live: version.live, patient, restricted: version.restricted, private: version.private, lastUpdated: version.lastUpdated, body: version.body });
     if (type === 'Patient' && version.live) this.#patients.set(id, rid);
   }
 

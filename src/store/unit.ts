@@ -7,6 +7,8 @@ import type { Visibility } from '../fhir/visibility.ts';
 export interface Incoming {
   readonly value: Resource;
   readonly stored: Readonly<Record<string, unknown>>;
+  /** Its meta has all the profiles, tags and security labels that remain ($meta-delete): others of the version before are taken away. */
+  readonly relabels?: true;
 }
 
 /**
@@ -74,6 +76,7 @@ export interface Current {
   readonly live: boolean;
   readonly patient: bigint | null;
   readonly restricted: boolean;
+  readonly private: boolean;
   readonly lastUpdated: string;
   readonly body: string | null;
 }
