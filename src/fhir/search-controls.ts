@@ -2,6 +2,7 @@ import { problem } from './outcome.ts';
 import { searchParameter, searchParameters, type SearchParameter } from './search-parameters.ts';
 import type { Include, SortKey } from './search-plan.ts';
 import { badValue, called, queryExpression, unknownName, unsupported } from './search-syntax.ts';
+import { nodeOf } from './structures.ts';
 import { servedType, servedTypes } from './types.ts';
 
 /** What the parameters that are no conditions ask for. */
@@ -38,6 +39,8 @@ const controls: ReadonlyMap<string, Apply> = new Map<string, Apply>([
   ['_elements', elements],
   ['_include', (into, type, name, value) => include(into, type, name, value)],
   ['_revinclude', (into, type, name, value) => include(into, type, name, value)],
+  ['_contained', contained],
+  ['_containedType', contained],
   ['_format', format],
   ['_pretty', (into, _type, name, value) => {
     into.pretty = choice(name, value, ['true', 'false']) === 'true';
@@ -83,11 +86,27 @@ function summary(into: Controls, _type: string, name: string, value: string): st
   return value;
 }
 
+/** `value` and `valueQuantity` are both names of the element `value[x]`. */
+function hasElement(type: string, element: string): boolean {
+  const known = nodeOf(type).elements;
+  return element === 'resourceType' || known.has(element) || [...known.values()].some(({ name }) => name === element);
+}
+
 function elements(into: Controls, type: string, name: string, value: string): string {
   for (const part of value.split(',')) {
     const element = part.startsWith(`${type}.`) ? part.slice(type.length + 1) : part;
     if (!/^[A-Za-z][A-Za-z0-9]{0,63}$/.test(element)) throw badValue(name, 'it must be a comma-separated list of names of top-level elements.');
+    if (!hasElement(type, element)) throw unknownName(name, `${called(name)} names something that is no top-level element of ${type}.`);
     into.elements.push(element);
+  }
+  return value;
+}
+
+/** Contained resources are found with what contains them, by a chain; not by themselves. */
+function contained(_into: Controls, _type: string, name: string, value: string): string {
+  const only = name === '_contained' ? 'false' : 'container';
+  if (choice(name, value, name === '_contained' ? ['true', 'false', 'both'] : ['container', 'contained']) !== only) {
+    throw unsupported(name, `${called(name)} can be ${only} only: contained resources are not searched by themselves.`);
   }
   return value;
 }

@@ -6,8 +6,6 @@ import { servedType } from './types.ts';
 
 const deepestChain = 3;
 const deepestHas = 2;
-/** Parameters of R4 that this service does not have; named so that the refusal can say so. */
-const notHere: ReadonlySet<string> = new Set(['_text', '_content', '_list', '_query', '_filter', '_contained', '_containedType', '_type']);
 
 /**
  * Reads one parameter of a query: `code`, `code:modifier`, a chain (`subject:Patient.name`) or `_has:Type:reference:name`.
@@ -23,10 +21,9 @@ export function parameterTest(type: string, name: string, value: string, reading
   const modifier = colon < 0 ? null : head.slice(colon + 1);
   const parameter = searchParameter(type, code);
   if (parameter === undefined) {
-    if (notHere.has(code)) throw unsupported(reading.name, `${called(code)} is not supported.`);
     throw unknownName(reading.name, `${called(reading.name)}: ${type} has no such search parameter. The CapabilityStatement lists those it has.`);
   }
-  if (dot >= 0) return chainTest(parameter, modifier, name.slice(dot + 1), value, reading);
+  if (dot >= 0) return chainTest(parameter, modifier, reading, (target, inner) => parameterTest(target, name.slice(dot + 1), value, inner));
   return united(parameter, modifier, (one) => valueTest(one, modifier, value, reading));
 }
 
@@ -37,7 +34,11 @@ function united(parameter: SearchParameter, modifier: string | null, test: (one:
   return { kind: modifier === 'not' || (modifier === 'missing' && tests.some((one) => one.kind === 'missing' && one.missing)) ? 'all' : 'any', tests };
 }
 
-function chainTest(reference: SearchParameter, modifier: string | null, rest: string, value: string, reading: Reading): Test {
+/**
+ * @param modifier the type that the reference must point to, null for any.
+ * @param test reads what a resource of one of the target types must fulfil; a type that lacks the parameter is left out.
+ */
+export function chainTest(reference: SearchParameter, modifier: string | null, reading: Reading, test: (type: string, reading: Reading) => Test): Test {
   if (reference.type !== 'reference') throw unsupported(reading.name, `${called(reading.name)} chains from "${reference.code}", which is not a reference.`);
   if (reading.chains === deepestChain) throw unsupported(reading.name, `${called(reading.name)}: chains may be ${deepestChain} references deep at most.`);
   if (modifier !== null && !reference.targets.includes(modifier)) {
@@ -47,7 +48,7 @@ function chainTest(reference: SearchParameter, modifier: string | null, rest: st
   let unknown: UnknownName | undefined;
   for (const type of (modifier === null ? reference.targets : [modifier]).filter((candidate) => servedType(candidate) !== undefined)) {
     try {
-      targets.push({ type, test: parameterTest(type, rest, value, { ...reading, chains: reading.chains + 1 }) });
+      targets.push({ type, test: test(type, { ...reading, chains: reading.chains + 1 }) });
     } catch (error) {
       if (!(error instanceof UnknownName)) throw error;
       unknown = error;

@@ -2,6 +2,7 @@ import { problem } from './outcome.ts';
 import { applyControl, initialControls, isControl, type Controls } from './search-controls.ts';
 import type { SearchPlan, Test } from './search-plan.ts';
 import { parameterTest } from './search-names.ts';
+import { refuseAbsent, specialTest } from './search-special.ts';
 import { badValue, queryExpression, unknownName, UnknownName } from './search-syntax.ts';
 import { servedType } from './types.ts';
 
@@ -63,7 +64,9 @@ function checkText(name: string, value: string): void {
 
 function addTest(tests: Test[], type: string, name: string, value: string, options: SearchOptions): string {
   if (name.length > 300) throw unknownName(name, 'A parameter name of the query is too long.');
-  tests.push(parameterTest(type, name, value, { name, baseUrl: options.baseUrl, chains: 0, reverse: 0 }));
+  refuseAbsent(name);
+  const reading = { name, baseUrl: options.baseUrl, chains: 0, reverse: 0 };
+  tests.push(specialTest(type, name, value, reading) ?? parameterTest(type, name, value, reading));
   return value;
 }
 
@@ -72,6 +75,7 @@ function size(tests: readonly Test[]): number {
   for (const test of tests) {
     if (test.kind === 'all' || test.kind === 'any') conditions += size(test.tests);
     else if (test.kind === 'chain') conditions += 1 + size(test.targets.map((target) => target.test));
+    else if (test.kind === 'not') conditions += size([test.test]);
     else if (test.kind === 'has') conditions += 1 + size([test.test]);
     else conditions += 1;
   }

@@ -11,8 +11,8 @@ export type ReferenceValue =
   | { readonly kind: 'local'; readonly type: string | null; readonly id: string }
   | { readonly kind: 'url'; readonly url: string };
 
-/** Half-open [low, high) that the written precision stands for. */
-export interface DateValue { readonly prefix: Prefix; readonly low: string; readonly high: string }
+/** Half-open [low, high) that the written precision stands for. `po` of `_filter`: the ranges overlap. */
+export interface DateValue { readonly prefix: Prefix | 'po'; readonly low: string; readonly high: string }
 
 /** `value` is the number as written; [low, high) what its precision stands for. `code` null: any unit; `system` as in TokenValue. */
 export interface QuantityValue {
@@ -34,7 +34,7 @@ export type Test =
   | { readonly kind: 'token'; readonly parameter: SearchParameter; readonly values: readonly TokenValue[]; readonly negated: boolean }
   | { readonly kind: 'reference'; readonly parameter: SearchParameter; readonly values: readonly ReferenceValue[] }
   | { readonly kind: 'date'; readonly parameter: SearchParameter; readonly values: readonly DateValue[] }
-  | { readonly kind: 'string'; readonly parameter: SearchParameter; readonly match: 'prefix' | 'exact' | 'contains'; readonly values: readonly string[] }
+  | { readonly kind: 'string'; readonly parameter: SearchParameter; readonly match: 'prefix' | 'exact' | 'contains' | 'same' | 'end'; readonly values: readonly string[] }
   | { readonly kind: 'uri'; readonly parameter: SearchParameter; readonly match: 'equal' | 'below' | 'above'; readonly values: readonly UriValue[] }
   | { readonly kind: 'quantity'; readonly parameter: SearchParameter; readonly values: readonly QuantityValue[] }
   | { readonly kind: 'missing'; readonly parameter: SearchParameter; readonly missing: boolean }
@@ -42,6 +42,7 @@ export type Test =
   | { readonly kind: 'tuple'; readonly number: number; readonly value: ValueTest }
   /** Holds for no resource: a value that is well-formed but that nothing here can have. */
   | { readonly kind: 'nothing' }
+  | { readonly kind: 'not'; readonly test: Test }
   | { readonly kind: 'all'; readonly tests: readonly Test[] }
   | { readonly kind: 'any'; readonly tests: readonly Test[] }
   /** The reference points to a resource of one of these types that fulfils its test. */

@@ -3,7 +3,7 @@ import { parseSearch } from '../fhir/search-parse.ts';
 import type { SearchPlan } from '../fhir/search-plan.ts';
 import type { Parts } from './context.ts';
 
-const shaping = /^_(sort|count|include|revinclude|total|summary|elements|format|pretty|page)(:|$)/;
+const shaping = /^_(sort|count|include|revinclude|total|summary|elements|contained|containedType|format|pretty|page)(:|$)/;
 
 /**
  * The search criteria of a conditional interaction (`If-None-Exist`, `PUT Type?...`) as name-value pairs.

@@ -20,6 +20,7 @@ export function compareDate(low: Fragment, high: Fragment, value: DateValue): Fr
     case 'le': return sql`(${low} < ${from} or ${high} <= ${until})`;
     case 'sa': return sql`${low} >= ${until}`;
     case 'eb': return sql`${high} <= ${from}`;
+    case 'po': return sql`(${low} < ${until} and ${high} > ${from})`;
     case 'ap': {
       const margin = sql`(0.1 * greatest(now() - ${from}, ${from} - now()))`;
       return sql`(${low} < ${until} + ${margin} and ${high} > ${from} - ${margin})`;
@@ -32,7 +33,7 @@ export function compareInstant(at: Fragment, value: DateValue): Fragment {
   const from = sql`${value.low}::timestamptz`;
   const until = sql`${value.high}::timestamptz`;
   switch (value.prefix) {
-    case 'eq': return sql`(${at} >= ${from} and ${at} < ${until})`;
+    case 'eq': case 'po': return sql`(${at} >= ${from} and ${at} < ${until})`;
     case 'ne': return sql`not (${at} >= ${from} and ${at} < ${until})`;
     case 'gt': case 'sa': return sql`${at} >= ${until}`;
     case 'lt': case 'eb': return sql`${at} < ${from}`;

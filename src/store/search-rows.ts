@@ -70,6 +70,8 @@ export function stringCondition(test: Of<'string'>, x: string): Fragment {
   switch (test.match) {
     case 'prefix': return beginsWith(value, test.values);
     case 'exact': return oneOf(name(`${x}.exact`), test.values);
+    case 'same': return oneOf(value, test.values);
+    case 'end': return or(test.values.map((text) => sql`right(${value}, length(${text}::text)) = ${text}`));
     case 'contains': return or(test.values.map((text) => sql`strpos(${value}, ${text}) > 0`));
   }
 }

@@ -174,6 +174,8 @@ export function testSql(subject: Subject, test: Test): Fragment {
     case 'tuple': return indexed(subject, indexTable[test.value.kind], sql`${test.number}::integer`, rowCondition(test.value, x));
     case 'missing': return missing(subject, test);
     case 'nothing': return sql`false`;
+    // a column without a value fulfils no condition, so it fulfils the opposite
+    case 'not': return sql`((${testSql(subject, test.test)}) is not true)`;
     case 'all': return and(test.tests.map((inner) => testSql(subject, inner)));
     case 'any': return or(test.tests.map((inner) => testSql(subject, inner)));
     case 'chain': return chain(subject, test);

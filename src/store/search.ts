@@ -29,6 +29,7 @@ export interface Found {
 /** The types that a test reaches beside the searched one. */
 function reachedTypes(test: Test, into: Set<string>): void {
   if (test.kind === 'all' || test.kind === 'any') for (const inner of test.tests) reachedTypes(inner, into);
+  if (test.kind === 'not') reachedTypes(test.test, into);
   if (test.kind === 'has') {
     into.add(test.source);
     reachedTypes(test.test, into);
@@ -48,6 +49,7 @@ const readable = (visibility: Visibility, type: string): boolean => grants(visib
 function granted(visibility: Visibility, test: Test): Test {
   switch (test.kind) {
     case 'all': case 'any': return { ...test, tests: test.tests.map((inner) => granted(visibility, inner)) };
+    case 'not': return { ...test, test: granted(visibility, test.test) };
     case 'has': {
       if (!readable(visibility, test.source)) throw forbidden(test.source);
       return { ...test, test: granted(visibility, test.test) };

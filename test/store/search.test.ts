@@ -89,6 +89,21 @@ const byNumber: Record<string, (row: string, value: string) => boolean> = {
   lt: (row, value) => Number(row) < Number(value), le: (row, value) => Number(row) <= Number(value),
 };
 
+/** Units of the world, each as a multiple of the unit of its dimension. */
+const units = ['{score}', '1', '%', 'mg', 'g'] as const;
+const scales: Record<string, readonly [dimension: string, factor: number]> = { '{score}': ['1', 1], '{other}': ['1', 1], '1': ['1', 1], '%': ['1', 0.01], mg: ['g', 0.001], g: ['g', 1], ug: ['g', 0.000_001] };
+/** Compares a quantity with one in another unit of the same dimension; in billionths, so that rounding plays no part. */
+function byUnit(prefix: string, row: { value: number; code: string }, value: string, unit: string): boolean {
+  const [dimension, factor] = scales[row.code]!;
+  const [wanted, other] = scales[unit]!;
+  if (dimension !== wanted) return false;
+  const span = (text: string, scale: number): [number, number, number] => [Number(text) - halfUnit(text), Number(text) + halfUnit(text), Number(text)].map((each) => Math.round(each * scale * 1e9)) as [number, number, number];
+  const [low, high, exact] = span(String(row.value), factor);
+  const [from, until, at] = span(value, other);
+  const tenth = Math.abs(at) / 10;
+  return { eq: low >= from && high <= until, ne: !(low >= from && high <= until), gt: exact > at, ge: exact >= at, lt: exact < at, le: exact <= at, ap: low <= at + tenth && high >= at - tenth }[prefix]!;
+}
+
 const codes = ['a', 'b', 'c', 'd'];
 const dates = ['2025', '2025-06', '2025-06-10', '2025-06-11', '2025-06-10T12:00:00Z', '2025-06-10T23:59:59Z', '2026', '2026-01-01', '2024-12-31'];
 const codings = (o: any): { system?: string; code: string }[] => o.code.coding; // oxlint-disable-line typescript/no-explicit-any
@@ -103,16 +118,21 @@ const arbitraryObservation = fc.record({
   value: fc.option(fc.constantFrom('5', '5.0', '5.4', '6', '10', '-3'), { nil: undefined }),
   performers: fc.uniqueArray(fc.constantFrom('Practitioner/d1', 'Practitioner/d2', 'Organization/d1'), { maxLength: 2 }),
   note: fc.constantFrom(undefined, 'Grüße an alle', 'gruss', 'An die Freude'),
+  unit: fc.constantFrom(...units),
+  method: fc.constantFrom(undefined, { text: 'by hand' }, { coding: [{ code: 'm' }] }),
+  focus: fc.constantFrom(undefined, { identifier: { system: 'urn:n', value: '7' } }, { reference: 'Practitioner/d1', identifier: { value: '8' } }, { display: 'somebody' }),
+  identifier: fc.constantFrom(undefined, { value: '7' }, { system: 'urn:n', value: '7', type: { coding: [{ system: 'urn:t', code: 'MR' }] } }, { value: '8', type: { coding: [{ system: 'urn:t', code: 'MR' }, { system: 'urn:u', code: 'PI' }] } }),
 });
 
 function observation(id: string, from: typeof arbitraryObservation extends fc.Arbitrary<infer T> ? T : never): Resource {
-  const { coding, status, patient, date, period, value, performers, note } = from;
+  const { coding, status, patient, date, period, value, performers, note, unit, method, focus, identifier } = from;
   return JSON.parse(JSON.stringify({
     resourceType: 'Observation', id, status, code: { coding },
     ...(patient === undefined ? {} : { subject: { reference: `Patient/${patient}` } }),
     ...(date !== undefined ? { effectiveDateTime: date } : period === undefined ? {} : { effectivePeriod: period }),
-    ...(value !== undefined ? { valueQuantity: { value: Number(value), unit: 'points', code: '{score}', system: 'http://unitsofmeasure.org' } } : note === undefined ? {} : { valueString: note }),
+    ...(value !== undefined ? { valueQuantity: { value: Number(value), unit: 'points', code: unit, system: 'http://unitsofmeasure.org' } } : note === undefined ? {} : { valueString: note }),
     performer: performers.map((reference) => ({ reference })),
+    method, ...(focus === undefined ? {} : { focus: [focus] }), ...(identifier === undefined ? {} : { identifier: [identifier] }),
   })) as Resource;
 }
 
@@ -120,8 +140,38 @@ const fold = (text: string): string => text.normalize('NFD').replace(/\p{M}/gu, 
 const genders: Record<string, string> = { p1: 'female', p2: 'male', p3: 'female', p4: 'other' };
 const patientOf = (o: any): string | undefined => o.subject?.reference.slice('Patient/'.length); // oxlint-disable-line typescript/no-explicit-any
 
+interface FilterCase { readonly text: string; readonly holds: Case['holds'] }
+
+/** A comparison of `_filter`, and what it means. */
+const arbitraryComparison: fc.Arbitrary<FilterCase> = fc.oneof(
+  fc.constantFrom(...codes).map((code): FilterCase => ({ text: `code eq ${code}`, holds: (o) => codings(o).some((coding) => coding.code === code) })),
+  fc.constantFrom(...codes).map((code): FilterCase => ({ text: `code eq "${loinc}|${code}"`, holds: (o) => codings(o).some((coding) => coding.code === code && coding.system === loinc) })),
+  fc.constantFrom(...codes).map((code): FilterCase => ({ text: `code ne ${code}`, holds: (o) => !codings(o).some((coding) => coding.code === code) })),
+  fc.constant<FilterCase>({ text: 'status ne final', holds: (o) => o.status !== 'final' }),
+  fc.tuple(fc.constantFrom(...Object.keys(byDate)), fc.constantFrom(...dates)).map(([operator, date]): FilterCase => ({ text: `date ${operator} ${date}`, holds: (o) => when(o) !== null && byDate[operator]!(when(o)!, moment(date)) })),
+  fc.constantFrom(...dates).map((date): FilterCase => ({ text: `date po ${date}`, holds: (o) => when(o) !== null && when(o)![0] < moment(date)[1] && when(o)![1] > moment(date)[0] })),
+  fc.constantFrom('gt', 'le', 'ne').map((operator): FilterCase => ({ text: `value-quantity ${operator} 5`, holds: (o) => o.valueQuantity !== undefined && byNumber[operator]!(String(o.valueQuantity.value), '5') })),
+  fc.constant<FilterCase>({ text: 'value-quantity gt 5000|http://unitsofmeasure.org|mg', holds: (o) => o.valueQuantity !== undefined && byUnit('gt', o.valueQuantity, '5000', 'mg') }),
+  fc.constantFrom('co freu', 'ew FREUDE', 'sw "an d"', 'eq "An die freude"').map((condition): FilterCase => ({ text: `value-string ${condition}`, holds: (o) => o.valueString === 'An die Freude' })),
+  fc.constant<FilterCase>({ text: 'value-string ne "AN DIE FREUDE"', holds: (o) => o.valueString !== undefined && o.valueString !== 'An die Freude' }),
+  fc.constant<FilterCase>({ text: 'value-string eq "an die"', holds: () => false }),
+  fc.constantFrom(true, false).map((present): FilterCase => ({ text: `performer pr ${present}`, holds: (o) => (o.performer.length > 0) === present })),
+  fc.constant<FilterCase>({ text: 'performer re Practitioner/d1', holds: (o) => o.performer.some((p: { reference: string }) => p.reference === 'Practitioner/d1') }),
+  fc.constantFrom('female', 'male').map((gender): FilterCase => ({ text: `patient.gender eq ${gender}`, holds: (o) => patientOf(o) !== undefined && genders[patientOf(o)!] === gender })),
+  fc.constantFrom('p1', 'p3').map((id): FilterCase => ({ text: `patient[gender eq female or gender eq other]._id eq ${id}`, holds: (o) => patientOf(o) === id })),
+  fc.constant<FilterCase>({ text: '_id eq o7', holds: (o) => o.id === 'o7' }),
+);
+
+const { filter: arbitraryFilter } = fc.letrec<{ filter: FilterCase }>((tie) => ({
+  filter: fc.oneof({ maxDepth: 3 }, arbitraryComparison,
+    fc.tuple(tie('filter'), tie('filter')).map(([a, b]): FilterCase => ({ text: `(${a.text}) and (${b.text})`, holds: (o) => a.holds(o) && b.holds(o) })),
+    fc.tuple(arbitraryComparison, arbitraryComparison, arbitraryComparison).map(([a, b, c]): FilterCase => ({ text: `${a.text} or ${b.text} and ${c.text}`, holds: (o) => a.holds(o) || (b.holds(o) && c.holds(o)) })),
+    tie('filter').map((a): FilterCase => ({ text: `not (${a.text})`, holds: (o) => !a.holds(o) }))),
+}));
+
 /** A condition as a query and as what it means. */
 const arbitraryCase: fc.Arbitrary<Case> = fc.oneof(
+  { weight: 6, arbitrary: arbitraryFilter.map(({ text, holds }): Case => ({ query: ['_filter', text], holds })) },
   fc.constantFrom(...codes).map((code): Case => ({ query: ['code', code], holds: (o) => codings(o).some((coding) => coding.code === code) })),
   fc.tuple(fc.constantFrom(loinc, 'http://other'), fc.constantFrom(...codes)).map(([system, code]): Case => ({ query: ['code', `${system}|${code}`], holds: (o) => codings(o).some((coding) => coding.code === code && coding.system === system) })),
   fc.constantFrom(...codes).map((code): Case => ({ query: ['code', `|${code}`], holds: (o) => codings(o).some((coding) => coding.code === code && coding.system === undefined) })),
@@ -137,8 +187,21 @@ const arbitraryCase: fc.Arbitrary<Case> = fc.oneof(
   fc.constant<Case>({ query: ['subject:missing', 'true'], holds: (o) => o.subject === undefined }),
   fc.tuple(fc.constantFrom(...Object.keys(byDate)), fc.constantFrom(...dates)).map(([prefix, date]): Case => ({ query: ['date', `${prefix}${date}`], holds: (o) => when(o) !== null && byDate[prefix]!(when(o)!, moment(date)) })),
   fc.constantFrom(true, false).map((missing): Case => ({ query: ['date:missing', String(missing)], holds: (o) => (when(o) === null) === missing })),
-  fc.tuple(fc.constantFrom(...Object.keys(byNumber)), fc.constantFrom('5', '5.0', '5.4', '6', '-3', '10.0')).map(([prefix, value]): Case => ({ query: ['value-quantity', `${prefix}${value}|http://unitsofmeasure.org|{score}`], holds: (o) => o.valueQuantity !== undefined && byNumber[prefix]!(String(o.valueQuantity.value), value) })),
-  fc.constant<Case>({ query: ['value-quantity', 'gt0||mg'], holds: () => false }),
+  fc.tuple(fc.constantFrom(...Object.keys(byNumber), 'ap'), fc.constantFrom('5', '5.0', '5.4', '6', '-3', '10.0', '0.05', '500', '5000', '5.0e3'), fc.constantFrom(...Object.keys(scales))).filter(([prefix, value]) => !value.includes('e') || /^[gl]/.test(prefix))
+    .map(([prefix, value, unit]): Case => ({ query: ['value-quantity', `${prefix}${value}|http://unitsofmeasure.org|${unit}`], holds: (o) => o.valueQuantity !== undefined && byUnit(prefix, o.valueQuantity, value, unit) })),
+  fc.constant<Case>({ query: ['value-quantity', 'gt5000|http://unitsofmeasure.org|mg,5|http://unitsofmeasure.org|%,-3||g,10||points'], holds: (o) => o.valueQuantity !== undefined && (byUnit('gt', o.valueQuantity, '5000', 'mg') || byUnit('eq', o.valueQuantity, '5', '%') || (o.valueQuantity.code === 'g' && byNumber['eq']!(String(o.valueQuantity.value), '-3')) || byNumber['eq']!(String(o.valueQuantity.value), '10')) }),
+  fc.constant<Case>({ query: ['value-quantity', 'gt0||mg'], holds: (o) => o.valueQuantity?.code === 'mg' && o.valueQuantity.value > 0 }),
+  fc.constant<Case>({ query: ['value-quantity', 'gt0||ug'], holds: () => false }),
+  fc.tuple(fc.constantFrom(...codes), fc.constantFrom('g', '%', '{other}')).map(([code, unit]): Case => ({ query: ['code-value-quantity', `${code}$gt0.0052|http://unitsofmeasure.org|${unit}`], holds: (o) => codings(o).some((coding) => coding.code === code) && o.valueQuantity !== undefined && byUnit('gt', o.valueQuantity, '0.0052', unit) })),
+  fc.constantFrom(true, false).map((missing): Case => ({ query: ['method:missing', String(missing)], holds: (o) => (o.method === undefined) === missing })),
+  fc.constantFrom(true, false).map((missing): Case => ({ query: ['focus:missing', String(missing)], holds: (o) => (o.focus === undefined) === missing })),
+  fc.constant<Case>({ query: ['focus:identifier', 'urn:n|7'], holds: (o) => o.focus?.[0].identifier?.value === '7' }),
+  fc.constant<Case>({ query: ['focus:identifier', '|8,nothing'], holds: (o) => o.focus?.[0].identifier?.value === '8' }),
+  fc.constant<Case>({ query: ['focus', 'Practitioner/d1'], holds: (o) => o.focus?.[0].reference === 'Practitioner/d1' }),
+  fc.constantFrom('7', '8').map((value): Case => ({ query: ['identifier:of-type', `urn:t|MR|${value}`], holds: (o) => o.identifier?.[0].value === value && o.identifier[0].type !== undefined })),
+  fc.constant<Case>({ query: ['identifier:of-type', 'urn:u|MR|8,urn:u|PI|7'], holds: () => false }),
+  fc.constant<Case>({ query: ['_list', 'l1'], holds: (o) => ['o1', 'o3', 'o5'].includes(o.id as string) }),
+  fc.constant<Case>({ query: ['_list', 'List/l1,l2'], holds: (o) => ['o1', 'o3', 'o5', 'o6'].includes(o.id as string) }),
   fc.constant<Case>({ query: ['value-quantity:missing', 'false'], holds: (o) => o.valueQuantity !== undefined }),
   fc.tuple(fc.constantFrom(...codes), fc.constantFrom('gt5', 'le5')).map(([code, value]): Case => ({ query: ['code-value-quantity', `${code}$${value}`], holds: (o) => codings(o).some((coding) => coding.code === code) && o.valueQuantity !== undefined && byNumber[value.slice(0, 2)]!(String(o.valueQuantity.value), '5') })),
   fc.constant<Case>({ query: ['performer', 'Practitioner/d1'], holds: (o) => o.performer.some((p: { reference: string }) => p.reference === 'Practitioner/d1') }),
@@ -160,6 +223,8 @@ t.test('every combination of conditions, orders and page sizes finds what a filt
     ...patients.map((id): Resource => ({ resourceType: 'Patient', id, gender: genders[id] })),
     { resourceType: 'Practitioner', id: 'd1', name: [{ family: 'Doctor' }] }, { resourceType: 'Practitioner', id: 'd2', name: [{ family: 'Doctor' }] }, { resourceType: 'Organization', id: 'd1', name: 'Clinic' },
     ...world,
+    { resourceType: 'List', id: 'l1', status: 'current', mode: 'working', entry: ['o1', 'o3', 'o5'].map((id) => ({ item: { reference: `Observation/${id}` } })) },
+    { resourceType: 'List', id: 'l2', status: 'current', mode: 'working', entry: [{ item: { reference: 'Observation/o6' } }] },
   ]);
   const rid = (o: Resource): number => Number(rids.get(`Observation/${o.id!}`));
   type Key = readonly [string, (o: Resource) => string | number | null];

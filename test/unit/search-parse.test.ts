@@ -87,6 +87,33 @@ t.test('what is wrong is refused with the name of the parameter and without its 
   }
 });
 
+t.test('a filter is read by the grammar of R4, and refused where it stops to be one', async (t) => {
+  const tests = (text: string): unknown => parse('Observation', `_filter=${encodeURIComponent(text)}`).tests[0];
+  t.match(tests('status eq final or status eq amended and code eq x'), { kind: 'any', tests: [{ kind: 'token' }, { kind: 'all' }] }, 'and binds tighter than or');
+  t.match(tests(' ( status eq final or not(status eq amended)) and value-string eq "a,b \\"c\\" (d)" '), { kind: 'all', tests: [{ kind: 'any', tests: [{}, { kind: 'not' }] }, { kind: 'string', match: 'same', values: ['a,b "c" (d)'] }] });
+  t.match(tests('subject.name co "pet"'), { kind: 'chain', targets: [{ test: { kind: 'string', match: 'contains' } }] });
+  t.match(tests('performer[active eq true].name sw x'), { kind: 'chain', targets: [{ test: { kind: 'all' } }] });
+  t.match(tests('code pr false'), { kind: 'missing', missing: true });
+  const wrong = [
+    'secret', 'code', 'code eq', 'code eq ', 'code xx secret', 'code eq x)', '(code eq x', 'code eq x and', 'code eq x status eq y', 'not code eq x', 'code eq "x', 'code eq "x\\q"', 'code co x', 'date co x', 'code gt x', 'nope eq x', 'code.name eq x',
+    'code-value-quantity eq x', 'subject[name eq x] eq y', 'date eq yesterday', 'code pr maybe', 'code re x', 'date in x', 'status po 2026', `${'('.repeat(11)}code eq x${')'.repeat(11)}`, `code eq ${'x'.repeat(2000)}`, Array.from({ length: 61 }, () => 'code eq x').join(' or '),
+  ];
+  for (const text of wrong) {
+    const problem = refusal('Observation', `_filter=${encodeURIComponent(text)}`);
+    t.match(problem.issues[0]!.expression, /^http(\._filter)?$/, text.slice(0, 40));
+    t.notMatch(problem.message, /secret|maybe|yesterday/);
+  }
+});
+
+t.test('lists, contained resources and names that other servers have', async (t) => {
+  t.match(parse('Task', '_list=List/42,7').tests, [{ kind: 'has', source: 'List', test: { kind: 'id', ids: ['42', '7'] } }]);
+  t.match(refusal('Task', '_list=$current-problems'), { kind: 'not-supported', issues: [{ expression: 'http._list' }] });
+  t.match(parse('Task', '_contained=false&_containedType=container&status=draft'), { tests: [{ kind: 'token' }], applied: [['_contained', 'false'], ['_containedType', 'container'], ['status', 'draft']] });
+  for (const query of ['_contained=true', '_contained=both', '_containedType=contained', '_query=x', '_text=x', '_content=x', '_type=Goal']) t.match(refusal('Task', query), { kind: 'not-supported', issues: [{ expression: `http.${query.split('=')[0]}` }] }, query);
+  t.match(refusal('Task', '_elements=status,nope'), { kind: 'not-supported', issues: [{ expression: 'http._elements' }] });
+  t.same(parse('Observation', '_elements=value,valueQuantity,Observation.status,id').elements, ['value', 'valueQuantity', 'status', 'id']);
+});
+
 t.test('lenient handling leaves out unknown names only, and shows it by what is applied', async (t) => {
   const lenient: SearchOptions = { handling: 'lenient' };
   const plan = parse('Observation', 'nope=1&code=a&_sort=nope&_include=Nope:x', lenient);
