@@ -15,7 +15,8 @@ create table resource (
   rid           bigint not null,
   live          boolean not null,
   method        "char" not null,              -- C created by POST, P created by PUT, U updated, D deleted: what a history reports
-  restricted    boolean not null default false, -- meta.security says restricted: only its author's side sees it
+  restricted    boolean not null default false, -- meta.security says so: for one side only (src/fhir/labels.ts)
+  private       boolean not null default false, -- that side is the client's: an entry that is kept private
   patient       bigint,
   status        text collate "C",             -- the type's own status code, where it has one
   date_low      timestamptz,                  -- the type's clinical date (schemas/r4/types.json), half-open [low, high)

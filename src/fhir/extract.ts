@@ -1,5 +1,6 @@
 import { hull } from './dates.ts';
 import { distinctRows, indexer, localPatient, referenceBesidesPatient } from './index-values.ts';
+import { audience } from './labels.ts';
 import type { Indexer } from './index-values.ts';
 import type { HotColumns, IndexRows, TokenRow } from './index-rows.ts';
 import { compilePath } from './paths.ts';
@@ -42,7 +43,7 @@ export function hotColumns(resource: Resource): HotColumns {
     status: typeof state === 'string' ? state : null,
     dateLow: range?.low ?? null,
     dateHigh: range?.high ?? null,
-    restricted: isRestricted(resource),
+    ...audience(resource),
   };
 }
 
@@ -123,16 +124,4 @@ function patientOf(type: string): (resource: Resource) => string | null {
     const [only] = patients;
     return patients.size === 1 ? (only as string) : null;
   };
-}
-
-const confidentiality = 'http://terminology.hl7.org/CodeSystem/v3-Confidentiality';
-const actCode = 'http://terminology.hl7.org/CodeSystem/v3-ActCode';
-
-function isRestricted({ meta }: Resource): boolean {
-  const security = meta?.security;
-  if (!Array.isArray(security)) return false;
-  return security.some((label) => {
-    const { system, code } = label ?? {};
-    return (system === confidentiality && (code === 'R' || code === 'V')) || (system === actCode && code === 'PSYTHPN');
-  });
 }

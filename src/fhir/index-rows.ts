@@ -28,4 +28,6 @@ export interface HotColumns {
   readonly dateHigh: string | null;
   /** meta.security carries v3-Confidentiality R or V, or v3-ActCode PSYTHPN. */
   readonly restricted: boolean;
+  /** meta.security says that the client keeps it private. */
+  readonly private: boolean;
 }

@@ -29,7 +29,8 @@ async function patientProgress(context: Context, call: Call): Promise<Answer> {
   const [goals, tasks, flags] = await Promise.all([of('Goal', null), of('Task', null), of('Flag', ['active'])]);
   const open = tasks.filter((task) => isSafetyReview(task) && !closed.has(String(task['status'])));
   const body = progressOf(patientRecord(record.entries), {
-    registry: context.registry, now: record.now, patient: `Patient/${call.id}`, goals, tasks, alerts: [...flags, ...open], restricted: visibility.restricted,
+    registry: context.registry, now: record.now, patient: `Patient/${call.id}`, goals, tasks, alerts: [...flags, ...open], 
+    reader: visibility.reach.kind === 'all' ? 'any' : visibility.restricted ? 'clinician' : 'client',
   });
   await context.audit.record(accessRows(context, { interaction: '$progress', action: 'E', type: 'Patient', id: call.id!, patients: [record.rid] }));
   return { status: 200, body: JSON.stringify(body) };

@@ -1,3 +1,4 @@
+import { audienceOf } from '../fhir/labels.ts';
 import type { Resource } from '../fhir/resource.ts';
 import { adherence } from './adherence.ts';
 import { seriesOf, isLater, type Series, type Valid } from './baseline.ts';
@@ -22,15 +23,15 @@ export interface ProgressContext {
   readonly tasks: readonly Resource[];
   /** Active Flags and open safety-review Tasks that the caller may see. */
   readonly alerts: readonly Resource[];
-  /** Whether the caller may see restricted responses; without it their scores are left out. */
-  readonly restricted: boolean;
+  /** Who reads: the scores of responses that are for the other side only are left out. */
+  readonly reader: 'any' | 'clinician' | 'client';
 }
 
 interface Part { readonly name: string; readonly part?: readonly Part[]; readonly [value: `value${string}`]: unknown }
 
 /** @returns the Parameters resource that shows where a patient stands. Pure: nothing is read or stored. */
 export function progress(record: PatientRecord, context: ProgressContext): Resource {
-  const visible = context.restricted ? record : withoutRestricted(record);
+  const visible = withoutHidden(record, context.reader);
   const scales = [...visible.scores.keys()].sort().flatMap((key) => context.registry.scales.get(key) ?? []);
   return {
     resourceType: 'Parameters',
@@ -45,13 +46,14 @@ export function progress(record: PatientRecord, context: ProgressContext): Resou
   };
 }
 
-const confidentiality = 'http://terminology.hl7.org/CodeSystem/v3-Confidentiality';
-
-/** @returns `record` without the scores of responses that are labelled restricted (v3-Confidentiality R or V, v3-ActCode PSYTHPN). */
-export function withoutRestricted(record: PatientRecord): PatientRecord {
-  const isRestricted = ({ data }: Score): boolean => data.security?.some(({ system, code }) =>
-    (system === confidentiality && (code === 'R' || code === 'V')) || code === 'PSYTHPN') === true;
-  return { ...record, scores: new Map([...record.scores].map(([key, list]) => [key, list.filter((score) => !isRestricted(score))])) };
+/** @returns `record` without the scores of responses that are not for this reader (fhir/labels.ts): clinicians' notes in a client's access, what a client keeps private in a clinician's. */
+export function withoutHidden(record: PatientRecord, reader: ProgressContext['reader']): PatientRecord {
+  if (reader === 'any') return record;
+  const isHidden = ({ data }: Score): boolean => {
+    const { restricted, private: kept } = audienceOf('Observation', data.security);
+    return reader === 'client' ? restricted && !kept : kept;
+  };
+  return { ...record, scores: new Map([...record.scores].map(([key, list]) => [key, list.filter((score) => !isHidden(score))])) };
 }
 
 const reference = (name: string, target: string): Part => ({ name, valueReference: { reference: target } });

@@ -23,9 +23,12 @@ export function provenance({ id, targets, sources, now, device, registry, patien
     const instrument = typeof questionnaire === 'string' ? registry.byCanonical.get(withoutVersion(questionnaire)) : undefined;
     return instrument === undefined ? [] : [`${instrument.canonical}|${instrument.definition.version}`];
   }));
+  const security = sources.flatMap(({ meta }) => meta?.security ?? []);
   return {
     resourceType: 'Provenance',
     id,
+    // It names its sources, so it is for the same readers.
+    ...(security.length === 0 ? {} : { meta: { security } }),
     // R4 has no Provenance.patient: this is R5's element as an extension.
     extension: [{ url: 'http://hl7.org/fhir/5.0/StructureDefinition/extension-Provenance.patient', valueReference: { reference: patient } }],
     target: targets.map((reference) => ({ reference })),

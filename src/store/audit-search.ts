@@ -31,7 +31,10 @@ export interface AuditPosition { readonly recorded: string; readonly id: string 
 
 // The log names resources, so an event about a restricted one is itself restricted: in a patient's app it would say that
 // there is a note. The newest version tells, as for a read. The predicate is the one of every query.
-const source: Fragment = sql`(select e.*, coalesce((select n.restricted from resource n where n.id = e.entity_id and n.type = e.entity_type order by n.version desc limit 1), false) as restricted, p.id as "patientId" from audit_event e left join resource p on p.type = 'Patient' and p.rid = e.patient and p.live) a`;
+const source: Fragment = sql`(
+  select e.*, coalesce(n.restricted, false) as restricted, coalesce(n.private, false) as private, p.id as "patientId"
+  from audit_event e left join resource p on p.type = 'Patient' and p.rid = e.patient and p.live
+  left join lateral (select l.restricted, l.private from resource l where l.id = e.entity_id and l.type = e.entity_type order by l.version desc limit 1) n on true) a`;
 const columns: Fragment = sql.raw(`a.id, ${instant('a.recorded')} as recorded, a.interaction, a.action, a.outcome, a.client, a.agent, a."patientId", a.entity_type as "entityType", a.entity_id as "entityId", a.version, a.query, a.request_id as "requestId", host(a.address) as address`);
 
 /** @returns the event `id` where the caller may see it. */

@@ -1,4 +1,5 @@
 import { problem, Problem } from '../fhir/outcome.ts';
+import type { Visibility } from '../fhir/visibility.ts';
 import type { Database, Lease } from './database.ts';
 import { auditWrites, decideWrites } from './decide.ts';
 import { deriveUnit, type OutcomeRules } from './derived.ts';
@@ -7,6 +8,7 @@ import { isRetryable, problemOf } from './errors.ts';
 import { RidBlocks } from './identity.ts';
 import * as load from './load.ts';
 import { loadFor, locksOf, type LoadedBatch } from './needs.ts';
+import { readVersion } from './read.ts';
 import { Staging } from './staging.ts';
 import type { Unit, Written } from './unit.ts';
 import { Superseding, writeEffects } from './write.ts';
@@ -16,7 +18,6 @@ interface Waiting {
   readonly keys: readonly bigint[];
   readonly resolve: (written: Written[]) => void;
   readonly reject: (error: unknown) => void;
-  readonly queued: number;
 }
 
 /** Sizes of the committed batches, for the metrics. */
@@ -78,7 +79,7 @@ export class Committer {
       throw problem('unavailable', 'throttled', 'The service has more writes waiting than it can take. Try again shortly.', undefined, { 'retry-after': '1' });
     }
     return new Promise((resolve, reject) => {
-      this.#queue.push({ unit, keys: locksOf(unit), resolve, reject, queued: 0 });
+      this.#queue.push({ unit, keys: locksOf(unit), resolve, reject });
       // Requests of one turn of the event loop travel together.
       setImmediate(() => this.#start());
     });
@@ -209,6 +210,10 @@ export class Committer {
   }
 }
 
+/** The caller's visibility, with the right to read what the caller wrote: a replay shows what the first answer showed. */
+const readable = ({ visibility }: Unit, type: string): Visibility =>
+  ({ ...visibility, grants: new Map([[type, new Set(['r'] as const)]]) });
+
 /** @returns the answer of an earlier request with the same key, or null when there was none. */
 async function replay(connection: Lease, unit: Unit, loaded: LoadedBatch): Promise<Written[] | null> {
   if (unit.idempotency === undefined) return null;
@@ -217,10 +222,11 @@ async function replay(connection: Lease, unit: Unit, loaded: LoadedBatch): Promi
   if (!used.bodyHash.equals(unit.idempotency.bodyHash)) {
     throw problem('invalid', 'business-rule', 'This Idempotency-Key was used for another request. Use a new key for new content.');
   }
-  const rows = await connection.query<{ body: string | null; lastUpdated: string }>(
-    `select body, ${load.instant('last_updated')} as "lastUpdated" from resource where id = $1 and type = $2 and version = $3`, [used.id, used.type, used.version]);
+  // A label that was set since covers it: then it is not there any more for this caller, as for a read.
+  const row = await readVersion(connection, readable(unit, used.type), used.type, used.id, used.version);
+  if (row === undefined) throw problem('not-found', 'not-found', `No such ${used.type}.`);
   const outcome = used.status === 201 ? 'created' : used.status === 204 ? 'deleted' : 'updated';
-  return [{ outcome, type: used.type, id: used.id, version: used.version, body: rows[0]?.body ?? null, lastUpdated: rows[0]?.lastUpdated ?? loaded.base.now }];
+  return [{ outcome, type: used.type, id: used.id, version: used.version, body: row.body, lastUpdated: row.lastUpdated }];
 }
 
 const statusOf = { created: 201, updated: 200, deleted: 204, existing: 200, unchanged: 200, absent: 204 } as const;

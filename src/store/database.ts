@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import pg from 'pg';
+import { problemOf } from './errors.ts';
 
 /**
  * How PostgreSQL plans a statement. `once`: named, parsed and planned once a connection; after five runs it gets a plan for
@@ -114,7 +115,8 @@ const heard = (): void => {};
 
 /**
  * Opens the pool. Nothing is connected until the first statement.
- * @throws nothing; connection errors come with the statement that met them (as pg errors, mapped in store/errors.ts).
+ * @throws nothing; errors come with the statement that met them: from `query` as store/errors.ts maps them, from a lease as
+ * they are.
  */
 export function openDatabase(options: DatabaseOptions): Database {
   const pool = new pg.Pool({
@@ -159,7 +161,13 @@ export function openDatabase(options: DatabaseOptions): Database {
   return {
     pool,
     lease,
-    query: (text, values, plan = 'once') => (plan === 'once' ? shared.ask(text, values) : run(pool, text, values, plan)),
+    async query<Row>(text: string, values?: readonly unknown[], plan: Plan = 'once') {
+      try {
+        return await (plan === 'once' ? shared.ask<Row>(text, values) : run<Row>(pool, text, values, plan));
+      } catch (error) {
+        throw problemOf(error); // what the store cannot do now is no defect
+      }
+    },
     async transaction(work) {
       const connection = await lease();
       let broken: Error | undefined;

@@ -2,6 +2,7 @@ import { hotColumns } from '../fhir/extract.ts';
 import { hash64 } from '../fhir/search-parameters.ts';
 import { problem, type Issue, type Problem } from '../fhir/outcome.ts';
 import type { Resource } from '../fhir/resource.ts';
+import type { SearchPlan } from '../fhir/search-plan.ts';
 import { servedType } from '../fhir/types.ts';
 import type { Reach, Visibility } from '../fhir/visibility.ts';
 import { checkByPatient } from '../resources/by-patient.ts';
@@ -9,16 +10,17 @@ import { goalByClient } from '../resources/goal.ts';
 import { decisionProvenance } from '../resources/provenance.ts';
 import { checkMaker } from '../resources/maker.ts';
 import { checkWrite } from '../resources/rules.ts';
+import { withSharing } from '../resources/sharing.ts';
 import { newId } from './identity.ts';
 import type { Staging } from './staging.ts';
-import { ExistsElsewhere, type Current, type Incoming, type Unit, type WriteRequest, type Written } from './unit.ts';
+import { ExistsElsewhere, type Condition, type Current, type Incoming, type Unit, type WriteRequest, type Written } from './unit.ts';
 
 /** What was read for one unit before it is decided, beside the current versions. */
 export interface Found {
   /** Patients (rid) that the caller may reach among those involved; null: all. */
   readonly reachable: ReadonlySet<bigint> | null;
-  /** Matches of `ifNoneExist` by position of the write, two at most. */
-  readonly matches: ReadonlyMap<number, readonly Current[]>;
+  /** What the conditions of the unit match, by their plan. */
+  readonly matches: ReadonlyMap<SearchPlan, readonly Current[]>;
   /** A response of the same patient with the same identifier, by position of the write. */
   readonly identified: ReadonlyMap<number, Current>;
   /** Patients whose record still holds something. */
@@ -65,6 +67,17 @@ function checkVersion(type: string, current: Current | undefined, ifMatch: numbe
   }
 }
 
+/** Refuses a write whose condition does not choose any more what it chose when the write was made. */
+function checkCondition(condition: Condition | undefined, found: Found): void {
+  if (condition === undefined) return;
+  const matches = found.matches.get(condition.plan) ?? [];
+  if (matches.length > 1 && condition.several !== true) throw severalMatches();
+  if (matches.length !== condition.found.length || matches.some(({ id }) => !condition.found.includes(id))) throw new ExistsElsewhere(null);
+}
+
+/** The refusal of a condition that must choose one resource and chooses several. */
+export const severalMatches = (): Problem => problem('precondition-failed', 'multiple-matches', 'The condition matches several resources; make it more specific.');
+
 const existing = (current: Current): Written => ({
   outcome: 'existing', type: current.type, id: current.id, version: current.version, body: current.body, lastUpdated: current.lastUpdated,
 });
@@ -78,7 +91,7 @@ function met(write: Create, current: Current): Written {
 type Create = Extract<WriteRequest, { kind: 'create' }>;
 
 function create(write: Create, at: number, unit: Unit, found: Found, staging: Staging): Written {
-  const matches = found.matches.get(at) ?? [];
+  const matches = (write.ifNoneExist === undefined ? undefined : found.matches.get(write.ifNoneExist)) ?? [];
   if (matches.length > 1) throw problem('precondition-failed', 'multiple-matches', 'If-None-Exist matches several resources; make the condition more specific.');
   if (matches.length === 1) return met(write, matches[0]!);
   const identity = responseIdentity(write.incoming.value);
@@ -89,7 +102,7 @@ function create(write: Create, at: number, unit: Unit, found: Found, staging: St
     throw problem('conflict', 'duplicate', `A QuestionnaireResponse with this identifier exists with other content. To amend it, PUT ${twin.type}/${twin.id}.`, 'QuestionnaireResponse.identifier');
   }
   if (write.linked === 'existing') throw new ExistsElsewhere(null);
-  const written = stage(write.type, write.id, write.incoming, unit, staging, undefined, 'C');
+  const written = stage(write.type, write.id, write.incoming, unit, staging, undefined, 'C', write.questionnaire);
   admitNew(unit, found, staging, write.type, written);
   if (identity !== null) staging.identify(identity, staging.current(write.type, write.id)!);
   return written;
@@ -104,11 +117,11 @@ export function responseIdentity(resource: Resource): { patient: string; code: s
   return { patient: subject.slice('Patient/'.length).split('/')[0]!, code: identifier.value, system: identifier.system === undefined ? 0n : hash64(identifier.system) };
 }
 
-function stage(type: string, id: string, incoming: Incoming, unit: Unit, staging: Staging, previous: Resource | undefined, creation: 'C' | 'P'): Written {
+function stage(type: string, id: string, incoming: Incoming, unit: Unit, staging: Staging, previous: Resource | undefined, creation: 'C' | 'P', questionnaire?: Resource): Written {
   if (unit.internal) return staging.put(type, id, incoming, creation);
   const issues = [...checkWrite(previous, incoming.value), ...checkPerson(unit, previous, incoming.value)];
   if (issues.some(({ severity }) => severity === 'error' || severity === 'fatal')) throw refused(issues);
-  const { decision, ...kept } = byClient(previous, incoming);
+  const { decision, ...kept } = byClient(previous, labelled(incoming, questionnaire, unit));
   const written = staging.put(type, id, kept, creation);
   if (decision !== undefined && written.outcome !== 'unchanged') {
     const { client, agent } = unit.requester;
@@ -116,6 +129,12 @@ function stage(type: string, id: string, incoming: Incoming, unit: Unit, staging
     staging.put('Provenance', provenance.id!, { value: provenance, stored: provenance });
   }
   return written;
+}
+
+/** The resource with the label of what its client shares of it. */
+function labelled(incoming: Incoming, questionnaire: Resource | undefined, { visibility: { reach } }: Unit): Incoming {
+  const value = withSharing(incoming.value, questionnaire, reach.kind === 'patient');
+  return value === incoming.value ? incoming : { ...incoming, value };
 }
 
 /** What the rules for a patient's own access, and the name of the service itself, forbid in this write. */
@@ -154,11 +173,15 @@ function checkRecord({ type, patient }: { type: string; patient: string | null }
 
 function update(write: Extract<WriteRequest, { kind: 'update' | 'patch' }>, unit: Unit, found: Found, staging: Staging): Written {
   const { type, id } = write;
+  checkCondition(write.condition, found);
   const current = staging.current(type, id);
   if (current !== undefined && !unit.internal && !visibleRow(unit.visibility, found.reachable, current)) return gone(type);
   checkVersion(type, current, write.ifMatch);
   if (write.kind === 'update' && write.ifNoneMatch === '*' && current?.live === true) {
     throw problem('precondition-failed', 'conflict', `If-None-Match: * asks that there is no such ${type} yet, and there is.`);
+  }
+  if (write.condition?.found.length === 0 && current?.live === true) {
+    throw problem('conflict', 'conflict', `The condition matches nothing, and the id in the body is that of another ${type}.`, `${type}.id`);
   }
   if (write.kind === 'patch') {
     if (current === undefined) return gone(type);
@@ -167,13 +190,14 @@ function update(write: Extract<WriteRequest, { kind: 'update' | 'patch' }>, unit
   }
   const incoming = write.kind === 'patch' ? write.change(current!.body!) : write.incoming;
   const previous = current?.live ? (JSON.parse(current.body!) as Resource) : undefined;
-  const written = stage(type, id, incoming, unit, staging, previous, 'P');
+  const written = stage(type, id, incoming, unit, staging, previous, 'P', write.questionnaire);
   if (current === undefined) admitNew(unit, found, staging, type, written);
   return written;
 }
 
 function remove(write: Extract<WriteRequest, { kind: 'delete' }>, unit: Unit, found: Found, staging: Staging): Written {
   const { type, id } = write;
+  checkCondition(write.condition, found);
   const current = staging.current(type, id);
   const absent: Written = { outcome: 'absent', type, id, version: 0, body: null, lastUpdated: staging.now };
   if (current === undefined || !visibleRow(unit.visibility, found.reachable, current)) {
@@ -196,6 +220,7 @@ function remove(write: Extract<WriteRequest, { kind: 'delete' }>, unit: Unit, fo
  * @throws Problem with `position` of the write that is refused; nothing of the unit is then written.
  */
 export function decideWrites(unit: Unit, found: Found, staging: Staging): Written[] {
+  for (const reference of unit.references ?? []) checkCondition(reference, found);
   return unit.writes.map((write, at) => {
     try {
       if (write.kind === 'create') return create(write, at, unit, found, staging);

@@ -11,6 +11,7 @@ export interface Version {
   /** C created by POST, P created by PUT, U updated, D deleted. */
   readonly method: 'C' | 'P' | 'U' | 'D';
   readonly restricted: boolean;
+  readonly private: boolean;
   readonly patient: bigint | null;
   readonly status: string | null;
   readonly dateLow: string | null;

@@ -21,7 +21,7 @@ export async function lock(connection: Lease, keys: readonly bigint[]): Promise<
 }
 
 const currentVersions = `
-  select r.type, r.id, r.rid, r.version, r.live, r.patient, r.restricted, ${instant('r.last_updated')} as "lastUpdated", r.body
+  select r.type, r.id, r.rid, r.version, r.live, r.patient, r.restricted, r.private, ${instant('r.last_updated')} as "lastUpdated", r.body
   from unnest($1::text[], $2::text[]) as k(type, id)
   cross join lateral (
     select * from resource v where v.id = k.id and v.type = k.type order by v.version desc limit 1
@@ -95,7 +95,7 @@ export async function loadIdempotency(connection: Lease, keys: readonly { client
 }
 
 const identified = `
-  select k.n, r.type, r.id, r.rid, r.version, r.live, r.patient, r.restricted, ${instant('r.last_updated')} as "lastUpdated", r.body
+  select k.n, r.type, r.id, r.rid, r.version, r.live, r.patient, r.restricted, r.private, ${instant('r.last_updated')} as "lastUpdated", r.body
   from unnest($1::int[], $2::text[], $3::bigint[], $4::text[]) as k(n, code, system, patient)
   join resource p on p.type = 'Patient' and p.id = k.patient and p.live
   join index_token t on t.param = $5 and t.code = k.code and t.system = k.system and t.patient = p.rid

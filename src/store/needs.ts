@@ -1,6 +1,7 @@
 import { hotColumns } from '../fhir/extract.ts';
 import type { Resource } from '../fhir/resource.ts';
 import { searchParameter } from '../fhir/search-parameters.ts';
+import type { SearchPlan } from '../fhir/search-plan.ts';
 import { recordEntries } from '../outcomes/project.ts';
 import type { Lease } from './database.ts';
 import { responseIdentity, type Found } from './decide.ts';
@@ -9,7 +10,7 @@ import { lockKey } from './identity.ts';
 import * as load from './load.ts';
 import { matching } from './search.ts';
 import type { Loaded } from './staging.ts';
-import type { Current, Unit, WriteRequest } from './unit.ts';
+import type { Condition, Current, Unit, WriteRequest } from './unit.ts';
 import { loadReachable } from './visible.ts';
 
 /** The advisory locks under which a unit is decided. */
@@ -19,11 +20,18 @@ export function locksOf(unit: Unit): bigint[] {
     const patient = patientOf(write);
     if (patient !== null && (recordTypes.has(write.type) || write.type === 'Patient')) keys.add(lockKey('patient', patient));
     if (write.kind !== 'create') keys.add(lockKey('resource', write.type, write.id));
-    else if (write.ifNoneExist !== undefined) keys.add(lockKey('condition', write.type, JSON.stringify(write.ifNoneExist)));
+    const plan = planOf(write);
+    if (plan !== undefined) keys.add(lockKey('condition', write.type, criteria(plan)));
   }
   if (unit.idempotency !== undefined) keys.add(lockKey('idempotency', unit.visibility.caller, unit.idempotency.key));
   return [...keys];
 }
+
+/** The search under which a write is asked for. */
+const planOf = (write: WriteRequest): SearchPlan | undefined => (write.kind === 'create' ? write.ifNoneExist : write.condition?.plan);
+
+/** What a condition asks for, whatever the order of its parameters: the same condition of two requests takes the same lock. */
+const criteria = ({ applied }: SearchPlan): string => JSON.stringify(applied.map((pair) => pair.join('=')).sort());
 
 function patientOf(write: WriteRequest): string | null {
   return write.kind === 'create' || write.kind === 'update'
@@ -130,12 +138,20 @@ function reachableOf(unit: Unit, patients: ReadonlyMap<string, bigint>, reachabl
   return new Set(own === undefined ? [] : [own]);
 }
 
-async function loadMatches(connection: Lease, unit: Unit): Promise<Map<number, readonly Current[]>> {
-  const found = new Map<number, readonly Current[]>();
-  await Promise.all(unit.writes.map(async (write, at) => {
-    if (write.kind !== 'create' || write.ifNoneExist === undefined) return;
-    const rows = await matching(connection, write.ifNoneExist, unit.visibility, 2);
-    found.set(at, rows.map((row) => ({ ...row, live: true, patient: null, restricted: false })));
+/** What the conditions of a unit match now, by their plan; one more than was found tells that there are more. */
+async function loadMatches(connection: Lease, unit: Unit): Promise<Map<SearchPlan, readonly Current[]>> {
+  const limits = new Map<SearchPlan, number>();
+  for (const write of unit.writes) {
+    const plan = planOf(write);
+    if (plan !== undefined) limits.set(plan, limitOf(write.kind === 'create' ? undefined : write.condition));
+  }
+  for (const condition of unit.references ?? []) limits.set(condition.plan, limitOf(condition));
+  const found = new Map<SearchPlan, readonly Current[]>();
+  await Promise.all([...limits].map(async ([plan, limit]) => {
+    const rows = await matching(connection, plan, unit.visibility, limit);
+    found.set(plan, rows.map((row) => ({ ...row, live: true, patient: null, restricted: false, private: false })));
   }));
   return found;
 }
+
+const limitOf = (condition: Condition | undefined): number => Math.max(2, (condition?.found.length ?? 0) + 1);

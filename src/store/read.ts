@@ -2,8 +2,8 @@ import { sql } from 'kysely';
 import type { Visibility } from '../fhir/visibility.ts';
 import type { Connection } from './database.ts';
 import { instant } from './load.ts';
-import { name, run, typeLiteral, type Fragment } from './sql.ts';
-import { visiblePredicate } from './visible.ts';
+import { and, name, run, typeLiteral, type Fragment } from './sql.ts';
+import { forAudience, visiblePredicate } from './visible.ts';
 
 /** One version as a reader sees it. */
 export interface VersionRow {
@@ -47,8 +47,9 @@ export async function readVersion(connection: Connection, visibility: Visibility
  * deleted and written anew without its label does not give away what stood there before.
  */
 export function newestVisible(visibility: Visibility, type: string): Fragment {
-  const unlabelled = visibility.restricted ? sql`` : sql` and not exists (
-    select from resource later where later.id = r.id and later.type = r.type and later.version > r.version and later.restricted)`;
+  const audience = forAudience(visibility, 'later');
+  const unlabelled = audience.length === 0 ? sql`` : sql` and not exists (
+    select from resource later where later.id = r.id and later.type = r.type and later.version > r.version and not ${and(audience)})`;
   return sql`exists (
     select from (select n.* from resource n where n.id = r.id and n.type = r.type order by n.version desc limit 1) newest
     where ${visiblePredicate(visibility, type, 'newest', name('newest.patient'))})${unlabelled}`;

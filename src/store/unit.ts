@@ -17,23 +17,38 @@ export interface Incoming {
  */
 export type Linked = 'new' | 'existing';
 
-/** A create that others refer to turned out to be there under another id, or not to be there any more. */
+/**
+ * What a condition or a create is about turned out to be another resource than a moment ago, or not to be there any more:
+ * the write is to be made anew.
+ */
 export class ExistsElsewhere extends Problem {
-  /** Where it is; null: nowhere. */
+  /** Where it is; null: nowhere, or to be looked up. */
   readonly id: string | null;
 
   constructor(id: string | null) {
-    super('conflict', { severity: 'error', code: 'lock-error', text: 'What this create would make is there under another id than a moment ago. Try again.' });
+    super('conflict', { severity: 'error', code: 'lock-error', text: 'What this is about is another resource than a moment ago. Try again.' });
     this.id = id;
   }
+}
+
+/**
+ * The search that chose what a write is about, and what it found when the write was made. The transaction looks again, under
+ * the lock of the condition and of what was found; where the answer differs, the write is refused with `ExistsElsewhere`.
+ */
+export interface Condition {
+  readonly plan: SearchPlan;
+  /** Logical ids; none: the write creates. */
+  readonly found: readonly string[];
+  /** Set where the condition may choose several: all that were found are written in one unit. */
+  readonly several?: true;
 }
 
 /** One write as an interaction asks for it. Nothing in it is trusted to be current: the transaction decides. */
 export type WriteRequest =
   | { readonly kind: 'create'; readonly type: string; readonly id: string; readonly incoming: Incoming; readonly ifNoneExist?: SearchPlan; readonly questionnaire?: Resource; readonly linked?: Linked }
-  | { readonly kind: 'update'; readonly type: string; readonly id: string; readonly incoming: Incoming; readonly ifMatch?: number; readonly ifNoneMatch?: '*'; readonly questionnaire?: Resource }
-  | { readonly kind: 'patch'; readonly type: string; readonly id: string; readonly patient: string | null; readonly ifMatch?: number; readonly change: (body: string) => Incoming; readonly questionnaire?: Resource }
-  | { readonly kind: 'delete'; readonly type: string; readonly id: string; readonly patient: string | null; readonly ifMatch?: number };
+  | { readonly kind: 'update'; readonly type: string; readonly id: string; readonly incoming: Incoming; readonly ifMatch?: number; readonly ifNoneMatch?: '*'; readonly condition?: Condition; readonly questionnaire?: Resource }
+  | { readonly kind: 'patch'; readonly type: string; readonly id: string; readonly patient: string | null; readonly ifMatch?: number; readonly change: (body: string) => Incoming; readonly condition?: Condition; readonly questionnaire?: Resource }
+  | { readonly kind: 'delete'; readonly type: string; readonly id: string; readonly patient: string | null; readonly ifMatch?: number; readonly condition?: Condition };
 
 /** Who asks, for the access log. */
 export interface Requester {
@@ -47,6 +62,8 @@ export interface Requester {
 /** Writes that succeed or are refused as one. */
 export interface Unit {
   readonly writes: readonly WriteRequest[];
+  /** What conditional references of the writes were resolved by; it must still be so. */
+  readonly references?: readonly Condition[];
   readonly visibility: Visibility;
   readonly requester: Requester;
   /** The interaction of the whole request: create, update, transaction, ... */

@@ -59,6 +59,12 @@ function access(visibility: Visibility, type: string): 'no' | 'yes' | 'by patien
   return served.access === 'system' ? 'no' : 'by patient';
 }
 
+/** What labels leave of rows: a practitioner's access has no entries that a client keeps private, a patient's no notes of clinicians. */
+export function forAudience({ reach, restricted }: Visibility, alias: string): Fragment[] {
+  if (!restricted) return [sql`(not ${name(`${alias}.restricted`)} or ${name(`${alias}.private`)})`];
+  return reach.kind === 'all' ? [] : [sql`not ${name(`${alias}.private`)}`];
+}
+
 /**
  * The wall between callers and rows: stands on every reference to `resource` in every query.
  * @param alias the alias of `resource` in the query; its rows are of `type`.
@@ -71,7 +77,7 @@ export function visiblePredicate(visibility: Visibility, type: string, alias: st
   if (allowed === 'no') return sql`false`;
   const conditions: Fragment[] = [];
   if (allowed === 'by patient') conditions.push(reached(visibility, alias, record));
-  if (!visibility.restricted) conditions.push(sql`not ${name(`${alias}.restricted`)}`);
+  conditions.push(...forAudience(visibility, alias));
   return and(conditions);
 }
 
@@ -88,7 +94,7 @@ export function visibleAmong(visibility: Visibility, types: readonly string[], a
   const partly = confined('by patient');
   if (whole.length > 0) groups.push(among(whole));
   if (partly.length > 0) groups.push(sql`(${among(partly)} and ${reached(visibility, alias)})`);
-  return visibility.restricted ? or(groups) : sql`(${or(groups)} and not ${name(`${alias}.restricted`)})`;
+  return and([or(groups), ...forAudience(visibility, alias)]);
 }
 
 /**

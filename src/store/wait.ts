@@ -22,7 +22,7 @@ export async function waitForDatabase(connection: Connection, log: Log, signal: 
       await connection.query('select 1');
       return;
     } catch (error) {
-      const code = (error as { code?: unknown }).code;
+      const code = (((error as Error).cause ?? error) as { code?: unknown }).code;
       const reason = typeof code === 'string' ? code : 'connection-failed';
       const refusal = final[reason];
       if (refusal !== undefined) throw new StartRefusal(refusal);

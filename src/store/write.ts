@@ -7,7 +7,7 @@ export class Superseding extends Error {}
 
 // Rows of `resource` go as scalar parameters in chunks of fixed size: few statement texts (so they stay prepared), and no
 // array escaping of bodies, which costs twice the CPU in this process (libraries.md 4). Index rows are short: arrays.
-const columns = 13;
+const columns = 14;
 const chunkSizes = [64, 32, ...Array.from({ length: 16 }, (_, at) => 16 - at)];
 const inserts = new Map(chunkSizes.map((size) => [size, insertVersions(size)]));
 
@@ -16,7 +16,7 @@ function insertVersions(rows: number): string {
   for (let row = 0; row < rows; row++) {
     groups.push(`(${Array.from({ length: columns }, (_, column) => `$${row * columns + column + 1}`).join(',')})`);
   }
-  return `insert into resource (type, id, version, rid, live, method, restricted, patient, status, date_low, date_high, last_updated, body) values ${groups.join(',')}`;
+  return `insert into resource (type, id, version, rid, live, method, restricted, private, patient, status, date_low, date_high, last_updated, body) values ${groups.join(',')}`;
 }
 
 const supersede = `
@@ -87,7 +87,7 @@ function versionStatements(versions: readonly Version[]): { text: string; values
     while (versions.length - at >= size) {
       const values: unknown[] = [];
       for (const v of versions.slice(at, at + size)) {
-        values.push(v.type, v.id, v.version, sqlValue(v.rid), v.live, v.method, v.restricted, sqlValue(v.patient), v.status, v.dateLow, v.dateHigh, v.lastUpdated, v.body);
+        values.push(v.type, v.id, v.version, sqlValue(v.rid), v.live, v.method, v.restricted, v.private, sqlValue(v.patient), v.status, v.dateLow, v.dateHigh, v.lastUpdated, v.body);
       }
       statements.push({ text: inserts.get(size)!, values });
       at += size;

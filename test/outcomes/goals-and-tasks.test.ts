@@ -166,7 +166,7 @@ t.test('$progress: series, baseline, change, goal, homework and alerts, each num
   world.write(phq9('q1', '2024-01-02', totalling(18, 1)));
   world.write(phq9('q2', '2024-02-02', totalling(9), { meta: { security: [{ system: 'http://terminology.hl7.org/CodeSystem/v3-Confidentiality', code: 'R' }] } }));
   const context = { registry, now: world.now, patient: 'Patient/p', goals: world.all('Goal'), tasks: [homework('completed', { restriction: { period: { end: '2024-01-10' } } })], alerts: [...world.all('Flag'), ...world.all('Task')] };
-  const all = (progress(world.record, { ...context, restricted: true }) as Resource & { parameter: Part[] }).parameter;
+  const all = (progress(world.record, { ...context, reader: 'any' }) as Resource & { parameter: Part[] }).parameter;
   const [instrument] = named(all, 'instrument');
   t.equal(named(instrument!.part, 'score').length, 2);
   const latest = named(instrument!.part, 'latest')[0]!.part;
@@ -181,7 +181,7 @@ t.test('$progress: series, baseline, change, goal, homework and alerts, each num
   t.equal(named(all, 'alert').length, 2);
   const explained = (parts: Part[]): boolean => parts.every(({ name, part }) => (!['score', 'baseline', 'latest', 'change', 'homework', 'goal'].includes(name) || named(part, 'explanation').length === 1) && explained(part ?? []));
   t.ok(explained(all));
-  const limited = (progress(world.record, { ...context, restricted: false }) as Resource & { parameter: Part[] }).parameter;
+  const limited = (progress(world.record, { ...context, reader: 'client' }) as Resource & { parameter: Part[] }).parameter;
   t.equal(named(named(limited, 'instrument')[0]!.part, 'score').length, 1, 'a restricted response is left out');
   t.notMatch(JSON.stringify(limited), /QuestionnaireResponse\/q2|to 9/);
   t.match(named(named(limited, 'goal')[0]!.part, 'status'), [{ valueCode: 'improving' }], 'the status is the one that is stored');

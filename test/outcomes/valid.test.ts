@@ -24,7 +24,7 @@ t.test('everything that the engine writes is valid R4', async (t) => {
   const written = ['Observation', 'Flag', 'Task', 'Communication', 'Goal'].flatMap((type) => world.all(type));
   t.ok(written.length > 15);
   for (const resource of written) t.same(validate(resource), [], `${resource.resourceType} ${String(resource.id)}`);
-  const context = { registry, now: world.now, patient: 'Patient/p', goals: world.all('Goal'), tasks: world.all('Task'), alerts: world.all('Flag'), restricted: true };
+  const context = { registry, now: world.now, patient: 'Patient/p', goals: world.all('Goal'), tasks: world.all('Task'), alerts: world.all('Flag'), reader: 'any' as const };
   t.same(validate(progress(world.record, context)), [], '$progress');
   t.same(validate(provenance({ id: 'x', targets: ['Observation/1/_history/1'], sources: world.all('QuestionnaireResponse'), now: world.now, device: 'Device/d', registry, patient: 'Patient/p' })), [], 'Provenance');
 });

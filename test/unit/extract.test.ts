@@ -170,7 +170,7 @@ const response: Resource = {
 };
 
 t.test('a QuestionnaireResponse: what columns serve has no rows, all else has one row a value', async (t) => {
-  t.strictSame(hotColumns(response), { patient: 'p', status: 'completed', dateLow: '2026-11-24T09:00:00.000000Z', dateHigh: '2026-11-24T09:00:01.000000Z', restricted: false });
+  t.strictSame(hotColumns(response), { patient: 'p', status: 'completed', dateLow: '2026-11-24T09:00:00.000000Z', dateHigh: '2026-11-24T09:00:01.000000Z', restricted: false, private: false });
   t.strictSame(rowsOf(response, 'questionnaire', 'uri'), [{ value: 'http://q/phq-9', version: '2.0' }]);
   t.strictSame(rowsOf({ resourceType: 'QuestionnaireResponse', questionnaire: '#contained' }, 'questionnaire', 'uri'), []);
   t.strictSame(rowsOf(response, 'author', 'reference'), [{ targetId: 'd', targetType: 'Practitioner' }]);
@@ -330,7 +330,7 @@ t.test('a long list of equal and different values becomes one row a value', asyn
 
 t.test('a type that is not served, and elements of the wrong shape, give no rows', async (t) => {
   t.strictSame(Object.values(indexRows({ resourceType: 'Basic', code: { coding: [{ code: 'x' }] } })).flat(), []);
-  t.strictSame(hotColumns({ resourceType: 'Basic' }), { patient: null, status: null, dateLow: null, dateHigh: null, restricted: false });
+  t.strictSame(hotColumns({ resourceType: 'Basic' }), { patient: null, status: null, dateLow: null, dateHigh: null, restricted: false, private: false });
   const rows = Object.values(indexRows({ resourceType: 'Observation', code: 'x', performer: [null, 'y', {}], valueQuantity: 5, identifier: [{}] })).flat();
   t.strictSame(rows.filter((row) => !('code' in row) || row.code !== ''), [], 'but for what says that there is an element');
 });
