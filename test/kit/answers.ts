@@ -32,6 +32,7 @@ export function spread(total: number, items = 9, last = 0): number[] {
   const scores = new Array<number>(items).fill(0);
   scores[items - 1] = last;
   let rest = total - last;
+  if (rest > 3 * (items - 1)) throw new RangeError(`${items - 1} items cannot add up to ${rest}`);
   for (let at = 0; rest > 0; at = (at + 1) % (items - 1)) {
     if (scores[at]! < 3) {
       scores[at]!++;
