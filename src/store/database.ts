@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import pg from 'pg';
-import { problemOf } from './errors.ts';
+import { isUnavailable, problemOf } from './errors.ts';
 
 /**
  * How PostgreSQL plans a statement. `once`: named, parsed and planned once a connection; after five runs it gets a plan for
@@ -105,8 +105,12 @@ class SharedTrips {
       return;
     }
     const answers = connection.together(() => asked.map(({ text, values }) => connection.query<never>(text, values)));
-    await Promise.allSettled(answers.map((answer, at) => answer.then(asked[at]!.resolve as (rows: never[]) => void, asked[at]!.reject)));
-    connection.release();
+    let lost: Error | undefined;
+    await Promise.allSettled(answers.map((answer, at) => answer.then(asked[at]!.resolve as (rows: never[]) => void, (error: Error) => {
+      if (isUnavailable(error)) lost = error; // nobody else should get this connection
+      asked[at]!.reject(error);
+    })));
+    connection.release(lost);
   }
 }
 

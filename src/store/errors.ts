@@ -19,6 +19,13 @@ export function isRetryable(error: unknown): boolean {
   return state !== undefined && retryable.has(state);
 }
 
+/** @returns whether an error says that the store cannot be reached or cannot take this now; the connection is then not to be trusted. */
+export function isUnavailable(error: unknown): boolean {
+  const state = sqlState(error);
+  if (state !== undefined) return unavailable.test(state) && state !== '57014';
+  return /connect|terminated|timeout|ECONN|EPIPE|not queryable|closed/i.test((error as Error | null)?.message ?? '');
+}
+
 /**
  * The Problem for an error of the store. Nothing of the database's own words leaves: they quote values.
  * A connection lost at COMMIT is indeterminate; the client is told to repeat with the same identifier or key.
@@ -27,8 +34,7 @@ export function problemOf(error: unknown): Error {
   if (error instanceof Problem) return error;
   const state = sqlState(error);
   if (state === '57014') return Object.assign(problem('too-costly', 'timeout', 'The request took longer than the store allows. Ask for less at once.'), { cause: error });
-  const lost = state === undefined && /connect|terminated|timeout|ECONN|EPIPE|not queryable|closed/i.test((error as Error | null)?.message ?? '');
-  if (lost || (state !== undefined && unavailable.test(state))) {
+  if (isUnavailable(error)) {
     return Object.assign(problem('unavailable', 'transient', 'The store cannot be reached or cannot write now. Repeat the request; with the same identifier or Idempotency-Key nothing is stored twice.', undefined, { 'retry-after': '2' }), { cause: error });
   }
   return error instanceof Error ? error : new Error('unknown failure');

@@ -40,7 +40,7 @@ const refusals: readonly Request[] = [
   { what: 'a type that only the service writes', status: 405, method: 'POST', path: '/AuditEvent', body: '{"resourceType":"AuditEvent"}', headers: json },
   { what: 'XML wanted', status: 406, path: '/Patient/p1', headers: { accept: 'application/fhir+xml' } },
   { what: 'XML sent', status: 415, method: 'POST', path: '/Patient', body: '<Patient/>', headers: { 'content-type': 'application/fhir+xml' } },
-  { what: 'a patch that is none', status: 415, method: 'PATCH', path: '/Patient/p1', body: '{}', headers: json },
+  { what: 'a patch that is none', status: 415, method: 'PATCH', path: '/Patient/p1', body: '{}', headers: { 'content-type': 'text/plain' } },
   { what: 'an id that is none', status: 400, path: '/Patient/a_b' },
   { what: 'a body that is not JSON', status: 400, method: 'PUT', path: '/Patient/new', body: '{"resourceType":', headers: json },
   { what: 'a body that is not UTF-8 JSON of an object', status: 400, method: 'POST', path: '/Patient', body: '[]', headers: json },

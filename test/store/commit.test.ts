@@ -244,6 +244,23 @@ t.test('as many lanes as connections do not wait for one more', async (t) => {
   t.same(await outcomes([store1.commit(unit(put(patient('l1'))))]), ['created']);
 });
 
+t.test('a read that meets no database is 503 as a write is, not a defect', async (t) => {
+  const { database } = await testDatabase(t, { connections: 1 });
+  const held = await database.lease();
+  const refusal = (asked: Promise<unknown>): Promise<unknown> => asked.then(() => 'answered', (error: unknown) => error);
+  t.match(await refusal(database.query('select 1', [])), { kind: 'unavailable', headers: { 'retry-after': '2' } }, 'no connection is free within its time');
+  held.release();
+  t.same(await database.query('select 1 as one', []), [{ one: 1 }]);
+  for (const plan of ['once', 'for its values'] as const) {
+    t.match(await refusal(database.query('select pg_terminate_backend(pg_backend_pid())', [], plan)), { kind: 'unavailable' });
+    t.same(await database.query('select 2 as one', [], plan), [{ one: 2 }], 'the next one gets another connection');
+    t.match(await refusal(database.query('select nothing from nowhere', [], plan)), { code: '42P01' }, 'a statement that is wrong is a defect');
+  }
+  const nobody = openDatabase({ url: 'postgresql://nobody@127.0.0.1:1/none', connections: 1, namedStatements: true, statementTimeoutMs: 1000 });
+  t.teardown(() => nobody.close());
+  t.match(await refusal(nobody.query('select 1', [])), { kind: 'unavailable', cause: { code: 'ECONNREFUSED' } });
+});
+
 t.test('what an error of the database means for the client', (t) => {
   const kindOf = (code: string): string => { const found = problemOf(Object.assign(new Error('secret value'), { code })); return found instanceof Problem ? found.kind : 'defect'; };
   const table: Record<string, string> = {
