@@ -18,7 +18,7 @@ const reading = ['read', 'vread', 'history-instance', 'history-type', 'search-ty
 const writing = ['create', 'update', 'patch', 'delete'];
 
 /** Parameters of kinds that the search does not carry out are not stated. */
-const searchable = ({ type }: SearchParameter): boolean => type !== 'composite' && type !== 'special';
+const searchable = ({ type }: SearchParameter): boolean => type !== 'special';
 
 function resource(type: string): Record<string, unknown> {
   const parameters = searchParameters(type).filter(searchable);
@@ -79,7 +79,7 @@ export function capabilityStatement({ baseUrl, version, date, tokenEndpoint }: D
         description: 'OAuth 2.0 bearer tokens with SMART v2 scopes of the contexts patient, user and system.',
       },
       resource: servedTypes.map(resource),
-      interaction: ['transaction', 'batch', 'history-system'].map((code) => ({ code })),
+      interaction: ['transaction', 'batch', 'search-system', 'history-system'].map((code) => ({ code })),
       ...(ofSystem.length === 0 ? {} : { operation: ofSystem.map(([name, { definition }]) => ({ name, definition })) }),
     }],
   });

@@ -15,6 +15,7 @@ import { history } from './history.ts';
 import { patch } from './patch.ts';
 import { read } from './read.ts';
 import type { Interaction } from './route.ts';
+import { systemSearch } from './search-system.ts';
 import { searchInteraction } from './search.ts';
 import { transaction } from './transaction.ts';
 import { conditionalUpdate, update } from './update.ts';
@@ -51,6 +52,7 @@ async function carriedOut(context: Context, interaction: Interaction, body: stri
       await context.audit.record(accessRows(context, { interaction: 'search-type', type: interaction.type, query, patients }));
       return answer;
     }
+    case 'search-system': return systemSearch(context, interaction.query);
     case 'operation': return operation(context, interaction, body);
     case 'bundle': return bundle(context, body, statusOf);
     case 'conditional-patch': throw problem('not-supported', 'not-supported', 'PATCH needs an id: find the resource by a search, then patch it.');

@@ -13,6 +13,7 @@ export type Interaction =
   | { readonly kind: 'create'; readonly type: string }
   | { readonly kind: 'conditional-update' | 'conditional-delete' | 'conditional-patch'; readonly type: string; readonly condition: string }
   | { readonly kind: 'search'; readonly type: string; readonly query: Query; readonly compartment?: { readonly type: 'Patient'; readonly id: string } }
+  | { readonly kind: 'search-system'; readonly query: Query }
   | { readonly kind: 'history'; readonly type?: string; readonly id?: string; readonly query: Query }
   | { readonly kind: 'operation'; readonly name: string; readonly method: string; readonly type?: string; readonly id?: string; readonly version?: number; readonly query: Query };
 
@@ -33,7 +34,8 @@ export function route(method: string, path: string, query: string, form?: Query)
   const pairs = (): Query => [...new URLSearchParams(query), ...(form ?? [])];
   const verb = method === 'HEAD' ? 'GET' : method;
   const [first, second, third, fourth] = parts;
-  if (first === undefined) return atBase(verb);
+  if (first === undefined) return atBase(verb, pairs);
+  if (first === '_search' && parts.length === 1) return only(verb, ['POST'], { kind: 'search-system', query: pairs() });
   if (first === 'metadata' && parts.length === 1) return only(verb, ['GET'], { kind: 'capabilities' });
   if (first === '_history' && parts.length === 1) return only(verb, ['GET'], { kind: 'history', query: pairs() });
   if (first.startsWith('$') && parts.length === 1) return only(verb, ['GET', 'POST'], { kind: 'operation', name: first.slice(1), method: verb, query: pairs() });
@@ -69,8 +71,8 @@ function only(method: string, allowed: readonly string[], interaction: Interacti
   throw problem('method-not-allowed', 'not-supported', `Here is ${allowed.join(' or ')} only.`, undefined, { allow: allowed.join(', ') });
 }
 
-function atBase(method: string): Interaction {
-  return only(method, ['POST'], { kind: 'bundle' });
+function atBase(method: string, pairs: () => Query): Interaction {
+  return method === 'GET' ? { kind: 'search-system', query: pairs() } : only(method, ['GET', 'POST'], { kind: 'bundle' });
 }
 
 function atType(method: string, type: string, query: string, pairs: () => Query): Interaction {

@@ -1,10 +1,11 @@
 import { operationOutcome } from '../fhir/outcome.ts';
 import type { SearchPlan } from '../fhir/search-plan.ts';
+import type { SystemPlan } from '../fhir/search-system.ts';
 import { pageParameter } from '../fhir/search-controls.ts';
 import { indented, subset } from '../fhir/subset.ts';
 import type { Visibility } from '../fhir/visibility.ts';
 import type { Connection } from '../store/database.ts';
-import { search, type Cursor, type Found, type Row } from '../store/search.ts';
+import { search, searchSeveral, type Cursor, type Found, type Row } from '../store/search.ts';
 import { openPage, sealPage } from './paging.ts';
 
 /** What a search needs beside its plan. */
@@ -29,14 +30,21 @@ export interface SearchAnswer {
  * Stored texts go into the Bundle as they are; they are read only where `_summary`, `_elements` or `_pretty` ask for it.
  * @throws Problem `malformed` for a page token of somebody else or of another query; as `store/search.ts` does.
  */
-export async function searchInteraction(context: SearchContext, plan: SearchPlan, visibility: Visibility): Promise<SearchAnswer> {
-  const path = pathOf(plan);
+export function searchInteraction(context: SearchContext, plan: SearchPlan, visibility: Visibility): Promise<SearchAnswer> {
+  return answered(context, pathOf(plan), plan, visibility, (page) => search(context.database, plan, visibility, page));
+}
+
+/** search-system: the same over several types. @throws Problem as `searchInteraction` does. */
+export function systemSearchInteraction(context: SearchContext, { plans, applied }: SystemPlan, visibility: Visibility): Promise<SearchAnswer> {
+  return answered(context, '', { ...plans[0]!, applied }, visibility, (page) => searchSeveral(context.database, plans, visibility, page));
+}
+
+async function answered(context: SearchContext, path: string, plan: SearchPlan, visibility: Visibility, find: (page?: Cursor) => Promise<Found>): Promise<SearchAnswer> {
   const query = encoded(plan.applied);
   const binding = `${path}?${query}`;
   const sealing = { pageKey: context.pageKey, visibility };
-  const page = plan.page === null ? undefined : openPage<Cursor>(sealing, binding, plan.page);
-  const found = await search(context.database, plan, visibility, page);
-  const url = `${context.baseUrl}/${path}`;
+  const found = await find(plan.page === null ? undefined : openPage<Cursor>(sealing, binding, plan.page));
+  const url = path === '' ? context.baseUrl : `${context.baseUrl}/${path}`;
   const next = found.next === undefined ? undefined : sealPage(sealing, binding, found.next);
   const links = [
     { relation: 'self', url: withQuery(url, query) },

@@ -139,6 +139,43 @@ export async function search(connection: Connection, plan: SearchPlan, visibilit
   return { matches, included, incomplete, ...(total === undefined ? {} : { total }), ...(next === undefined ? {} : { next }) };
 }
 
+/**
+ * Runs a search over several types: one statement fetches a page of each, of which the page of all is made.
+ * @param plans one for each type, which differ in their tests only; sorted by `_id` and `_lastUpdated` at most.
+ * @throws Problem as `search` does.
+ */
+export async function searchSeveral(connection: Connection, plans: readonly SearchPlan[], visibility: Visibility, page?: Cursor): Promise<Found> {
+  const asked = plans.map((plan) => ({ plan, tests: admitted(plan, visibility) }));
+  const { count: size, total: wanted, sort } = plans[0]!;
+  const countAll = async (): Promise<number> => {
+    const counts = asked.map(({ plan, tests }) => sql`(select count(*) from resource r where ${and(matchConditions(plan, tests, visibility))})`);
+    return (await run<{ total: number }>(connection, sql`select (${sql.join(counts, sql` + `)})::integer as total`, 'for its values'))[0]!.total;
+  };
+  if (size === 0) return { matches: [], included: [], incomplete: false, total: await countAll() };
+  const pages = asked.map(({ plan, tests }) => sql`(${matchStatement(plan, tests, visibility, page, size + 1)})`);
+  const [rows, counted] = await Promise.all([
+    run<Keyed>(connection, sql.join(pages, sql` union all `), 'for its values'),
+    wanted === 'none' ? undefined : countAll(),
+  ]);
+  const ordered = rows.toSorted(inOrderOf(sort));
+  const matches = ordered.slice(0, size);
+  const last = ordered.length > size ? matches.at(-1) : undefined;
+  const total = counted ?? (page === undefined && last === undefined ? matches.length : undefined);
+  return { matches, included: [], incomplete: false, ...(total === undefined ? {} : { total }), ...(last === undefined ? {} : { next: cursorOf(last, sort.length) }) };
+}
+
+/** The order of `orderOf` for rows that came from several statements. */
+function inOrderOf(sort: SearchPlan['sort']): (a: Row, b: Row) => number {
+  const compare = <T>(a: T, b: T, descending: boolean): number => (a === b ? 0 : a < b !== descending ? -1 : 1);
+  return (a, b) => {
+    for (const { by, descending } of sort) {
+      const order = by === '_id' ? compare(a.id, b.id, descending) : compare(a.lastUpdated, b.lastUpdated, descending);
+      if (order !== 0) return order;
+    }
+    return compare(a.rid, b.rid, sort.at(-1)?.descending ?? true);
+  };
+}
+
 const cursorOf = (row: Keyed, keys: number): Cursor => ({
   keys: Array.from({ length: keys }, (_, position) => row[`key${position}`] as string | null),
   rid: String(row.rid),

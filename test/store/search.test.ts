@@ -3,11 +3,12 @@ import t from 'tap';
 import { Problem } from '../../src/fhir/outcome.ts';
 import type { Resource } from '../../src/fhir/resource.ts';
 import { parseSearch } from '../../src/fhir/search-parse.ts';
+import { parseSystemSearch } from '../../src/fhir/search-system.ts';
 import { servedTypes } from '../../src/fhir/types.ts';
 import type { Reach, Verb, Visibility } from '../../src/fhir/visibility.ts';
 import { searchInteraction } from '../../src/interactions/search.ts';
 import type { Connection } from '../../src/store/database.ts';
-import { matching, search, type Cursor, type Found } from '../../src/store/search.ts';
+import { matching, search, searchSeveral, type Cursor, type Found } from '../../src/store/search.ts';
 import { testDatabase } from '../kit/database.ts';
 import { putResource, type Rids } from '../kit/store-rows.ts';
 
@@ -288,6 +289,56 @@ t.test('pages neither repeat nor skip while resources are written', async (t) =>
     t.equal(new Set(seen).size, seen.length, `${sort}: none twice`);
     t.same([...before].filter((id) => !seen.includes(id)), [], `${sort}: none of those that were there is missing`);
   }
+});
+
+t.test('a search over several types is one list in one order, and its pages are whole', async (t) => {
+  const { database } = await testDatabase(t);
+  const rids: Rids = new Map();
+  const written: string[] = [];
+  await putResource(database, rids, { resourceType: 'Patient', id: 'p1', meta: { tag: [{ code: 'x' }] } }, '2026-01-01T00:00:00Z');
+  for (let n = 0; n < 40; n++) {
+    const type = ['Task', 'Goal', 'Observation'][n % 3]!;
+    const id = `${String.fromCharCode(97 + ((n * 7) % 26))}${n}`;
+    written.push(`${type}/${id}`);
+    const reference = { reference: 'Patient/p1' };
+    await putResource(database, rids, { resourceType: type, id, ...(type === 'Task' ? { for: reference, status: 'draft' } : { subject: reference }), ...(type === 'Observation' ? { status: 'draft' } : {}), meta: { tag: n % 2 === 0 ? [{ code: 'x' }] : [] } }, `2026-01-0${1 + (n % 5)}T00:00:00.${n % 4 === 0 ? '1' : '12'}Z`);
+  }
+  const several = async (query: string, all: readonly string[] = ['Task', 'Goal', 'Observation', 'Patient']): Promise<{ ids: string[]; total: number | undefined; sizes: number[] }> => {
+    const { plans } = parseSystemSearch(all, [...new URLSearchParams(query)] as [string, string][], { handling: 'strict' });
+    const found: string[] = [];
+    const sizes: number[] = [];
+    let cursor: Cursor | undefined;
+    let total: number | undefined;
+    do {
+      const page: Found = await searchSeveral(database, plans, everybody, cursor);
+      found.push(...page.matches.map(({ type, id }) => `${type}/${id}`));
+      sizes.push(page.matches.length);
+      total ??= page.total;
+      cursor = page.next;
+    } while (cursor !== undefined && sizes.length < 100);
+    return { ids: found, total, sizes };
+  };
+  const newest = written.toReversed();
+  t.same((await several('_type=Task,Goal,Observation&_count=7')).ids, newest);
+  t.same((await several('_type=Task,Goal,Observation&_count=7')).sizes, [7, 7, 7, 7, 7, 5]);
+  t.same((await several('_type=Task&_count=3')).ids, newest.filter((one) => one.startsWith('Task/')));
+  t.same((await several('_tag=x')).ids, [...newest.filter((_, at) => (39 - at) % 2 === 0), 'Patient/p1'], 'a common parameter, all types');
+  t.same((await several('_type=Task,Observation&status=draft')).ids, newest.filter((one) => !one.startsWith('Goal/')), 'a parameter that each of the named types has');
+  t.equal((await several('_type=Task,Goal&_count=3&_total=accurate')).total, 27);
+  t.same(await several('_summary=count'), { ids: [], total: 41, sizes: [0] });
+  const byId = (await several('_type=Task,Goal,Observation&_sort=-_id&_count=6')).ids;
+  t.same(byId, written.toSorted((a, b) => (a.split('/')[1]! < b.split('/')[1]! ? 1 : -1)));
+  const byTime = (await several('_type=Task,Goal,Observation&_sort=_lastUpdated,-_id&_count=6')).ids;
+  const at = (one: string): string => { const n = written.indexOf(one); return `${n % 5}.${n % 4 === 0 ? '1' : '12'}`; };
+  t.same(byTime, written.toSorted((a, b) => (at(a) === at(b) ? (a.split('/')[1]! < b.split('/')[1]! ? 1 : -1) : at(a) < at(b) ? -1 : 1)));
+  const patient = caller({ kind: 'patient', patient: 'nobody' });
+  const { plans } = parseSystemSearch(['Task', 'Patient'], [], { handling: 'strict' });
+  t.same((await searchSeveral(database, plans, patient)).matches, [], 'each type within what the caller sees');
+  t.equal(await kindOf(searchSeveral(database, plans, caller({ kind: 'all' }, { grants: granted(['Task']) }))), 'forbidden');
+  for (const query of ['_type=Nope', '_type=Task&_type=Goal', '_type=Task,Goal&status=draft', 'status=draft', '_include=*', '_sort=status', '_type=Task,Nope']) {
+    t.throws(() => parseSystemSearch(['Task', 'Goal'], [...new URLSearchParams(query)] as [string, string][], { handling: 'strict' }), { name: 'Problem' }, query);
+  }
+  t.same(parseSystemSearch(['Task', 'Goal'], [['status', 'draft'], ['_type', 'Task,Goal,Nope'], ['_count', '5000'], ['_id', 'a']], { handling: 'lenient' }).applied, [['_type', 'Task,Goal'], ['_count', '1000'], ['_id', 'a']], 'lenient: left out for all types alike');
 });
 
 // ---------------------------------------------------------------- what callers see
