@@ -47,7 +47,7 @@ export function parametersOf({ value, stored }: { value: Readonly<Record<string,
     const content = key === undefined ? undefined : each[key];
     return {
       name: each.name, value: content, ...(key === undefined ? {} : { kind: key }), expression: `Parameters.parameter[${at}]`,
-      ...(content === undefined || typeof content === 'object' ? {} : { text: String(content) }),
+      ...(typeof content === 'string' || typeof content === 'number' || typeof content === 'boolean' ? { text: String(content) } : {}),
       ...(each.resource === undefined ? {} : { resource: { value: each.resource, stored: written[at]!.resource! } }),
     };
   });

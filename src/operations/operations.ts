@@ -3,8 +3,13 @@ import { problem } from '../fhir/outcome.ts';
 import { servedType } from '../fhir/types.ts';
 import type { Answer, Context } from '../interactions/context.ts';
 import { isAt, isOn, type Call, type Operation } from './operation.ts';
+import { expand } from './expand.ts';
+import { lookup, subsumes } from './lookup.ts';
 import { meta, metaAdd, metaDelete } from './meta.ts';
 import { progress } from './progress.ts';
+import { translate } from './translate.ts';
+import { validateCode } from './validate-code.ts';
+import { stats } from './stats.ts';
 import { versions } from './versions.ts';
 
 /** The operations of the service by name: one line each. */
@@ -13,7 +18,13 @@ export const operations: ReadonlyMap<string, Operation> = new Map<string, Operat
   ['meta-add', metaAdd],
   ['meta-delete', metaDelete],
   ['progress', progress],
+  ['stats', stats],
   ['versions', versions],
+  ['expand', expand],
+  ['lookup', lookup],
+  ['subsumes', subsumes],
+  ['translate', translate],
+  ['validate-code', validateCode],
 ]);
 
 /**

@@ -119,3 +119,111 @@ t.test('$meta, $meta-add, $meta-delete', async (t) => {
     refuses(t, await fhir('POST', `Observation/${score.id}/$meta-add`, parameters(['meta', { valueMeta: { tag: [tag] } }])), 403, 'computed');
   });
 });
+
+/** The components of a statistics Observation by statistic; those of the regression by their part. */
+const computed = (observation: any): Record<string, any> =>
+  Object.fromEntries(observation.component.map(({ code, valueQuantity }: any) => [code.text ?? code.coding[0].code, valueQuantity?.value]));
+
+t.test('Observation/$stats', async (t) => {
+  const service = await testService(t);
+  const fhir = service.as();
+  const loinc = (code: string): object => ({ coding: [{ system: 'http://loinc.org', code, display: `name of ${code}` }] });
+  const kg = (value: number, more: object = {}): object => ({ valueQuantity: { value, unit: 'kg', system: 'http://unitsofmeasure.org', code: 'kg', ...more } });
+  const observation = (id: string, patient: string, code: string, day: string, more: object): object =>
+    ofRecord('Observation', id, patient, { status: 'final', code: loinc(code), effectiveDateTime: day, ...more });
+  for (const id of ['ada', 'bob']) await put(t, fhir, { resourceType: 'Patient', id });
+  // The values of the unit test, one a day: 2 4 4 4 5 5 7 9.
+  for (const [at, value] of [2, 4, 4, 4, 5, 5, 7, 9].entries()) await put(t, fhir, observation(`w${at}`, 'ada', '29463-7', `2026-03-0${at + 1}`, kg(value)));
+  await put(t, fhir, observation('wrong', 'ada', '29463-7', '2026-03-09', { ...kg(900), status: 'entered-in-error' }));
+  await put(t, fhir, observation('open', 'ada', '29463-7', '2026-03-09', { dataAbsentReason: { text: 'scales broken' } }));
+  await put(t, fhir, observation('above', 'ada', '29463-7', '2026-03-09', kg(150, { comparator: '>' })));
+  await put(t, fhir, observation('bobs', 'bob', '29463-7', '2026-03-05', kg(100)));
+  const of = (reply: Reply, name: string): any[] => (reply.body.parameter ?? []).filter((each: any) => each.name === name).map(({ resource }: any) => resource);
+  const every = ['average', 'maximum', 'minimum', 'count', 'total-count', 'median', 'std-dev', 'sum', 'variance', '20-percent', '80-percent', '4-lower', '4-upper', '4-dev', '5-1', '5-2', '5-3', '5-4', 'skew', 'kurtosis', 'regression'];
+  const asked = (subject: string, ...more: [string, object][]): object => parameters(['subject', { valueUri: subject }], ...more);
+  const weight: [string, object] = ['coding', { valueCoding: { system: 'http://loinc.org', code: '29463-7' } }];
+
+  await t.test('every statistic, of the values that count', async (t) => {
+    const reply = await fhir('POST', 'Observation/$stats', asked('Patient/ada', weight, ...every.map((code): [string, object] => ['statistic', { valueCode: code }])));
+    t.equal(reply.status, 200, reply.text);
+    t.strictSame(validate(reply.body), [], 'valid FHIR');
+    const [found, another] = of(reply, 'statistics');
+    t.equal(another, undefined, 'one Observation for one code');
+    t.match(found, { status: 'final', subject: { reference: 'Patient/ada' }, code: { coding: [{ system: 'http://loinc.org', code: '29463-7', display: 'name of 29463-7' }] } });
+    const { gradient, intercept, ...rest } = computed(found);
+    t.strictSame(rest, {
+      'average': 5, 'maximum': 9, 'minimum': 2, 'count': 8, 'total-count': 10, 'median': 4.5, 'std-dev': 2.1380899353, 'sum': 40, 'variance': 4.57142857143,
+      '20-percent': 4, '80-percent': 6.2, '4-lower': 4, '4-upper': 5.5, '4-dev': 0.75, '5-1': 4, '5-2': 4, '5-3': 5, '5-4': 6.2, 'skew': 0.818487553357, 'kurtosis': 0.940625,
+    });
+    // Sum of (x - 3.5)(y - 5) = 10.5 + 2.5 + 1.5 + 0.5 + 0 + 0 + 5 + 14 = 34; of (x - 3.5)^2 = 42.
+    t.strictSame([gradient, intercept], [0.809523809524, 2.16666666667]);
+    const unit = (code: string): any => found.component.find((each: any) => (each.code.text ?? each.code.coding[0].code) === code).valueQuantity;
+    t.match([unit('average'), unit('variance'), unit('gradient'), unit('count'), unit('skew')], [{ code: 'kg' }, { code: 'kg.kg' }, { code: 'kg/d' }, { code: '1' }, { code: '1' }]);
+    t.ok((await logged(service, 'ada')).includes('$stats'), 'is in the access log');
+  });
+
+  await t.test('GET; period and duration; what the values do not define', async (t) => {
+    const get = await fhir('GET', 'Observation/$stats?subject=Patient/ada&code=29463-7&system=http://loinc.org&statistic=max&statistic=min,count');
+    t.strictSame(computed(of(get, 'statistics')[0]), { maximum: 9, minimum: 2, count: 8 });
+    const period = await fhir('POST', 'Observation/$stats', asked(`${service.url}/Patient/ada`, weight, ['period', { valuePeriod: { start: '2026-03-07', end: '2026-03-08' } }], ['statistic', { valueCode: 'sum' }], ['statistic', { valueCode: 'kurtosis' }]));
+    t.strictSame(computed(of(period, 'statistics')[0]), { sum: 16, kurtosis: undefined });
+    t.match(of(period, 'statistics')[0], { effectivePeriod: { start: '2026-03-07', end: '2026-03-08' }, component: [{}, { dataAbsentReason: { coding: [{ code: 'not-applicable' }] } }] });
+    await put(t, fhir, observation('now', 'ada', '29463-7', new Date(Date.now() - 60_000).toISOString(), kg(11)));
+    const hour = await fhir('GET', 'Observation/$stats?subject=Patient/ada&code=29463-7&statistic=average&statistic=count&duration=1');
+    t.strictSame(computed(of(hour, 'statistics')[0]), { average: 11, count: 1 });
+    await fhir('DELETE', 'Observation/now');
+    const none = await fhir('GET', 'Observation/$stats?subject=Patient/ada&code=nothing&statistic=average&statistic=count');
+    t.strictSame(computed(of(none, 'statistics')[0]), { average: undefined, count: 0 });
+    t.strictSame(validate(none.body), []);
+  });
+
+  await t.test('include and limit bring the Observations, newest first', async (t) => {
+    const query = 'Observation/$stats?subject=Patient/ada&code=29463-7&statistic=count';
+    t.strictSame(of(await fhir('GET', `${query}&limit=2`), 'source'), [], 'limit alone does nothing');
+    t.equal(of(await fhir('GET', `${query}&include=true`), 'source').length, 10);
+    t.strictSame(of(await fhir('GET', `${query}&include=true&limit=9`), 'source').slice(2, 4).map(({ id }) => id), ['w7', 'w6']);
+    t.equal(of(await fhir('GET', `${query}&include=true&limit=3`), 'source').length, 3);
+  });
+
+  await t.test('a panel gives statistics of its components and members, each under its own code', async (t) => {
+    const pressure = (value: number): object => ({ valueQuantity: { value, unit: 'mmHg', system: 'http://unitsofmeasure.org', code: 'mm[Hg]' } });
+    for (const [at, [high, low]] of ([[120, 80], [130, 84]] as const).entries()) {
+      await put(t, fhir, observation(`bp${at}`, 'ada', '85354-9', `2026-04-0${at + 1}`, { component: [{ code: loinc('8480-6'), ...pressure(high) }, { code: loinc('8462-4'), ...pressure(low) }] }));
+    }
+    await put(t, fhir, observation('pulse', 'ada', '8867-4', '2026-04-03', { valueInteger: 70 }));
+    await put(t, fhir, observation('vital', 'ada', '85354-9', '2026-04-03', { hasMember: [{ reference: 'Observation/pulse' }, { reference: 'Observation/bobs' }] }));
+    const panel = of(await fhir('GET', 'Observation/$stats?subject=Patient/ada&code=85354-9&statistic=average,count'), 'statistics');
+    t.strictSame(panel.map((each) => [each.code.coding[0].code, computed(each)]), [['8867-4', { average: 70, count: 1 }], ['8480-6', { average: 125, count: 2 }], ['8462-4', { average: 82, count: 2 }]], "no member of another's record");
+    const component = of(await fhir('GET', 'Observation/$stats?subject=Patient/ada&code=8480-6&system=http://loinc.org&statistic=maximum'), 'statistics');
+    t.strictSame(component.map(computed), [{ maximum: 130 }]);
+    const both = of(await fhir('GET', 'Observation/$stats?subject=Patient/ada&code=85354-9&code=8480-6&statistic=count'), 'statistics');
+    t.strictSame(both.map(computed), [{ count: 2 }, { count: 1 }, { count: 2 }], 'nothing counts twice');
+  });
+
+  await t.test('scores of this service: numbers without dimension agree, other units do not', async (t) => {
+    for (const [week, total] of [18, 12, 9].entries()) await fhir('POST', 'QuestionnaireResponse', phq9('ada', spread(total), `2026-05-0${week * 3 + 1}T09:00:00Z`));
+    await put(t, fhir, observation('paper', 'ada', '44261-6', '2026-04-20', { valueInteger: 21 }));
+    const scores = of(await fhir('GET', 'Observation/$stats?subject=Patient/ada&code=44261-6&system=http://loinc.org&statistic=maximum,minimum,count,regression'), 'statistics');
+    t.match(scores.map(computed), [{ maximum: 21, minimum: 9, count: 4 }]);
+    await put(t, fhir, observation('pounds', 'ada', '29463-7', '2026-03-10', { valueQuantity: { value: 160, unit: 'lb', system: 'http://unitsofmeasure.org', code: '[lb_av]' } }));
+    refuses(t, await fhir('GET', 'Observation/$stats?subject=Patient/ada&code=29463-7&statistic=average'), 422, 'kg and lb', 'Observation.value');
+  });
+
+  await t.test('what is refused, and who sees what', async (t) => {
+    const query = 'code=29463-7&statistic=count';
+    refuses(t, await fhir('GET', `Observation/$stats?${query}`), 400, 'no subject', 'http.subject');
+    refuses(t, await fhir('GET', `Observation/$stats?subject=Group/x&${query}`), 400, 'no Patient', 'http.subject');
+    refuses(t, await fhir('GET', 'Observation/$stats?subject=Patient/ada&statistic=count'), 400, 'no code', 'http.code');
+    refuses(t, await fhir('GET', 'Observation/$stats?subject=Patient/ada&code=x'), 400, 'no statistic', 'http.statistic');
+    refuses(t, await fhir('GET', 'Observation/$stats?subject=Patient/ada&code=x&statistic=mode'), 400, 'an unknown statistic', 'http.statistic');
+    refuses(t, await fhir('GET', `Observation/$stats?subject=Patient/ada&${query}&duration=-1`), 400, 'no duration', 'http.duration');
+    refuses(t, await fhir('GET', `Observation/$stats?subject=Patient/ada&${query}&colour=red`), 400, 'an unknown parameter', 'http.colour');
+    refuses(t, await fhir('GET', `Observation/$stats?subject=Patient/nobody&${query}`), 404, 'nobody');
+    const bob = service.as({ patient: 'bob' });
+    refuses(t, await bob('GET', `Observation/$stats?subject=Patient/ada&${query}`), 404, "another's record");
+    t.strictSame(of(await bob('GET', `Observation/$stats?subject=Patient/bob&${query}`), 'statistics').map(computed), [{ count: 1 }]);
+    refuses(t, await service.as({ scopes: 'system/Goal.rs' })('GET', `Observation/$stats?subject=Patient/ada&${query}`), 403, 'without the scope');
+    await put(t, fhir, observation('note', 'bob', '29463-7', '2026-03-06', { ...kg(1), meta: { security: [{ system: 'http://terminology.hl7.org/CodeSystem/v3-Confidentiality', code: 'R' }] } }));
+    t.strictSame(of(await bob('GET', `Observation/$stats?subject=Patient/bob&${query}`), 'statistics').map(computed), [{ count: 1 }], 'what is restricted does not shine through');
+  });
+});
