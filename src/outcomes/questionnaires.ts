@@ -3,6 +3,7 @@ import type { Resource } from '../fhir/resource.ts';
 import { codeSystems } from './code-systems.ts';
 import type { ItemDefinition } from './instrument.ts';
 import type { Instrument, Registry } from './registry.ts';
+import { valueSets } from './value-sets.ts';
 
 /** FHIR resources that follow from the registry: Questionnaires, code systems, value sets. */
 
@@ -11,7 +12,7 @@ const observationExtract = 'http://hl7.org/fhir/uv/sdc/StructureDefinition/sdc-q
 
 /** @returns everything that the service publishes about its instruments, with stable ids: write it at start. */
 export function shippedResources(registry: Registry): Resource[] {
-  return [...registry.instruments.map(questionnaire), ...codeSystems(registry)];
+  return [...registry.instruments.map(questionnaire), ...codeSystems(registry), ...valueSets(registry)];
 }
 
 /**
