@@ -21,7 +21,7 @@ export async function each<Item, Result>(items: readonly Item[], work: (item: It
   return results;
 }
 
-const reading = new Set(['read', 'vread', 'search', 'history', 'operation', 'capabilities']);
+const reading = new Set(['read', 'vread', 'search', 'search-system', 'history', 'operation', 'capabilities']);
 
 /** @returns `perform` for the entries of one Bundle: it refuses (`too-large`) what is read after so much was read that one answer carries no more. */
 export function bounded(perform: Perform): Perform {

@@ -51,7 +51,7 @@ t.test('statuses, headers and content types', async (t) => {
     refuses(t, await fhir('GET', 'Practitioner/$no-such-operation'), 404, undefined, 'an unknown operation');
     refuses(t, await fhir('POST', `Practitioner/${id}`, person(id)), 405, undefined, 'POST to an instance');
     t.match((await fhir('POST', `Practitioner/${id}`, person(id))).headers.get('allow'), /GET.*PUT.*DELETE/, 'Allow');
-    refuses(t, await fhir('GET', ''), 405, undefined, 'GET of the base');
+    refuses(t, await fhir('DELETE', ''), 405, undefined, 'DELETE of the base');
     refuses(t, await fhir('PATCH', 'Practitioner/nobody', [{ op: 'add', path: '/active', value: true }], { 'content-type': 'application/json-patch+json' }), 404, undefined, 'PATCH of an unknown id');
     refuses(t, await fhir('GET', 'Practitioner', undefined, { accept: 'application/fhir+xml' }), 406, undefined, 'XML');
     refuses(t, await fhir('POST', 'Practitioner', '<Practitioner/>', { 'content-type': 'application/fhir+xml' }), 415, undefined, 'an XML body');
@@ -412,6 +412,26 @@ t.test('search and history', async (t) => {
     t.same(ids((await fhir('POST', 'Patient/bea/Observation/_search', 'code=mood', form)).body), ['of-bea']);
     t.same(ids((await fhir('POST', 'Observation/_search?patient=bea', 'code=mood', form)).body), ['of-bea'], 'parameters of URL and body together');
     t.equal((await fhir('POST', 'Observation/_search', '', form)).status, 200, 'an empty form');
+  });
+
+  await t.test('over several types, by GET, by POST _search and in a batch; what was shown is in the access log', async (t) => {
+    await fhir('PUT', 'Patient/several', { resourceType: 'Patient', id: 'several' });
+    await fhir('PUT', 'Goal/several', { resourceType: 'Goal', id: 'several', lifecycleStatus: 'active', description: { text: 'x' }, subject: { reference: 'Patient/several' } });
+    const found = await fhir('GET', `${service.url}?_type=Patient,Goal&_id=several`);
+    t.match(found.body, { total: 2, link: [{ url: `${service.url}?_type=Patient,Goal&_id=several` }] });
+    t.same(found.body.entry.map(({ fullUrl }: { fullUrl: string }) => fullUrl), [`${service.url}/Goal/several`, `${service.url}/Patient/several`]);
+    const posted = await fhir('POST', '_search', '_id=several', { 'content-type': 'application/x-www-form-urlencoded' });
+    t.equal(posted.body.total, 2, 'of all types');
+    const bundle = await fhir('POST', service.url, { resourceType: 'Bundle', type: 'batch', entry: [{ request: { method: 'GET', url: '?_type=Goal&_id=several' } }] });
+    t.match(bundle.body.entry, [{ resource: { type: 'searchset', total: 1 }, response: { status: '200' } }]);
+    const first = await fhir('GET', `${service.url}?_id=several&_count=1`);
+    const next = await fhir('GET', first.body.link.find(({ relation }: { relation: string }) => relation === 'next').url);
+    t.match(next.body.entry, [{ resource: { resourceType: 'Patient', id: 'several' } }]);
+    const logged = await fhir('GET', 'AuditEvent?patient=several&_count=1000');
+    t.ok(logged.body.entry.some(({ resource }: { resource: { subtype?: { code: string }[] } }) => resource.subtype?.some(({ code }) => code === 'search-system')));
+    refuses(t, await service.as({ scopes: 'system/Patient.rs' })('GET', `${service.url}?_type=Patient,Goal`), 403, undefined, 'a type that is not granted');
+    t.equal((await service.as({ scopes: 'system/Patient.rs' })('GET', `${service.url}?_id=several`)).body.total, 1, 'without _type: what is granted');
+    refuses(t, await fhir('GET', `${service.url}?_type=Patient,Goal&family=x`), 400, 'http.family', 'a parameter that one of the types lacks');
   });
 
   await t.test('Prefer: handling', async (t) => {
