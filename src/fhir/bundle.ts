@@ -1,5 +1,6 @@
 import { problem } from './outcome.ts';
 import type { Resource } from './resource.ts';
+import { nodeOf, resourceTypes, type Element, type Node } from './structures.ts';
 
 /** One entry of a batch or transaction as it was sent. */
 export interface Entry {
@@ -34,43 +35,63 @@ export function processingOrder(method: string): number {
   return method === 'DELETE' ? 0 : method === 'POST' ? 1 : method === 'PUT' || method === 'PATCH' ? 2 : 3;
 }
 
-// Elements whose text is data, never a link: an Identifier may hold the same urn:uuid as a fullUrl.
-const notLinks = new Set(['value', 'valueString', 'display', 'text', 'id', 'linkId', 'code']);
+/** The types whose values are links (http://hl7.org/fhir/R4/http.html#trules); text of other types is data, whatever it looks like. */
+const linkTypes = new Set(['uri', 'url', 'canonical', 'oid', 'uuid']);
 
 /**
  * Replaces links to other entries by where those entries end up: in references, uris, canonicals and narrative links.
- * @param links from a fullUrl (`urn:uuid:...`) to `Type/id`; the tree is changed in place.
+ * @param resource the tree is changed in place.
+ * @param links from a fullUrl (`urn:uuid:...`, or a URL) or conditional reference to `Type/id`.
+ * @param fullUrl of the entry: where it is a RESTful URL, a relative reference is one below the same base (bundle.html#references).
  */
-export function resolveLinks(node: unknown, links: ReadonlyMap<string, string>): void {
-  if (Array.isArray(node)) {
-    for (let at = 0; at < node.length; at++) {
-      const item: unknown = node[at];
-      if (typeof item === 'string') node[at] = links.get(item) ?? item;
-      else resolveLinks(item, links);
-    }
-    return;
-  }
-  if (node === null || typeof node !== 'object') return;
-  const object = node as Record<string, unknown>;
+export function resolveLinks(resource: Resource, links: ReadonlyMap<string, string>, fullUrl?: string): void {
+  if (!resourceTypes.has(resource.resourceType)) return; // refused when it is checked
+  const base = fullUrl === undefined ? undefined : /^(https?:\/\/.+\/)[A-Z][A-Za-z]+\/[A-Za-z0-9\-.]{1,64}$/.exec(fullUrl)?.[1];
+  resolveIn(resource, nodeOf(resource.resourceType), { links, base });
+}
+
+interface Links { readonly links: ReadonlyMap<string, string>; readonly base: string | undefined }
+
+function resolveIn(object: Record<string, unknown>, node: Node, links: Links): void {
   for (const [key, value] of Object.entries(object)) {
-    if (typeof value === 'object') resolveLinks(value, links);
-    else if (typeof value !== 'string' || notLinks.has(key)) continue;
-    else if (key === 'div') object[key] = resolveNarrative(value, links);
-    else object[key] = links.get(value) ?? linkWithFragment(value, links) ?? value;
+    const element = node.elements.get(key.replace(/^_/, ''));
+    if (element === undefined || typeof value !== 'object' && typeof value !== 'string') continue;
+    const resolved = (item: unknown): unknown => {
+      if (typeof item === 'string') return target(item, node, key, element, links);
+      if (item !== null && typeof item === 'object' && !Array.isArray(item)) {
+        const inner = key.startsWith('_') ? nodeOf('Element') : innerOf(item as Record<string, unknown>, element);
+        if (inner !== undefined) resolveIn(item as Record<string, unknown>, inner, links);
+      }
+      return item;
+    };
+    if (!Array.isArray(value)) object[key] = resolved(value);
+    else for (let at = 0; at < value.length; at++) value[at] = resolved(value[at]);
   }
 }
 
-function linkWithFragment(value: string, links: ReadonlyMap<string, string>): string | undefined {
-  const hash = value.indexOf('#');
-  if (hash <= 0) return undefined;
-  const target = links.get(value.slice(0, hash));
-  return target === undefined ? undefined : target + value.slice(hash);
+function innerOf(item: Record<string, unknown>, element: Element): Node | undefined {
+  if (element.primitive !== undefined) return undefined;
+  if (!element.holdsResource) return element.node();
+  const type = item['resourceType'];
+  return typeof type === 'string' && resourceTypes.has(type) ? nodeOf(type) : undefined;
+}
+
+/** What stands for the text of an element: itself, where it is no link to another entry. */
+function target(text: string, node: Node, key: string, { type }: Element, { links, base }: Links): string {
+  if (type === 'xhtml') return resolveNarrative(text, links);
+  const isReference = key === 'reference' && node.path === 'Reference';
+  if (!isReference && !linkTypes.has(type)) return text;
+  // the part after # or | says what is meant within the target
+  const end = links.has(text) ? -1 : text.search(/[#|]/);
+  const [whole, more] = end < 0 ? [text, ''] : [text.slice(0, end), text.slice(end)];
+  const found = links.get(whole) ?? (isReference && base !== undefined ? links.get(base + whole) : undefined);
+  return found === undefined ? text : found + more;
 }
 
 function resolveNarrative(div: string, links: ReadonlyMap<string, string>): string {
-  return div.replace(/(href|src)="([^"]+)"/g, (whole, attribute: string, url: string) => {
-    const target = links.get(url);
-    return target === undefined ? whole : `${attribute}="${target}"`;
+  return div.replace(/(href|src)=(["'])([^"']+)\2/g, (whole, attribute: string, quote: string, url: string) => {
+    const found = links.get(url.replaceAll('&amp;', '&'));
+    return found === undefined ? whole : `${attribute}=${quote}${found}${quote}`;
   });
 }
 

@@ -7,14 +7,12 @@ import { accessRows } from '../interactions/access-log.ts';
 import type { Answer, Context, Parts } from '../interactions/context.ts';
 import { perform } from '../interactions/perform.ts';
 import { route, verbOf, type Interaction } from '../interactions/route.ts';
-import { formOf, header, idempotencyKeyOf, ifMatchOf, negotiate, preferences, requireMediaType, type Incoming } from './request.ts';
+import { formOf, header, idempotencyKeyOf, ifMatchOf, negotiate, preferences, requireMediaType, requirePatch, type Incoming } from './request.ts';
 import { statusOf } from './respond.ts';
 
 /** What the journey needs beside the request. */
 export interface Service extends Parts {
   readonly authenticate: (token: string) => Promise<Caller>;
-  /** The CapabilityStatement as text. */
-  readonly capabilities: string;
 }
 
 /** What became of a request, for the response and for the event that reports it. */
@@ -55,7 +53,7 @@ function routed(request: Incoming): Interaction {
   const isForm = request.method === 'POST' && /\/?_search$/.test(request.path);
   if (isForm && request.body !== '') requireMediaType(request, 'form');
   const interaction = route(request.method, request.path, request.query, isForm ? formOf(request.body) : undefined);
-  if (interaction.kind === 'patch') requireMediaType(request, 'patch');
+  if (interaction.kind === 'patch' || interaction.kind === 'conditional-patch') requirePatch(request);
   else if (/^(create|update|conditional-update|bundle)$/.test(interaction.kind) || (interaction.kind === 'operation' && request.body !== '')) requireMediaType(request, 'resource');
   return interaction;
 }
@@ -63,7 +61,7 @@ function routed(request: Incoming): Interaction {
 function contextOf(service: Service, request: Incoming, caller: Caller, visible: Visibility): Context {
   const agent = caller.fhirUser ?? (caller.patient === undefined ? undefined : `Patient/${caller.patient}`);
   return {
-    database: service.database, committer: service.committer, audit: service.audit, baseUrl: service.baseUrl, pageKey: service.pageKey, questionnaire: service.questionnaire, registry: service.registry,
+    database: service.database, committer: service.committer, audit: service.audit, baseUrl: service.baseUrl, pageKey: service.pageKey, questionnaire: service.questionnaire, registry: service.registry, capabilities: service.capabilities,
     visibility: visible,
     requester: { client: caller.client, agent, requestId: request.id, address: request.address },
     prefer: preferences(request),

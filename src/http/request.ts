@@ -53,7 +53,7 @@ const ourVersion = /^fhirversion="?4\.0(?:\.1)?"?$/;
 
 const mediaTypes: Readonly<Record<string, readonly string[]>> = {
   resource: ['application/fhir+json', 'application/json'],
-  patch: ['application/json-patch+json'],
+  patch: ['application/json-patch+json', 'application/fhir+json'],
   form: ['application/x-www-form-urlencoded'],
 };
 
@@ -74,6 +74,18 @@ export function requireMediaType(request: Incoming, kind: 'resource' | 'patch' |
   if (!allowed.includes(type!) || (charset !== undefined && !/^charset="?utf-?8"?$/.test(charset)) || (version !== undefined && !ourVersion.test(version))) {
     throw problem('unsupported-media-type', 'not-supported', `Send Content-Type ${allowed.join(' or ')}, in UTF-8.`);
   }
+}
+
+/**
+ * Checks that a patch is of the format that its media type says: a JSON Patch is an array, a FHIRPath Patch a Parameters.
+ * @throws Problem `unsupported-media-type` as `requireMediaType`, and when it is a JSON Patch that says otherwise; `malformed` when it is none and says so.
+ */
+export function requirePatch(request: Incoming): void {
+  requireMediaType(request, 'patch');
+  const isArray = request.body.trimStart().startsWith('[');
+  const saysArray = /^\s*application\/json-patch\+json/i.test(header(request, 'content-type')!);
+  if (isArray && !saysArray) throw problem('unsupported-media-type', 'not-supported', 'A JSON Patch is sent as application/json-patch+json.');
+  if (saysArray && !isArray) throw problem('malformed', 'invalid', 'As application/json-patch+json a patch is an array of operations (RFC 6902).');
 }
 
 /** Name-value pairs of an x-www-form-urlencoded body. */

@@ -19,6 +19,12 @@ export const writtenStatus = ({ outcome }: Written): number => statusOf[outcome]
 export const versionUrl = (context: Pick<Context, 'baseUrl'>, { type, id, version }: { type: string; id: string; version: number }): string =>
   `${context.baseUrl}/${type}/${id}/_history/${version}`;
 
+/** @returns the OperationOutcome that says what became of a write, for `Prefer: return=OperationOutcome`. */
+export function storedOutcome({ outcome, version }: Written): Record<string, unknown> {
+  const text = outcome === 'deleted' ? 'Deleted.' : outcome === 'existing' || outcome === 'unchanged' ? 'Already stored; nothing changed.' : `Stored as version ${version}.`;
+  return operationOutcome([{ severity: 'information', code: 'informational', text }]);
+}
+
 /** The answer to one write, with the body that `Prefer: return` asks for. */
 export function writtenAnswer(context: Context, written: Written): Answer {
   const { outcome, version, lastUpdated, body } = written;
@@ -31,8 +37,7 @@ export function writtenAnswer(context: Context, written: Written): Answer {
   const mayRead = outcome === 'created' || grants(context.visibility, written.type, 'r');
   if (context.prefer.return === 'minimal' || !mayRead) return { status, headers };
   if (context.prefer.return === 'OperationOutcome') {
-    const text = outcome === 'existing' || outcome === 'unchanged' ? 'Already stored; nothing changed.' : `Stored as version ${version}.`;
-    return { status, headers, body: JSON.stringify(operationOutcome([{ severity: 'information', code: 'informational', text }])) };
+    return { status, headers, body: JSON.stringify(storedOutcome(written)) };
   }
   return { status, headers, body: body! };
 }

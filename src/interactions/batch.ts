@@ -5,9 +5,9 @@ import type { Resource } from '../fhir/resource.ts';
 import type { Answer, Context } from './context.ts';
 import { patchIn } from './patch.ts';
 import { route, verbOf } from './route.ts';
-import { refusedEntry } from './transaction-reads.ts';
-import { bounded, each, type Perform } from './several.ts';
-import { largestBundle, splitUrl } from './transaction-steps.ts';
+import { modified, readEntry, refusedEntry } from './transaction-reads.ts';
+import { bounded, each, isReading, type Perform } from './several.ts';
+import { entryContext, largestBundle, splitUrl } from './transaction-steps.ts';
 
 /**
  * batch (http://hl7.org/fhir/R4/http.html#transaction): each entry is a request of its own; one that is refused leaves the
@@ -19,7 +19,7 @@ export async function batch(context: Context, stored: unknown, perform: Perform,
   if (entries.length > largestBundle) throw problem('too-large', 'too-costly', `A Bundle takes ${largestBundle} entries at most; split it.`, 'Bundle.entry');
   const performing = bounded(perform);
   const answers = await each(entries, (entry) => one(context, entry, performing, statusOf));
-  return { status: 200, body: `{"resourceType":"Bundle","type":"batch-response","entry":[${answers.join(',')}]}` };
+  return { status: 200, body: `{"resourceType":"Bundle","type":"batch-response"${answers.length === 0 ? '' : `,"entry":[${answers.join(',')}]`}}` };
 }
 
 async function one(context: Context, entry: Entry, perform: Perform, statusOf: (problem: Problem) => number): Promise<string> {
@@ -29,27 +29,23 @@ async function one(context: Context, entry: Entry, perform: Perform, statusOf: (
     if (interaction.kind === 'bundle') throw problem('not-supported', 'not-supported', 'A batch cannot hold another batch.');
     const needs = verbOf(interaction);
     if (needs !== null) authorize(context.visibility, needs.type, needs.verb);
-    const sent = interaction.kind === 'patch' ? patchIn(entry.resource) : entry.resource === undefined ? '' : JSON.stringify(entry.resource);
-    const { status, headers, body } = await perform(headersOf(context, entry), interaction, sent);
-    const response = JSON.stringify({ status: String(status), ...(headers?.['location'] === undefined ? {} : { location: headers['location'] }), ...(headers?.['etag'] === undefined ? {} : { etag: headers['etag'] }) });
-    const shown = body !== undefined && (entry.method === 'GET' || context.prefer.return === 'representation');
-    return `{${shown ? `"resource":${body},` : ''}"response":${response}}`;
+    const sent = /^(conditional-)?patch$/.test(interaction.kind) ? patchIn(entry.resource) : entry.resource === undefined ? '' : JSON.stringify(entry.resource);
+    const answer = await perform(entryContext(context, entry), interaction, sent);
+    return isReading(interaction) ? readEntry(entry.method, answer) : writtenEntry(context, answer);
   } catch (error) {
     if (!(error instanceof Problem)) throw error;
     return refusedEntry(error, statusOf);
   }
 }
 
-/** The conditional headers of an entry are its own; those of the surrounding request are not inherited. */
-function headersOf(context: Context, entry: Entry): Context {
-  const version = entry.ifMatch === undefined ? undefined : /^(?:W\/)?"?(\d{1,9})"?$/.exec(entry.ifMatch.trim())?.[1];
-  if (entry.ifMatch !== undefined && version === undefined) throw problem('malformed', 'value', 'ifMatch must be an ETag such as W/"3".', 'request.ifMatch');
-  return {
-    ...context,
-    idempotencyKey: undefined,
-    ifMatch: version === undefined ? undefined : Number(version),
-    ifNoneExist: entry.ifNoneExist,
-    ifNoneMatch: entry.ifNoneMatch,
-    ifModifiedSince: entry.ifModifiedSince,
-  };
+const isRead = ({ kind }: Interaction): boolean => /^(read|vread|search|search-system|history|operation|capabilities)$/.test(kind);
+
+/** The entry for a write, with what `Prefer: return` of the whole request asks for; a write by itself would bring the resource. */
+function writtenEntry(context: Context, { status, headers, body }: Answer): string {
+  const told = body !== undefined && context.prefer.return === 'OperationOutcome' ? { outcome: JSON.parse(body) as unknown } : {};
+  const response = JSON.stringify({
+    status: String(status), ...(headers?.['location'] === undefined ? {} : { location: headers['location'] }),
+    ...(headers?.['etag'] === undefined ? {} : { etag: headers['etag'] }), ...modified(headers), ...told,
+  });
+  return `{${body !== undefined && context.prefer.return === 'representation' ? `"resource":${body},` : ''}"response":${response}}`;
 }

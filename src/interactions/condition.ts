@@ -1,7 +1,10 @@
 import { problem } from '../fhir/outcome.ts';
 import { parseSearch } from '../fhir/search-parse.ts';
 import type { SearchPlan } from '../fhir/search-plan.ts';
-import type { Parts } from './context.ts';
+import { severalMatches } from '../store/decide.ts';
+import { matching } from '../store/search.ts';
+import { ExistsElsewhere } from '../store/unit.ts';
+import type { Context, Parts } from './context.ts';
 
 const shaping = /^_(sort|count|include|revinclude|total|summary|elements|contained|containedType|format|pretty|page)(:|$)/;
 
@@ -25,4 +28,33 @@ function conditionOf(text: string): [string, string][] {
  */
 export function conditionPlan({ baseUrl }: Pick<Parts, 'baseUrl'>, type: string, condition: string): SearchPlan {
   return parseSearch(type, conditionOf(condition), { handling: 'strict', baseUrl });
+}
+
+/**
+ * @returns the id of the one resource that a condition chooses now; undefined when there is none. The transaction of the
+ * write looks again (see `Condition` in store/unit.ts).
+ * @throws Problem `precondition-failed` when it chooses several.
+ */
+export async function matchOf(context: Pick<Context, 'database' | 'visibility'>, plan: SearchPlan): Promise<string | undefined> {
+  const rows = await matching(context.database, plan, context.visibility, 2);
+  if (rows.length > 1) throw severalMatches();
+  return rows[0]?.id;
+}
+
+/** A write is made anew when what its condition chooses changed meanwhile: each time others got something done. */
+const attempts = 6;
+
+/**
+ * Runs `work`, which looks up what a condition chooses and commits; again when the transaction found it to choose otherwise.
+ * @throws Problem `conflict` with Retry-After when others were faster each time.
+ */
+export async function whileItHolds<T>(work: () => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await work();
+    } catch (error) {
+      if (!(error instanceof ExistsElsewhere)) throw error;
+      if (attempt === attempts) throw problem('conflict', 'lock-error', 'Others are writing what the condition matches. Try again.', undefined, { 'retry-after': '1' });
+    }
+  }
 }

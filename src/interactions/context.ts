@@ -17,6 +17,8 @@ export interface Parts {
   readonly pageKey: Buffer;
   /** The instruments of this deployment. */
   readonly registry: Registry;
+  /** The CapabilityStatement as text. */
+  readonly capabilities: string;
   /** Finds the Questionnaire that a response answers. */
   readonly questionnaire: QuestionnaireFinder;
 }

@@ -1,13 +1,16 @@
 import jsonPatch, { type Operation } from 'fast-json-patch';
 import { hotColumns } from '../fhir/extract.ts';
+import { applyPatch, patchOperations } from '../fhir/fhirpath-patch.ts';
 import { parseJson } from '../fhir/json.ts';
 import { problem, Problem } from '../fhir/outcome.ts';
 import type { Resource } from '../fhir/resource.ts';
+import type { SearchPlan } from '../fhir/search-plan.ts';
 import { validate } from '../fhir/validate.ts';
 import type { Incoming, WriteRequest } from '../store/unit.ts';
 import { readNewest } from '../store/read.ts';
 import { answered, answersIssues, keepRelative, refuseErrors, type Gate } from './accept.ts';
 import { writtenAnswer } from './answer.ts';
+import { conditionPlan, matchOf, whileItHolds } from './condition.ts';
 import type { Answer, Context } from './context.ts';
 import { unitOf } from './create.ts';
 import { forWriting } from './delete.ts';
@@ -15,39 +18,90 @@ import { forWriting } from './delete.ts';
 type PatchRequest = Extract<WriteRequest, { kind: 'patch' }>;
 
 /**
- * patch (http://hl7.org/fhir/R4/http.html#patch) with JSON Patch (RFC 6902). The patch is applied inside the transaction
- * to the version that is current then, and the result passes the same gate as an update.
- * @throws Problem `malformed` when it is not a JSON Patch, `invalid` when it does not apply or its result is not valid.
+ * patch (http://hl7.org/fhir/R4/http.html#patch) with JSON Patch (RFC 6902) or FHIRPath Patch. The patch is applied inside
+ * the transaction to the version that is current then, and the result passes the same gate as an update.
+ * @throws Problem `malformed` when it is no patch, `invalid` when it does not apply or its result is not valid.
  */
 export async function patch(context: Context, type: string, id: string, body: string): Promise<Answer> {
   const write = await patchWrite(context, type, id, body);
-  const [written] = await context.committer.commit({
-    ...unitOf(context, 'patch', `PATCH ${type}/${id} ${body}`),
-    writes: [context.ifMatch === undefined ? write : { ...write, ifMatch: context.ifMatch }],
-  });
+  return committed(context, context.ifMatch === undefined ? write : { ...write, ifMatch: context.ifMatch }, `PATCH ${type}/${id} ${body}`);
+}
+
+async function committed(context: Context, write: PatchRequest, content: string): Promise<Answer> {
+  const [written] = await context.committer.commit({ ...unitOf(context, 'patch', content), writes: [write] });
   return writtenAnswer(context, written!);
 }
 
-/** The write that a JSON Patch of `type`/`id` asks for. Whether there is something to patch is decided in the transaction. */
+/**
+ * Conditional patch (http://hl7.org/fhir/R4/http.html#patch) of the one match of a condition, looked at again inside the transaction.
+ * @throws Problem `not-found` for no match, `precondition-failed` for several.
+ */
+export async function conditionalPatch(context: Context, type: string, query: string, body: string): Promise<Answer> {
+  const plan = conditionPlan(context, type, query);
+  return whileItHolds(async () => {
+    const write = await conditionalPatchWrite(context, type, plan, body);
+    return committed(context, context.ifMatch === undefined ? write : { ...write, ifMatch: context.ifMatch }, `PATCH ${type}?${query} ${body}`);
+  });
+}
+
+/** The patch of what a condition matches now. */
+export async function conditionalPatchWrite(context: Context, type: string, plan: SearchPlan, body: string): Promise<PatchRequest> {
+  const match = await matchOf(context, plan);
+  if (match === undefined) throw problem('not-found', 'not-found', `The condition matches no ${type}; there is nothing to patch.`);
+  return { ...(await patchWrite(context, type, match, body)), condition: { plan, found: [match] } };
+}
+
+/** The write that a patch of `type`/`id` asks for. Whether there is something to patch is decided in the transaction. */
 export async function patchWrite(context: Context, type: string, id: string, body: string): Promise<PatchRequest> {
-  const operations = operationsOf(body);
+  const change = body.trimStart().startsWith('{') ? fhirpathPatch(body) : jsonPatchOf(body);
   const row = await readNewest(context.database, forWriting(context.visibility, type), type, id);
   const current = row?.body == null ? undefined : (JSON.parse(row.body) as Resource);
   const questionnaire = current === undefined ? undefined : await answered(current, context);
   return {
     kind: 'patch', type, id, questionnaire,
     patient: current === undefined ? null : hotColumns(current).patient,
-    change: (stored) => patched(stored, operations, type, id, questionnaire, context),
+    change: (stored) => patched(stored, change, type, id, questionnaire, context),
   };
 }
 
 /**
- * @returns the JSON Patch in the resource of a transaction's PATCH entry: a Binary that holds it (http.html#jsonpatch).
- * @throws Problem `invalid` when it is no such Binary.
+ * @returns the patch in the resource of a Bundle's PATCH entry: a Binary that holds a JSON Patch (http.html#jsonpatch), or
+ * the Parameters of a FHIRPath Patch.
+ * @throws Problem `invalid` when it is neither.
  */
 export function patchIn(resource: Resource | undefined): string {
+  if (resource?.resourceType === 'Parameters') return JSON.stringify(resource);
   if (resource?.resourceType === 'Binary' && typeof resource['data'] === 'string') return Buffer.from(resource['data'], 'base64').toString('utf8');
-  throw problem('invalid', 'required', 'A PATCH entry needs a Binary resource whose data is the JSON Patch in base64.', 'resource');
+  throw problem('invalid', 'required', 'A PATCH entry needs Parameters with the operations of a FHIRPath Patch, or a Binary whose data is a JSON Patch in base64.', 'resource');
+}
+
+/** Changes the lossless tree of a resource; @returns the tree after it. */
+type Change = (document: Resource) => unknown;
+
+function fhirpathPatch(body: string): Change {
+  const { value, stored } = parseJson(body);
+  if (value['resourceType'] !== 'Parameters') throw problem('malformed', 'invalid', 'A patch is a JSON Patch (an array, application/json-patch+json) or the Parameters of a FHIRPath Patch (application/fhir+json).', 'resourceType');
+  refuseErrors(validate(value as Resource, 'Parameters'));
+  const operations = patchOperations(stored);
+  return (document) => {
+    applyPatch(document, operations);
+    return document;
+  };
+}
+
+function jsonPatchOf(body: string): Change {
+  const operations = operationsOf(body);
+  return (document) => {
+    try {
+      return applied(document, operations);
+    } catch (error) {
+      if (error instanceof Problem) throw error;
+      const failure = error as { name?: string; index?: number };
+      const at = typeof failure.index === 'number' ? ` (operation ${failure.index})` : '';
+      if (failure.name === 'TEST_OPERATION_FAILED') throw problem('invalid', 'processing', `The patch was not applied: its test does not hold${at}.`);
+      throw problem('invalid', 'processing', `The patch does not apply to the current version${at}: check op, path and value.`);
+    }
+  };
 }
 
 function operationsOf(body: string): Operation[] {
@@ -81,18 +135,8 @@ function applied(document: unknown, operations: readonly Operation[]): unknown {
   return result;
 }
 
-function patched(current: string, operations: readonly Operation[], type: string, id: string, questionnaire: Resource | undefined, parts: Gate): Incoming {
-  const document = parseJson(current).stored as Resource; // numbers that would not survive keep their text
-  let result: unknown;
-  try {
-    result = applied(document, operations);
-  } catch (error) {
-    if (error instanceof Problem) throw error;
-    const failure = error as { name?: string; index?: number };
-    const at = typeof failure.index === 'number' ? ` (operation ${failure.index})` : '';
-    if (failure.name === 'TEST_OPERATION_FAILED') throw problem('invalid', 'processing', `The patch was not applied: its test does not hold${at}.`);
-    throw problem('invalid', 'processing', `The patch does not apply to the current version${at}: check op, path and value.`);
-  }
+function patched(current: string, change: Change, type: string, id: string, questionnaire: Resource | undefined, parts: Gate): Incoming {
+  const result = change(parseJson(current).stored as Resource); // numbers that would not survive keep their text
   const parsed = parseJson(JSON.stringify(result));
   const value = parsed.value as Resource;
   const incoming = { value, stored: parsed.stored };

@@ -12,7 +12,7 @@ import type { Answer, Context } from './context.ts';
 import { create } from './create.ts';
 import { conditionalDelete, remove } from './delete.ts';
 import { history } from './history.ts';
-import { patch } from './patch.ts';
+import { conditionalPatch, patch } from './patch.ts';
 import { read } from './read.ts';
 import type { Interaction } from './route.ts';
 import { systemSearch } from './search-system.ts';
@@ -55,8 +55,8 @@ async function carriedOut(context: Context, interaction: Interaction, body: stri
     case 'search-system': return systemSearch(context, interaction.query);
     case 'operation': return operation(context, interaction, body);
     case 'bundle': return bundle(context, body, statusOf);
-    case 'conditional-patch': throw problem('not-supported', 'not-supported', 'PATCH needs an id: find the resource by a search, then patch it.');
-    case 'capabilities': throw problem('not-supported', 'not-supported', 'The CapabilityStatement is read at GET metadata.');
+    case 'conditional-patch': return conditionalPatch(context, interaction.type, interaction.condition, body);
+    case 'capabilities': return { status: 200, body: context.capabilities };
   }
 }
 

@@ -21,13 +21,16 @@ export async function each<Item, Result>(items: readonly Item[], work: (item: It
   return results;
 }
 
-const reading = new Set(['read', 'vread', 'search', 'search-system', 'history', 'operation', 'capabilities']);
+const reading: ReadonlySet<string> = new Set(['read', 'vread', 'search', 'search-system', 'history', 'operation', 'capabilities']);
+
+/** Whether an entry brings something instead of writing; an operation that writes is called by itself. */
+export const isReading = ({ kind }: Interaction): boolean => reading.has(kind);
 
 /** @returns `perform` for the entries of one Bundle: it refuses (`too-large`) what is read after so much was read that one answer carries no more. */
 export function bounded(perform: Perform): Perform {
   let read = 0;
   return async (context, interaction, body) => {
-    if (!reading.has(interaction.kind)) return perform(context, interaction, body);
+    if (!isReading(interaction)) return perform(context, interaction, body);
     if (read > mostRead) throw problem('too-large', 'too-costly', `The entries before have filled the answer (${mostRead / 1024 / 1024} MB): ask for this one in another Bundle.`, 'request');
     const answer = await perform(context, interaction, body);
     read += answer.body?.length ?? 0;

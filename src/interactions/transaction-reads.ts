@@ -20,10 +20,16 @@ export async function rehearse(context: Context, interaction: Interaction, writt
   }
 }
 
-/** The entry of a response Bundle for something that was read. */
-export function readEntry({ status, headers, body }: Answer): string {
-  const response = JSON.stringify({ status: String(status), ...(headers?.['etag'] === undefined ? {} : { etag: headers['etag'] }) });
-  return `{${body === undefined ? '' : `"resource":${body},`}"response":${response}}`;
+/** The entry of a response Bundle for something that was read; HEAD brings no resource. */
+export function readEntry(method: string, { status, headers, body }: Answer): string {
+  const response = JSON.stringify({ status: String(status), ...(headers?.['etag'] === undefined ? {} : { etag: headers['etag'] }), ...modified(headers) });
+  return `{${body === undefined || method === 'HEAD' ? '' : `"resource":${body},`}"response":${response}}`;
+}
+
+/** Bundle.entry.response.lastModified, an instant where HTTP has a date. */
+export function modified(headers: Answer['headers']): { lastModified?: string } {
+  const date = headers?.['last-modified'];
+  return date === undefined ? {} : { lastModified: new Date(date).toISOString() };
 }
 
 /** The entry of a response Bundle for something that was refused by itself. */

@@ -2,6 +2,8 @@ import { authorize } from '../auth/decide.ts';
 import { entriesOf, type Entry } from '../fhir/bundle.ts';
 import { problem, Problem } from '../fhir/outcome.ts';
 import type { Resource } from '../fhir/resource.ts';
+import type { SearchPlan } from '../fhir/search-plan.ts';
+import { operations } from '../operations/operations.ts';
 import type { WriteRequest } from '../store/unit.ts';
 import type { Context } from './context.ts';
 import { route, verbOf, type Interaction } from './route.ts';
@@ -14,13 +16,17 @@ export interface Step {
   readonly entry: Entry;
   readonly at: number;
   readonly interaction: Interaction;
+  /** The condition that decides where it goes, and the id of what that matches. */
+  plan?: SearchPlan;
+  match?: string;
   /** Id of what is created, or of what a conditional update meets. */
   id?: string;
   /** Whether `id` is new, or of what the condition matches. */
   linked?: 'new' | 'existing';
   /** An earlier create under the same condition: this one meets what that one makes. */
   sameAs?: Step;
-  write?: WriteRequest;
+  /** Several for a conditional delete that may delete several, none where nothing is left to do. */
+  writes?: readonly WriteRequest[];
 }
 
 /** @throws Problem that names the entry which asks for something that no transaction does, or that the caller may not do. */
@@ -30,15 +36,35 @@ export function stepsOf(context: Context, bundle: Resource): Step[] {
   return entries.map((entry, at) => located(at, () => {
     const [path, query] = splitUrl(entry.url, context.baseUrl);
     const interaction = route(entry.method, path, query);
+    if (interaction.kind === 'bundle') throw problem('not-supported', 'not-supported', 'A transaction cannot hold another Bundle.', 'request.url');
+    if (interaction.kind === 'operation' && operations.get(interaction.name)?.changes === true) {
+      throw problem('not-supported', 'not-supported', 'An operation that changes something is not part of a transaction; call it by itself or in a batch.', 'request.url');
+    }
     const needs = verbOf(interaction);
-    if (needs === null) throw problem('not-supported', 'not-supported', 'An entry is a read, search, create, update, patch or delete.');
-    authorize(context.visibility, needs.type, needs.verb);
-    if ((entry.method === 'POST' || entry.method === 'PUT') && !isObject(entry.resource)) throw problem('malformed', 'required', 'This entry needs a resource.', 'resource');
+    if (needs !== null) authorize(context.visibility, needs.type, needs.verb);
+    if (/^(create|update|conditional-update)$/.test(interaction.kind) && !isObject(entry.resource)) throw problem('malformed', 'required', 'This entry needs a resource.', 'resource');
     return { entry, at, interaction };
   }));
 }
 
 const isObject = (value: unknown): boolean => typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/**
+ * The context of one entry: the conditional headers are its own; those of the surrounding request are not inherited.
+ * @throws Problem `malformed` for an ifMatch that is no ETag of this service.
+ */
+export function entryContext(context: Context, entry: Entry): Context {
+  const version = entry.ifMatch === undefined ? undefined : /^(?:W\/)?"?(\d{1,9})"?$/.exec(entry.ifMatch.trim())?.[1];
+  if (entry.ifMatch !== undefined && version === undefined) throw problem('malformed', 'value', 'ifMatch must be an ETag such as W/"3".', 'request.ifMatch');
+  return {
+    ...context,
+    idempotencyKey: undefined,
+    ifMatch: version === undefined ? undefined : Number(version),
+    ifNoneExist: entry.ifNoneExist,
+    ifNoneMatch: entry.ifNoneMatch,
+    ifModifiedSince: entry.ifModifiedSince,
+  };
+}
 
 /** Path and query of an entry's url, which is relative to the base or absolute on this base. */
 export function splitUrl(url: string, baseUrl: string): [path: string, query: string] {

@@ -1,9 +1,10 @@
 import { problem } from '../fhir/outcome.ts';
-import { matching } from '../store/search.ts';
+import type { SearchPlan } from '../fhir/search-plan.ts';
 import { newId } from '../store/identity.ts';
+import type { WriteRequest } from '../store/unit.ts';
 import { accept, type Accepted } from './accept.ts';
 import { writtenAnswer } from './answer.ts';
-import { conditionPlan } from './condition.ts';
+import { conditionPlan, matchOf, whileItHolds } from './condition.ts';
 import type { Answer, Context } from './context.ts';
 import { unitOf } from './create.ts';
 
@@ -16,13 +17,9 @@ export async function update(context: Context, type: string, id: string, body: s
   if (accepted.incoming.value.id !== id) {
     throw problem('malformed', 'invalid', 'The id in the body must be the id in the URL.', `${type}.id`);
   }
-  return put(context, type, id, accepted, `PUT ${type}/${id} ${body}`);
-}
-
-async function put(context: Context, type: string, id: string, { incoming, questionnaire }: Accepted, content: string): Promise<Answer> {
   const [written] = await context.committer.commit({
-    ...unitOf(context, 'update', content),
-    writes: [{ kind: 'update', type, id, incoming, questionnaire, ...(context.ifMatch === undefined ? {} : { ifMatch: context.ifMatch }), ...onlyNew(context.ifNoneMatch) }],
+    ...unitOf(context, 'update', `PUT ${type}/${id} ${body}`),
+    writes: [{ kind: 'update', type, id, ...accepted, ...(context.ifMatch === undefined ? {} : { ifMatch: context.ifMatch }), ...onlyNew(context.ifNoneMatch) }],
   });
   return writtenAnswer(context, written!);
 }
@@ -31,25 +28,45 @@ async function put(context: Context, type: string, id: string, { incoming, quest
 export const onlyNew = (ifNoneMatch: string | undefined): { ifNoneMatch?: '*' } => (ifNoneMatch?.trim() === '*' ? { ifNoneMatch: '*' } : {});
 
 /**
- * Conditional update (http://hl7.org/fhir/R4/http.html#cond-update): no match creates, one match updates, several are refused.
- * Racing creates under one condition are serialised by the condition's lock, as in a conditional create.
+ * Conditional update (http://hl7.org/fhir/R4/http.html#cond-update). One match is updated, several are refused; none: it is
+ * created, under the id of the body where that names one. What the condition matches is looked at again inside the
+ * transaction, so that nothing is updated that does not match any more and racing updates create one resource.
+ * @throws Problem `precondition-failed` for several matches, or none where If-Match names a version; `malformed` for
+ * another id in the body; `conflict` when nothing matches and the id in the body is taken.
  */
 export async function conditionalUpdate(context: Context, type: string, query: string, body: string): Promise<Answer> {
   const accepted = await accept(body, type, context);
   const plan = conditionPlan(context, type, query);
-  const { id } = accepted.incoming.value;
-  const matches = await matching(context.database, plan, context.visibility, 2);
-  if (matches.length > 1) throw problem('precondition-failed', 'multiple-matches', 'The condition matches several resources; make it more specific.');
-  if (matches.length === 1) {
-    if (id !== undefined && id !== matches[0]!.id) throw problem('malformed', 'invalid', 'The id in the body is not the id of the resource that the condition matches.', `${type}.id`);
-    return put(context, type, matches[0]!.id, accepted, `PUT ${type}?${query} ${body}`);
-  }
-  if (id !== undefined) return put(context, type, id, accepted, `PUT ${type}?${query} ${body}`);
-  const [written] = await context.committer.commit({
-    ...unitOf(context, 'update', `PUT ${type}?${query} ${body}`),
-    writes: [{ kind: 'create', type, id: newId(), incoming: accepted.incoming, questionnaire: accepted.questionnaire, ifNoneExist: plan }],
+  return whileItHolds(async () => {
+    const match = await matchOf(context, plan);
+    const [written] = await context.committer.commit({
+      ...unitOf(context, 'update', `PUT ${type}?${query} ${body}`),
+      writes: [conditionalPut({ type, plan, match, newId: newId(), accepted, ifMatch: context.ifMatch, ifNoneMatch: context.ifNoneMatch })],
+    });
+    return writtenAnswer(context, written!);
   });
-  // Somebody created the match meanwhile: now it is an update of that one.
-  if (written!.outcome === 'existing') return put(context, type, written!.id, accepted, `PUT ${type}?${query} ${body}`);
-  return writtenAnswer(context, written!);
+}
+
+/** A conditional update with what its condition matches now. */
+export interface ConditionalPut {
+  readonly type: string;
+  readonly plan: SearchPlan;
+  readonly match: string | undefined;
+  /** Where it is created when nothing matches and the body has no id. */
+  readonly newId: string;
+  readonly accepted: Accepted;
+  readonly ifMatch: number | undefined;
+  readonly ifNoneMatch: string | undefined;
+}
+
+/** @returns the write that a conditional update comes down to. */
+export function conditionalPut({ type, plan, match, newId: fresh, accepted, ifMatch, ifNoneMatch }: ConditionalPut): WriteRequest {
+  const { id } = accepted.incoming.value;
+  if (match === undefined && ifMatch !== undefined) throw problem('precondition-failed', 'conflict', 'If-Match names a version, and the condition matches nothing.');
+  if (match === undefined && id === undefined) return { kind: 'create', type, id: fresh, linked: 'new', ifNoneExist: plan, ...accepted };
+  if (match !== undefined && id !== undefined && id !== match) throw problem('malformed', 'invalid', 'The id in the body is not the id of the resource that the condition matches.', `${type}.id`);
+  return {
+    kind: 'update', type, id: match ?? id!, ...accepted, ...onlyNew(ifNoneMatch), ...(ifMatch === undefined ? {} : { ifMatch }),
+    condition: { plan, found: match === undefined ? [] : [match] },
+  };
 }
