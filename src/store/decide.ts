@@ -23,8 +23,8 @@ export interface Found {
   readonly matches: ReadonlyMap<SearchPlan, readonly Current[]>;
   /** A response of the same patient with the same identifier, by position of the write. */
   readonly identified: ReadonlyMap<number, Current>;
-  /** Patients whose record still holds something. */
-  readonly withRecord: ReadonlySet<string>;
+  /** What is left (`Type/id`) in the records of the Patients that are to be deleted. */
+  readonly left: ReadonlyMap<string, readonly string[]>;
 }
 
 /** The refusal of a subject that does not exist or is not visible. */
@@ -209,10 +209,24 @@ function remove(write: Extract<WriteRequest, { kind: 'delete' }>, unit: Unit, fo
   checkRecord(write, current);
   const issues = checkWrite(JSON.parse(current.body!) as Resource, null);
   if (issues.length > 0 && !unit.internal) throw refused(issues);
-  if (type === 'Patient' && found.withRecord.has(id)) {
-    throw problem('conflict', 'conflict', 'This Patient has a record here; a Patient is deleted after everything in the record.');
-  }
   return staging.delete(type, id);
+}
+
+/**
+ * A Patient is deleted with everything in the record or after it. What a unit deletes of the record it may name in any
+ * order; what it only asks to delete (because the caller does not see it) is left, and so is what it adds.
+ */
+function checkEmptied({ writes }: Unit, found: Found, staging: Staging): void {
+  for (const [at, write] of writes.entries()) {
+    if (write.kind !== 'delete' || write.type !== 'Patient' || staging.current('Patient', write.id)?.live !== false) continue;
+    const alive = (type: string, id: string): boolean => staging.current(type, id)?.live ?? true;
+    const left = (found.left.get(write.id) ?? []).some((key) => alive(...(key.split('/') as [string, string])));
+    const added = staging.changed.some(({ resource: { resourceType, id }, deleted, patientId }) => !deleted && patientId === write.id && alive(resourceType, id!));
+    if (left || added) {
+      const refusal = problem('conflict', 'conflict', 'This Patient has a record here; a Patient is deleted with everything in the record or after it.');
+      throw Object.assign(refusal, { position: at });
+    }
+  }
 }
 
 /**
@@ -221,7 +235,7 @@ function remove(write: Extract<WriteRequest, { kind: 'delete' }>, unit: Unit, fo
  */
 export function decideWrites(unit: Unit, found: Found, staging: Staging): Written[] {
   for (const reference of unit.references ?? []) checkCondition(reference, found);
-  return unit.writes.map((write, at) => {
+  const written = unit.writes.map((write, at) => {
     try {
       if (write.kind === 'create') return create(write, at, unit, found, staging);
       if (write.kind === 'delete') return remove(write, unit, found, staging);
@@ -231,6 +245,8 @@ export function decideWrites(unit: Unit, found: Found, staging: Staging): Writte
       throw error;
     }
   });
+  checkEmptied(unit, found, staging);
+  return written;
 }
 
 const actions = { created: 'C', updated: 'U', deleted: 'D', existing: 'R', unchanged: 'R', absent: 'D' } as const;

@@ -1,18 +1,37 @@
 import type { ReadEntry } from '../outcomes/record.ts';
-import type { Lease } from './database.ts';
+import type { Connection, Lease } from './database.ts';
 import type { Current } from './unit.ts';
 
 /** FHIR instant in UTC with microseconds: the form in which every timestamp enters and leaves the store. */
 export const instant = (expression: string): string =>
   `to_char(${expression} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`;
 
+// From the inside out: the locks, a time, that time published, and the time of what is written, which is not before it.
 const lockAndClock = `
-  select ${instant('clock_timestamp()')} as now, count(pg_advisory_xact_lock(key)) as locked
-  from (select key from unnest($1::bigint[]) as key order by key offset 0) ordered`;
+  select ${instant('clock_timestamp()')} as now, max(locked) as locked,
+    count(pg_advisory_xact_lock_shared(floor(extract(epoch from since) / 60)::int, extract(microseconds from since)::int)) as published
+  from (
+    select clock_timestamp() as since, count(pg_advisory_xact_lock(key)) as locked
+    from (select key from unnest($1::bigint[]) as key order by key offset 0) ordered) held`;
+
+const horizon = `
+  select ${instant(`least(statement_timestamp(), min(timestamptz 'epoch' + classid::bigint * interval '1 minute' + objid::bigint * interval '1 microsecond'))`)} as horizon
+  from pg_locks where locktype = 'advisory' and objsubid = 2 and database = (select oid from pg_database where datname = current_database())`;
 
 /**
- * Takes the advisory locks of a transaction in ascending order (two transactions that share several never deadlock)
- * and reads the clock. Must be the first statement: under READ COMMITTED each later one sees what the holder before
+ * The commit horizon: whatever is not visible to a later statement is written at this time or after it. A transaction
+ * publishes a time as a lock of two numbers (minute, and microsecond in it) before it reads the clock for its versions, and
+ * it holds that lock until they are visible. An order by transaction id would not do: an id is given at the first write, after the
+ * clock was read, and a transaction that waits between the two would appear behind a reader.
+ */
+export async function commitHorizon(connection: Connection): Promise<string> {
+  const rows = await connection.query<{ horizon: string }>(horizon, []);
+  return rows[0]!.horizon;
+}
+
+/**
+ * Takes the advisory locks of a transaction in ascending order (two transactions that share several never deadlock),
+ * publishes the time since when it may write (see `commitHorizon`) and reads the clock. Must be the first statement: under READ COMMITTED each later one sees what the holder before
  * committed (reliability M6; under REPEATABLE READ it would not, M7).
  */
 export async function lock(connection: Lease, keys: readonly bigint[]): Promise<string> {
@@ -114,14 +133,13 @@ export async function loadIdentified(connection: Lease, identifiers: readonly Re
   return new Map(rows.map((row) => [row.n, row]));
 }
 
-const dependents = `
-  select p.id from resource p
-  where p.type = 'Patient' and p.live and p.id = any($1)
-    and exists (select 1 from resource r where r.patient = p.rid and r.live and r.type <> 'Patient')`;
+const inRecords = `
+  select p.id, array(select r.type || '/' || r.id from resource r where r.patient = p.rid and r.live and r.type <> 'Patient' limit $2) as left
+  from resource p where p.type = 'Patient' and p.live and p.id = any($1)`;
 
-/** @returns ids of those Patients whose record still holds something. */
-export async function loadWithRecord(connection: Lease, patients: readonly string[]): Promise<Set<string>> {
-  if (patients.length === 0) return new Set();
-  const rows = await connection.query<{ id: string }>(dependents, [patients]);
-  return new Set(rows.map(({ id }) => id));
+/** @returns what is in the records of `patients` (`Type/id`), `most` of each at most. */
+export async function loadLeft(connection: Lease, patients: readonly string[], most: number): Promise<Map<string, readonly string[]>> {
+  if (patients.length === 0) return new Map();
+  const rows = await connection.query<{ id: string; left: string[] }>(inRecords, [patients, most]);
+  return new Map(rows.map(({ id, left }) => [id, left]));
 }

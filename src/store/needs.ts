@@ -114,18 +114,19 @@ export async function loadFor(connection: Lease, units: readonly Unit[], keys: r
     load.loadCurrent(connection, [...needs.current.values()]),
     load.loadIdempotency(connection, needs.keys),
     load.loadIdentified(connection, needs.identifiers, identifierParam),
-    load.loadWithRecord(connection, [...needs.deletedPatients]),
+    // one more than all that the units could delete: then some is left
+    load.loadLeft(connection, [...needs.deletedPatients], units.reduce((sum, unit) => sum + unit.writes.length, 1)),
     Promise.all(units.map((unit) => (unit.visibility.reach.kind === 'practitioner' && !unit.internal ? loadReachable(connection, unit.visibility, patientIds) : Promise.resolve(null)))),
     Promise.all(units.map((unit) => loadMatches(connection, unit))),
   ] as const);
   const settled = await Promise.allSettled(sent);
   for (const result of settled) if (result.status === 'rejected') throw result.reason;
-  const [, now, { patients, entries }, current, replays, identified, withRecord, reachable, matches] = await Promise.all(sent);
+  const [, now, { patients, entries }, current, replays, identified, left, reachable, matches] = await Promise.all(sent);
   const found = units.map((unit, n): Found => ({
     reachable: reachableOf(unit, patients, reachable[n] ?? null),
     matches: matches[n]!,
     identified: new Map(needs.identifiers.filter((i) => i.unit === n && identified.has(i.n)).map((i) => [i.at, identified.get(i.n)!])),
-    withRecord,
+    left,
   }));
   return { base: { now, patients, current }, found, entries, replays };
 }

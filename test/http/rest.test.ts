@@ -680,6 +680,28 @@ t.test('batch and transaction', async (t) => {
     t.equal((await fhir('GET', 'Patient/leaves')).status, 410);
   });
 
+  await t.test('a Patient goes with the record in one transaction, whatever the order; not while anything is left or comes', async (t) => {
+    const goal = (id: string): object => ({ resourceType: 'Goal', id, lifecycleStatus: 'active', description: { text: 'x' }, subject: { reference: 'Patient/whole' } });
+    const secret = { ...goal('secret'), meta: { security: [{ system: 'http://terminology.hl7.org/CodeSystem/v3-Confidentiality', code: 'R' }] } };
+    await fhir('PUT', 'Patient/whole', { resourceType: 'Patient', id: 'whole' });
+    for (const id of ['one', 'two']) await fhir('PUT', `Goal/${id}`, goal(id));
+    const deleting = (...urls: string[]): object => bundle('transaction', urls.map((url) => ({ request: { method: 'DELETE', url } })));
+    const refused = await fhir('POST', '', deleting('Goal/one', 'Patient/whole'));
+    refuses(t, refused, 409, undefined, 'something is left');
+    t.match(refused.body.issue[0].expression, ['Bundle.entry[1]']);
+    t.equal((await fhir('GET', 'Goal/one')).status, 200, 'and nothing is deleted');
+    const adding = { ...deleting('Patient/whole', 'Goal/one', 'Goal/two') as { entry: object[] } };
+    adding.entry.push({ resource: goal('three'), request: { method: 'PUT', url: 'Goal/three' } });
+    refuses(t, await fhir('POST', '', adding), 409, undefined, 'something comes');
+    t.equal((await fhir('PUT', 'Goal/secret', secret)).status, 201);
+    const narrow = service.as({ scopes: 'user/*.cruds', user: 'Practitioner/x' });
+    await narrow('POST', '', deleting('Patient/whole', 'Goal/one', 'Goal/two', 'Goal/secret'));
+    for (const url of ['Patient/whole', 'Goal/one', 'Goal/secret']) t.equal((await fhir('GET', url)).status, 200, `who does not see the record takes nothing away: ${url}`);
+    t.same(statuses((await fhir('POST', '', deleting('Patient/whole', 'Goal/one', 'Goal/two', 'Goal/secret'))).body), ['204', '204', '204', '204']);
+    t.equal((await fhir('GET', 'Patient/whole')).status, 410);
+    t.equal((await fhir('GET', 'Goal/two')).status, 410);
+  });
+
   await t.test('1,000 entries', async (t) => {
     const started = performance.now();
     const { status, body, text } = await fhir('POST', '', bundle('transaction', [
