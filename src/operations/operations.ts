@@ -5,6 +5,7 @@ import type { Answer, Context } from '../interactions/context.ts';
 import { isAt, isOn, type Call, type Operation } from './operation.ts';
 import { expand } from './expand.ts';
 import { lookup, subsumes } from './lookup.ts';
+import { lastn } from './lastn.ts';
 import { meta, metaAdd, metaDelete } from './meta.ts';
 import { progress } from './progress.ts';
 import { translate } from './translate.ts';
@@ -14,6 +15,7 @@ import { versions } from './versions.ts';
 
 /** The operations of the service by name: one line each. */
 export const operations: ReadonlyMap<string, Operation> = new Map<string, Operation>([
+  ['lastn', lastn],
   ['meta', meta],
   ['meta-add', metaAdd],
   ['meta-delete', metaDelete],

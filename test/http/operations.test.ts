@@ -36,7 +36,7 @@ t.test('operations are stated, and called where they are defined', async (t) => 
   const { body: statement } = await fhir('GET', 'metadata');
   const offered = (type: string): string[] => statement.rest[0].resource.find((each: any) => each.type === type).operation.map(({ name }: any) => name);
   t.strictSame(statement.rest[0].operation, [{ name: 'meta', definition: `${canonical}/meta` }, { name: 'versions', definition: `${canonical}/versions` }]);
-  t.strictSame(offered('Task').filter((name) => /^meta/.test(name)), ['meta', 'meta-add', 'meta-delete']);
+  t.strictSame(offered('Task').filter((name) => name.startsWith('meta')), ['meta', 'meta-add', 'meta-delete']);
   const definitions = [...statement.rest[0].operation, ...statement.rest[0].resource.flatMap(({ operation }: any) => operation ?? [])];
   for (const url of new Set<string>(definitions.map(({ definition }: any) => definition))) {
     t.equal((await fhir('GET', `OperationDefinition?url=${url}`)).body.total, 1, `${url} can be read`);
@@ -225,5 +225,74 @@ t.test('Observation/$stats', async (t) => {
     refuses(t, await service.as({ scopes: 'system/Goal.rs' })('GET', `Observation/$stats?subject=Patient/ada&${query}`), 403, 'without the scope');
     await put(t, fhir, observation('note', 'bob', '29463-7', '2026-03-06', { ...kg(1), meta: { security: [{ system: 'http://terminology.hl7.org/CodeSystem/v3-Confidentiality', code: 'R' }] } }));
     t.strictSame(of(await bob('GET', `Observation/$stats?subject=Patient/bob&${query}`), 'statistics').map(computed), [{ count: 1 }], 'what is restricted does not shine through');
+  });
+});
+
+t.test('Observation/$lastn', async (t) => {
+  const service = await testService(t);
+  const fhir = service.as();
+  for (const id of ['ada', 'bob']) await put(t, fhir, { resourceType: 'Patient', id });
+  const category = [{ coding: [{ system: 'http://terminology.hl7.org/CodeSystem/observation-category', code: 'survey' }] }];
+  const observation = async (id: string, code: object, day: string | undefined, more: object = {}): Promise<void> => {
+    await put(t, fhir, ofRecord('Observation', id, 'ada', { status: 'final', category, code, ...(day === undefined ? {} : { effectiveDateTime: day }), valueInteger: 1, ...more }));
+  };
+  const coded = (...codes: string[]): object => ({ coding: codes.map((code) => ({ system: 'urn:example', code })) });
+  await observation('a1', coded('a'), '2026-01-01T10:00:00Z');
+  await observation('a2', coded('a'), '2026-01-02T10:00:00Z');
+  await observation('a3', coded('a'), '2026-01-03T10:00:00Z', { status: 'entered-in-error' });
+  await observation('b1', coded('b'), '2026-01-01T11:00:00Z');
+  await observation('b2', coded('b'), '2026-01-04T00:00:00+02:00');
+  await observation('b3', coded('b'), '2026-01-03T22:00:00Z');
+  await observation('t1', { text: 'textM' }, '2026-01-01');
+  await observation('t2', { text: 'Text' }, '2026-01-02');
+  await observation('t3', { text: 't e x t' }, '2026-01-05');
+  await observation('u1', coded('u'), undefined);
+  await observation('u2', coded('u'), undefined);
+  await observation('other', { coding: [{ system: 'urn:another', code: 'a' }] }, '2026-01-06');
+  await put(t, fhir, ofRecord('Observation', 'bobs', 'bob', { status: 'final', category, code: coded('a'), effectiveDateTime: '2026-02-01' }));
+  const last = async (query: string, client = fhir): Promise<string[]> => ids((await client('GET', `Observation/$lastn?${query}`)).body);
+
+  await t.test('one of each code, newest first; those of equal time come together', async (t) => {
+    const reply = await fhir('GET', 'Observation/$lastn?patient=Patient/ada&category=survey');
+    t.strictSame(validate(reply.body), []);
+    t.strictSame(ids(reply.body).slice(0, 2), ['other', 't3']);
+    t.strictSame(ids(reply.body).slice(2, 4).sort(), ['b2', 'b3'], 'equal times, in whatever zone they are written');
+    t.strictSame(ids(reply.body).slice(4), ['a3', 't2', 't1', 'u2'], 'another system is another code, texts are groups of their own, what has no time is last');
+    t.match(reply.body, { type: 'searchset', total: 8, link: [{ relation: 'self', url: /Observation\/\$lastn\?patient=.*max=1$/ }], entry: [{ search: { mode: 'match' }, fullUrl: `${service.url}/Observation/other` }] });
+    t.ok((await logged(service, 'ada')).includes('$lastn'), 'is in the access log');
+  });
+
+  await t.test('max, filters and POST', async (t) => {
+    t.strictSame(await last('patient=ada&code=urn:example|a,urn:example|u&max=2'), ['a3', 'a2', 'u2', 'u1']);
+    t.strictSame(await last('subject=Patient/ada&code=urn:example|a&status:not=entered-in-error'), ['a2']);
+    t.strictSame(await last('patient=ada&category=survey&date=lt2026-01-02'), ['b1', 'a1', 't1']);
+    t.strictSame((await last('patient=ada&code=urn:example|b&max=1')).length, 2);
+    t.strictSame((await last('patient=ada&code=urn:example|b&max=3')).length, 3);
+    const post = await fhir('POST', 'Observation/$lastn', parameters(['patient', { valueString: 'ada' }], ['code', { valueString: 'urn:example|a' }], ['max', { valuePositiveInt: 2 }]));
+    t.strictSame(ids(post.body), ['a3', 'a2']);
+    const few = await fhir('GET', 'Observation/$lastn?patient=ada&code=urn:example|a&_elements=status');
+    t.match(resources(few.body), [{ id: 'a3', status: 'entered-in-error', meta: { tag: [{ code: 'SUBSETTED' }] } }]);
+    t.notOk(resources(few.body)[0].effectiveDateTime);
+    t.match((await fhir('GET', 'Observation/$lastn?patient=ada&code=urn:example|nothing')).body, { resourceType: 'Bundle', total: 0 }, 'nothing is an empty set');
+  });
+
+  await t.test('codes that a translation joins are one group, also by way of a third', async (t) => {
+    await observation('ab', coded('b', 'a'), '2025-12-01');
+    t.strictSame(await last('patient=ada&code=urn:example|a'), ['a3'], 'the oldest joins a and b');
+    t.strictSame((await last('patient=ada&code=urn:example|a,urn:example|b')).sort(), ['b2', 'b3']);
+  });
+
+  await t.test('each patient has groups of their own; who sees what', async (t) => {
+    t.strictSame(await last('patient=ada,bob&code=urn:example|a'), ['bobs', 'a3']);
+    const bob = service.as({ patient: 'bob' });
+    t.strictSame(await last('category=survey', bob), ['bobs'], 'the one patient need not be named');
+    t.strictSame(await last('patient=ada&category=survey', bob), []);
+    refuses(t, await service.as({ scopes: 'system/Goal.rs' })('GET', 'Observation/$lastn?patient=ada&category=survey'), 403, 'without the scope');
+    refuses(t, await fhir('GET', 'Observation/$lastn?category=survey'), 400, 'no patient', 'http.patient');
+    refuses(t, await fhir('GET', 'Observation/$lastn?patient=ada'), 400, 'no category and no code', 'http.category');
+    t.equal((await fhir('GET', 'Observation/$lastn?patient=ada', undefined, { prefer: 'handling=lenient' })).body.total, 7, 'unless the client is lenient');
+    refuses(t, await fhir('GET', 'Observation/$lastn?patient=ada&category=survey&max=0'), 400, 'max', 'http.max');
+    refuses(t, await fhir('GET', 'Observation/$lastn?patient=ada&category=survey&_sort=date'), 400, 'another order', 'http._sort');
+    refuses(t, await fhir('GET', 'Observation/$lastn?patient=ada&category=survey&colour=red'), 400, 'an unknown parameter', 'http.colour');
   });
 });
