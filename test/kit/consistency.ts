@@ -28,7 +28,7 @@ export interface Inconsistencies {
   readonly examples: readonly string[];
 }
 
-interface Stored { readonly type: string; readonly id: string; readonly version: number; readonly rid: bigint; readonly live: boolean; readonly patient: bigint | null; readonly status: string | null; readonly low: string | null; readonly high: string | null; readonly restricted: boolean; readonly updated: string; readonly body: string | null; readonly resource: Resource | null }
+interface Stored { readonly type: string; readonly id: string; readonly version: number; readonly rid: bigint; readonly live: boolean; readonly patient: bigint | null; readonly status: string | null; readonly low: string | null; readonly high: string | null; readonly restricted: boolean; readonly private: boolean; readonly updated: string; readonly body: string | null; readonly resource: Resource | null }
 
 type Report = (kind: Exclude<keyof Inconsistencies, 'examples'>, what: string) => void;
 
@@ -49,7 +49,7 @@ export async function inspectStore(connection: Connection): Promise<Inconsistenc
     if (found.examples.length < 20) found.examples.push(`${kind}: ${what}`);
   };
   const rows = await connection.query<Omit<Stored, 'resource'>>(`
-    select type, id, version, rid, live, patient, status, restricted, ${time('date_low')} as low, ${time('date_high')} as high, ${instant('last_updated')} as updated, body
+    select type, id, version, rid, live, patient, status, restricted, private, ${time('date_low')} as low, ${time('date_high')} as high, ${instant('last_updated')} as updated, body
     from resource order by type, id, version`);
   const stored: Stored[] = rows.map((row) => ({ ...row, resource: row.body === null ? null : (JSON.parse(row.body) as Resource) }));
   const live = stored.filter((row) => row.live);
@@ -102,7 +102,7 @@ async function inspectIndex(connection: Connection, live: readonly Stored[], rep
   const should = new Map(kinds.map((kind) => [kind, [] as string[]]));
   for (const row of live) {
     const hot = hotColumns(row.resource!);
-    if (hot.status !== row.status || hot.restricted !== row.restricted || hot.dateLow !== row.low || hot.dateHigh !== row.high) report('index', `columns of ${row.type}/${row.id}`);
+    if (hot.status !== row.status || hot.restricted !== row.restricted || hot.private !== row.private || hot.dateLow !== row.low || hot.dateHigh !== row.high) report('index', `columns of ${row.type}/${row.id}`);
     const extracted = indexRows(row.resource!);
     for (const kind of kinds) {
       for (const each of extracted[kind] as unknown as Record<string, unknown>[]) {
