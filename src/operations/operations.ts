@@ -3,10 +3,14 @@ import { problem } from '../fhir/outcome.ts';
 import { servedType } from '../fhir/types.ts';
 import type { Answer, Context } from '../interactions/context.ts';
 import { isAt, isOn, type Call, type Operation } from './operation.ts';
+import { apply } from './apply.ts';
+import { everything } from './everything.ts';
 import { expand } from './expand.ts';
+import { extract } from './extract.ts';
 import { lookup, subsumes } from './lookup.ts';
 import { lastn } from './lastn.ts';
 import { meta, metaAdd, metaDelete } from './meta.ts';
+import { populate } from './populate.ts';
 import { progress } from './progress.ts';
 import { translate } from './translate.ts';
 import { validateCode } from './validate-code.ts';
@@ -15,10 +19,14 @@ import { versions } from './versions.ts';
 
 /** The operations of the service by name: one line each. */
 export const operations: ReadonlyMap<string, Operation> = new Map<string, Operation>([
+  ['apply', apply],
+  ['everything', everything],
+  ['extract', extract],
   ['lastn', lastn],
   ['meta', meta],
   ['meta-add', metaAdd],
   ['meta-delete', metaDelete],
+  ['populate', populate],
   ['progress', progress],
   ['stats', stats],
   ['versions', versions],

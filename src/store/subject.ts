@@ -15,7 +15,7 @@ export interface Subject { readonly rid: bigint; readonly now: string; readonly 
 export async function readSubject(connection: Connection, visibility: Visibility, id: string): Promise<Subject | undefined> {
   const rows = await run<Subject>(connection, sql`
     select r.rid, ${name(instant('clock_timestamp()'))} as now, (
-      select ${name(instant('least(clock_timestamp(), min(open.xact_start))'))} from pg_stat_activity open where open.datname = current_database()) as settled
+      select ${name(instant('least(clock_timestamp(), min(open.xact_start))'))} from pg_stat_activity open where open.datname = current_database() and open.backend_type = 'client backend') as settled
     from resource r where r.type = 'Patient' and r.id = ${id} and r.live and ${visiblePredicate(visibility, 'Patient', 'r', name('r.patient'))}`);
   return rows[0];
 }

@@ -296,3 +296,85 @@ t.test('Observation/$lastn', async (t) => {
     refuses(t, await fhir('GET', 'Observation/$lastn?patient=ada&category=survey&colour=red'), 400, 'an unknown parameter', 'http.colour');
   });
 });
+
+t.test('Patient/$everything', async (t) => {
+  const service = await testService(t);
+  const fhir = service.as();
+  await put(t, fhir, { resourceType: 'Organization', id: 'clinic', name: 'Clinic' });
+  for (const id of ['house', 'other']) await put(t, fhir, { resourceType: 'Practitioner', id });
+  await put(t, fhir, { resourceType: 'PractitionerRole', id: 'role', practitioner: { reference: 'Practitioner/house' }, organization: { reference: 'Organization/clinic' } });
+  for (const id of ['ada', 'bob']) await put(t, fhir, { resourceType: 'Patient', id, birthDate: '1980-01-01' });
+  await put(t, fhir, { resourceType: 'CareTeam', id: 'team', status: 'active', subject: { reference: 'Patient/ada' }, participant: [{ member: { reference: 'PractitionerRole/role' } }] });
+  await put(t, fhir, ofRecord('Goal', 'early', 'ada', { lifecycleStatus: 'active', description: { text: 'x' }, startDate: '2025-01-10' }));
+  await put(t, fhir, ofRecord('Goal', 'late', 'ada', { lifecycleStatus: 'active', description: { text: 'x' }, startDate: '2026-03-10' }));
+  await put(t, fhir, { resourceType: 'Observation', id: 'shared', status: 'final', code: { text: 'x' }, subject: { reference: 'Patient/bob' }, performer: [{ reference: 'Patient/ada' }, { reference: 'Practitioner/other' }] });
+  await put(t, fhir, ofRecord('Observation', 'joint', 'ada', { status: 'final', code: { text: 'x' }, effectiveDateTime: '2026-02-01', focus: [{ reference: 'Patient/bob' }], derivedFrom: [{ reference: 'Observation/shared' }] }));
+  await put(t, fhir, ofRecord('Observation', 'note', 'ada', { status: 'final', code: { text: 'x' }, effectiveDateTime: '2026-02-02', meta: { security: [{ system: 'http://terminology.hl7.org/CodeSystem/v3-Confidentiality', code: 'R' }] } }));
+  await fhir('POST', 'QuestionnaireResponse', phq9('ada', spread(12), '2026-02-01T09:00:00Z'));
+  const names = (list: any[]): string[] => list.map(({ resourceType, id }) => `${resourceType}/${id}`);
+  const all = async (path: string, client = fhir): Promise<any[]> => {
+    const found: any[] = [];
+    for (let url: string | undefined = path; url !== undefined;) {
+      const { body, status, text } = await client('GET', url);
+      if (status !== 200) throw new Error(text);
+      found.push(...resources(body));
+      url = body.link.find(({ relation }: any) => relation === 'next')?.url;
+    }
+    return found;
+  };
+
+  await t.test('the record and what it refers to, and nobody else\'s', async (t) => {
+    const reply = await fhir('GET', 'Patient/ada/$everything');
+    t.strictSame(validate(reply.body), [], 'valid FHIR');
+    const found = names(resources(reply.body));
+    t.equal(found[0], 'Patient/ada', 'the Patient comes first');
+    t.strictSame(['CareTeam/team', 'Goal/early', 'Goal/late', 'Observation/joint', 'Observation/note', 'PractitionerRole/role', 'Practitioner/house', 'Organization/clinic', 'Questionnaire/phq-9'].filter((name) => !found.includes(name)), [], 'the record, the role in it, and by way of the role who it is');
+    t.strictSame(found.filter((name) => /bob|shared|Practitioner\/other/.test(name)), [], 'nothing of a record that this one mentions');
+    t.ok(['QuestionnaireResponse', 'Observation', 'Provenance'].every((type) => found.some((name) => name.startsWith(`${type}/`))), 'with what was computed, and where it comes from');
+    t.equal(new Set(found).size, found.length, 'each once');
+    t.equal(reply.body.total, found.length);
+    t.strictSame(reply.body.entry.filter(({ search }: any) => search.mode === 'include').map(({ resource }: any) => resource.resourceType).sort(), ['Organization', 'Practitioner', 'PractitionerRole', 'Questionnaire']);
+    t.ok((await logged(service, 'ada')).includes('$everything'), 'is in the access log');
+  });
+
+  await t.test('pages neither repeat nor skip, and belong to the one who got them', async (t) => {
+    const whole = names(await all('Patient/ada/$everything'));
+    for (const count of [1, 3, 7]) t.strictSame(names(await all(`Patient/ada/$everything?_count=${count}`)), whole, `pages of ${count}`);
+    const { body: { link } } = await fhir('GET', 'Patient/ada/$everything?_count=2');
+    const next = link.find(({ relation }: any) => relation === 'next').url;
+    refuses(t, await service.as({ patient: 'ada' })('GET', next), 400, "another's page", 'http._page');
+    refuses(t, await fhir('GET', next.replace('_count=2', '_count=3')), 400, 'the page of another query', 'http._page');
+    refuses(t, await fhir('GET', 'Patient/ada/$everything?_count=0'), 400, '_count', 'http._count');
+  });
+
+  await t.test('_type, start, end, _since', async (t) => {
+    t.strictSame(names(await all('Patient/ada/$everything?_type=Goal,Organization')), ['Goal/early', 'Goal/late', 'Organization/clinic']);
+    t.strictSame(names(await all('Patient/ada/$everything?_type=Goal&_type=Patient')), ['Patient/ada', 'Goal/early', 'Goal/late']);
+    t.strictSame(names(await all('Patient/ada/$everything?_type=Goal,Patient,CareTeam&start=2026-01-01')), ['Patient/ada', 'CareTeam/team', 'Goal/late'], 'what has no date of care stays');
+    t.strictSame(names(await all('Patient/ada/$everything?_type=Goal&start=2025-01-10&end=2025')), ['Goal/early'], 'whole days, whole years');
+    const { body: { meta: { lastUpdated } } } = await fhir('GET', 'Patient/ada/$everything?_count=1');
+    t.strictSame(names(await all(`Patient/ada/$everything?_since=${lastUpdated}`)), [], 'nothing since');
+    await put(t, fhir, ofRecord('Goal', 'late', 'ada', { lifecycleStatus: 'active', description: { text: 'y' }, startDate: '2026-03-10' }));
+    t.strictSame(names(await all(`Patient/ada/$everything?_since=${lastUpdated}`)), ['Goal/late'], 'what changed since');
+    const post = await fhir('POST', 'Patient/ada/$everything', parameters(['_type', { valueCode: 'Goal' }], ['_count', { valueInteger: 1 }]));
+    t.strictSame(ids(post.body), ['early']);
+    t.strictSame(ids((await fhir('GET', post.body.link[1].url)).body), ['late'], 'the next page of a POST is a GET');
+    refuses(t, await fhir('GET', 'Patient/ada/$everything?_type=Medication'), 400, 'a type that is not served', 'http._type');
+    refuses(t, await fhir('GET', 'Patient/ada/$everything?start=spring'), 400, 'no date', 'http.start');
+    refuses(t, await fhir('GET', 'Patient/ada/$everything?colour=red'), 400, 'an unknown parameter', 'http.colour');
+  });
+
+  await t.test('who sees what', async (t) => {
+    const ada = service.as({ patient: 'ada' });
+    const own = names(await all('Patient/$everything', ada));
+    t.strictSame(own, names(await all('Patient/ada/$everything', ada)), 'the type is the one patient');
+    t.strictSame(names(await all('Patient/ada/$everything')).filter((name) => !own.includes(name)), ['Observation/note'], 'all but what is restricted');
+    refuses(t, await ada('GET', 'Patient/bob/$everything'), 404, "another's record");
+    refuses(t, await fhir('GET', 'Patient/nobody/$everything'), 404, 'nobody');
+    refuses(t, await fhir('GET', 'Patient/$everything'), 400, 'several patients');
+    t.strictSame(names(await all('Patient/ada/$everything', service.as({ scopes: 'system/Patient.r system/Goal.rs' }))), ['Patient/ada', 'Goal/early', 'Goal/late'], 'only types that the scopes name');
+    refuses(t, await service.as({ scopes: 'system/Goal.rs' })('GET', 'Patient/ada/$everything'), 403, 'without the scope');
+    const stranger = service.as({ user: 'Practitioner/other' });
+    refuses(t, await stranger('GET', 'Patient/ada/$everything'), 404, 'who does not treat');
+  });
+});
