@@ -38,8 +38,6 @@ async function one(context: Context, entry: Entry, perform: Perform, statusOf: (
   }
 }
 
-const isRead = ({ kind }: Interaction): boolean => /^(read|vread|search|search-system|history|operation|capabilities)$/.test(kind);
-
 /** The entry for a write, with what `Prefer: return` of the whole request asks for; a write by itself would bring the resource. */
 function writtenEntry(context: Context, { status, headers, body }: Answer): string {
   const told = body !== undefined && context.prefer.return === 'OperationOutcome' ? { outcome: JSON.parse(body) as unknown } : {};

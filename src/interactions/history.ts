@@ -9,19 +9,19 @@ import { openPage, sealPage } from './paging.ts';
 
 const defaultCount = 50;
 const largestCount = 1000;
-const known = new Set(['_count', '_since', '_at', '_page', '_format', '_pretty']);
+const known = new Set(['_count', '_since', '_at', '_sort', '_page', '_format', '_pretty']);
 
 /** What is asked for: a resource, a type, or everything. */
 export interface HistoryOf { readonly type?: string; readonly id?: string }
 
 /**
  * history (http://hl7.org/fhir/R4/http.html#history) of an instance, a type or the system: newest first, with `_since`,
- * `_at`, `_count`; pages never repeat or skip (see store/history.ts for the horizon).
+ * `_at`, `_count`, `_sort`; pages never repeat or skip (see store/history.ts for the horizon).
  * @throws Problem `not-found` for an instance that does not exist or is not visible.
  */
 export async function history(context: Context, of: HistoryOf, query: readonly (readonly [string, string])[]): Promise<Answer> {
   for (const [name] of query) {
-    if (!known.has(name) && context.prefer.handling === 'strict') throw problem('malformed', 'not-supported', 'History takes _count, _since, _at, _format and _pretty.', `http.${name}`);
+    if (!known.has(name) && context.prefer.handling === 'strict') throw problem('malformed', 'not-supported', 'History takes _count, _since, _at, _sort, _format and _pretty.', `http.${name}`);
   }
   const get = (name: string): string | undefined => query.find(([key]) => key === name)?.[1];
   const count = countOf(get('_count'));
@@ -33,7 +33,7 @@ export async function history(context: Context, of: HistoryOf, query: readonly (
   const binding = `${path}?${new URLSearchParams(applied as [string, string][]).toString()}`;
   const after = page === undefined ? undefined : openPage<HistoryPosition>(context, binding, page);
   const rows = await versions(context.database, context.visibility, {
-    types: of.type === undefined ? servedTypes : [of.type], id: of.id, count, since: since?.low, at, after,
+    types: of.type === undefined ? servedTypes : [of.type], id: of.id, count, since: since?.low, at, after, oldestFirst: oldestFirst(get('_sort')),
   });
   if (of.id !== undefined && rows.length === 0 && after === undefined && since === undefined && at === undefined) {
     throw problem('not-found', 'not-found', `No such ${of.type}.`);
@@ -44,7 +44,9 @@ export async function history(context: Context, of: HistoryOf, query: readonly (
   const next = rows.length > count && last !== undefined
     ? sealPage(context, binding, { lastUpdated: last.lastUpdated, rid: String(last.rid), version: last.version } satisfies HistoryPosition)
     : undefined;
-  return { status: 200, body: bundle(context, path, applied, shown, next) };
+  // a page that holds everything tells how much that is; counting would cost more than it tells
+  const total = after === undefined && rows.length <= count ? rows.length : undefined;
+  return { status: 200, body: bundle(context, path, applied, shown, { next, total }) };
 }
 
 function countOf(text: string | undefined): number {
@@ -53,9 +55,15 @@ function countOf(text: string | undefined): number {
   return Math.min(Number(text), largestCount);
 }
 
+/** `_sort` of a history (R5 names it; R4 leaves the order at newest first). */
+function oldestFirst(text: string | undefined): boolean {
+  if (text !== undefined && text !== '_lastUpdated' && text !== '-_lastUpdated') throw problem('malformed', 'value', '_sort of a history is _lastUpdated or -_lastUpdated.', 'http._sort');
+  return text === '_lastUpdated';
+}
+
 function rangeOf(name: string, text: string | undefined): { low: string; high: string } | undefined {
   if (text === undefined) return undefined;
-  const range = dateRange(text);
+  const range = dateRange(text.replace(/ (?=\d{2}:\d{2}$)/, '+')); // a + that was not percent-encoded
   if (range === undefined || range === null) throw problem('malformed', 'value', `${name} must be a FHIR instant or date, e.g. 2026-03-14T09:26:53Z.`, `http.${name}`);
   return range;
 }
@@ -63,7 +71,7 @@ function rangeOf(name: string, text: string | undefined): { low: string; high: s
 const methods = { C: 'POST', P: 'PUT', U: 'PUT', D: 'DELETE' } as const;
 const statuses = { C: '201', P: '201', U: '200', D: '204' } as const;
 
-function bundle(context: Context, path: string, applied: readonly (readonly [string, string])[], rows: readonly HistoryRow[], next: string | undefined): string {
+function bundle(context: Context, path: string, applied: readonly (readonly [string, string])[], rows: readonly HistoryRow[], { next, total }: { readonly next: string | undefined; readonly total: number | undefined }): string {
   const self = new URLSearchParams(applied as [string, string][]).toString();
   const url = (page?: string): string => `${context.baseUrl}/${path}${self === '' && page === undefined ? '' : '?'}${self}${page === undefined ? '' : `${self === '' ? '' : '&'}_page=${page}`}`;
   const links = [{ relation: 'self', url: url() }, ...(next === undefined ? [] : [{ relation: 'next', url: url(next) }])];
@@ -75,5 +83,5 @@ function bundle(context: Context, path: string, applied: readonly (readonly [str
     const resource = row.body === null ? '' : `"resource":${row.body},`;
     return `{"fullUrl":${fullUrl},${resource}"request":${request},"response":${response}}`;
   });
-  return `{"resourceType":"Bundle","type":"history","link":${JSON.stringify(links)}${entries.length === 0 ? '' : `,"entry":[${entries.join(',')}]`}}`;
+  return `{"resourceType":"Bundle","type":"history"${total === undefined ? '' : `,"total":${total}`},"link":${JSON.stringify(links)}${entries.length === 0 ? '' : `,"entry":[${entries.join(',')}]`}}`;
 }

@@ -1,7 +1,7 @@
 import { sql } from 'kysely';
 import { grants, type Visibility } from '../fhir/visibility.ts';
 import type { Connection } from './database.ts';
-import { instant } from './load.ts';
+import { commitHorizon, instant } from './load.ts';
 import { newestVisible } from './read.ts';
 import { and, literal, name, run, typeLiteral, type Fragment } from './sql.ts';
 import { visiblePredicate } from './visible.ts';
@@ -31,38 +31,38 @@ export interface HistoryQuery {
   /** Versions current at some time in [low, high). */
   readonly at?: { readonly low: string; readonly high: string };
   readonly after?: HistoryPosition;
+  /** Oldest first, as a reader wants it who follows what is written. */
+  readonly oldestFirst: boolean;
 }
 
 const columns: Fragment = name(`r.type, r.id, r.version, r.rid, r.method, r.patient, ${instant('r.last_updated')} as "lastUpdated", r.body, r.last_updated`);
 
 /**
- * Versions of a type's or of all types' resources stay behind the commit horizon: a version whose transaction was still open
- * when a reader looked carries an earlier time than what the reader saw, and a reader who goes on from there would skip it.
- * Below pg_snapshot_xmin() nothing can appear any more (reliability M16). A single resource has no such gap: its versions
- * are written under one lock.
- */
-const settled: Fragment = sql`r.xid < pg_snapshot_xmin(pg_current_snapshot())`;
-
-/**
- * @returns up to count + 1 versions, newest first. Order is (lastUpdated, rid, version), all descending: total and stable.
+ * @returns up to count + 1 versions, newest first (or oldest first). Order is (lastUpdated, rid, version): total and stable.
  * Each type's part walks index resource_last_updated; the parts are merged.
+ *
+ * Versions of a type's or of all types' resources stay before the commit horizon: a version whose transaction was still open
+ * when a reader looked carries an earlier time than what the reader saw, and a reader who goes on from there would skip it
+ * (reliability M14). A single resource has no such gap: its versions are written under one lock.
  */
 export async function history(connection: Connection, visibility: Visibility, query: HistoryQuery): Promise<HistoryRow[]> {
   const limit = literal(query.count + 1);
+  const settled = query.id === undefined ? await commitHorizon(connection) : undefined;
+  const direction = name(query.oldestFirst ? 'asc' : 'desc');
   const parts = query.types
     .filter((type) => grants(visibility, type, query.id === undefined ? 's' : 'r'))
-    .map((type) => sql`(select ${columns} from resource r where ${and(conditions(visibility, query, type))}
-      order by r.last_updated desc, r.rid desc, r.version desc limit ${limit})`);
+    .map((type) => sql`(select ${columns} from resource r where ${and(conditions(visibility, query, type, settled))}
+      order by r.last_updated ${direction}, r.rid ${direction}, r.version ${direction} limit ${limit})`);
   if (parts.length === 0) return [];
   return run<HistoryRow>(connection, sql`
     select type, id, version, rid, method, patient, "lastUpdated", body from (${sql.join(parts, sql` union all `)}) part
-    order by last_updated desc, rid desc, version desc limit ${limit}`);
+    order by last_updated ${direction}, rid ${direction}, version ${direction} limit ${limit}`);
 }
 
-function conditions(visibility: Visibility, query: HistoryQuery, type: string): Fragment[] {
+function conditions(visibility: Visibility, query: HistoryQuery, type: string, settled: string | undefined): Fragment[] {
   const list: Fragment[] = [sql`r.type = ${typeLiteral(type)}`, visiblePredicate(visibility, type, 'r'), newestVisible(visibility, type)];
-  if (query.id === undefined) list.push(settled);
-  else list.push(sql`r.id = ${query.id}`);
+  if (settled !== undefined) list.push(sql`r.last_updated < ${settled}::timestamptz`);
+  if (query.id !== undefined) list.push(sql`r.id = ${query.id}`);
   if (query.since !== undefined) list.push(sql`r.last_updated >= ${query.since}::timestamptz`);
   if (query.at !== undefined) {
     // Current at some time in the range: began before its end, and the next version came after its start.
@@ -71,7 +71,7 @@ function conditions(visibility: Visibility, query: HistoryQuery, type: string): 
   }
   if (query.after !== undefined) {
     const { lastUpdated, rid, version } = query.after;
-    list.push(sql`(r.last_updated, r.rid, r.version) < (${lastUpdated}::timestamptz, ${rid}::bigint, ${version}::int)`);
+    list.push(sql`(r.last_updated, r.rid, r.version) ${name(query.oldestFirst ? '>' : '<')} (${lastUpdated}::timestamptz, ${rid}::bigint, ${version}::int)`);
   }
   return list;
 }
