@@ -1,6 +1,7 @@
 import { episodeAt, isLater, seriesOf, type Valid } from './baseline.ts';
 import type { Change, DeriveContext, DerivedWrite } from './derived-write.ts';
-import { changeObservations, safetyItemObservation, scoreObservation, type ObservationStatus } from './observations.ts';
+import { changeObservations, observationId, safetyItemObservation, scoreObservation, type ObservationStatus } from './observations.ts';
+import type { Resource } from '../fhir/resource.ts';
 import type { Episode, PatientRecord, Score } from './record.ts';
 import type { Scale } from './registry.ts';
 
@@ -91,7 +92,11 @@ function safetyItemWrites(writes: DerivedWrite[], scale: Scale, was: Fact | unde
       if (earlier > 0) withdrawSafetyItem(writes, scale, was!, linkId, earlier, context);
       continue;
     }
-    if (value === 0 && earlier === 0) continue;
+    if (value === 0 && earlier === 0) {
+      if (was !== undefined && !sameSetting(was, is)) writes.push(correctedItem(scale, is, (current) =>
+        safetyItemObservation(scale, is.score, linkId, 0, is.episode, current['status'] as ObservationStatus, context)));
+      continue;
+    }
     const open = is.score.data.status === 'in-progress';
     if (earlier === value && was !== undefined && was.score.data.status === is.score.data.status && sameSetting(was, is)) continue;
     const settled = earlier > 0 && was!.score.data.status !== 'in-progress';
@@ -104,6 +109,15 @@ const withdrawSafetyItem = (writes: DerivedWrite[], scale: Scale, { score, episo
   writes.push({ kind: 'put', resource: safetyItemObservation(scale, score, linkId, value, episode, 'entered-in-error', context), mayExist: true });
 };
 
+/**
+ * A change of the Observation of an item that is 0 now: there is one only where the item was above 0 before and was
+ * corrected, which the record does not tell, so it is looked up. Nothing happens where there is none or it is withdrawn.
+ */
+const correctedItem = (scale: Scale, { score }: Fact, change: (current: Resource) => Resource): DerivedWrite => ({
+  kind: 'change', type: 'Observation', id: observationId('safety-item', scale, score.id),
+  change: (current) => (current['status'] === 'entered-in-error' ? null : change(current)),
+});
+
 function withdrawChange(writes: DerivedWrite[], scale: Scale, { score, baseline, episode }: Fact, context: DeriveContext): void {
   if (baseline === null) return;
   for (const resource of changeObservations(scale, score as Valid, baseline, episode, 'entered-in-error', context)) writes.push({ kind: 'put', resource, mayExist: true });
@@ -113,7 +127,10 @@ function withdrawChange(writes: DerivedWrite[], scale: Scale, { score, baseline,
 function withdrawFact(writes: DerivedWrite[], scale: Scale, fact: Fact, context: DeriveContext): void {
   const { score, episode, scored } = fact;
   if (scored) writes.push({ kind: 'put', resource: scoreObservation(scale, score, episode, 'entered-in-error', context), mayExist: true });
-  for (const [linkId, value] of Object.entries(score.data.safety ?? {})) if (value !== null && value > 0) withdrawSafetyItem(writes, scale, fact, linkId, value, context);
+  for (const [linkId, value] of Object.entries(score.data.safety ?? {})) {
+    if (value !== null && value > 0) withdrawSafetyItem(writes, scale, fact, linkId, value, context);
+    else if (value === 0) writes.push(correctedItem(scale, fact, (current) => ({ ...current, status: 'entered-in-error' })));
+  }
   withdrawChange(writes, scale, fact, context);
 }
 

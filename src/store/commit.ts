@@ -226,7 +226,7 @@ async function replay(connection: Lease, unit: Unit, loaded: LoadedBatch): Promi
   const row = await readVersion(connection, readable(unit, used.type), used.type, used.id, used.version);
   if (row === undefined) throw problem('not-found', 'not-found', `No such ${used.type}.`);
   const outcome = used.status === 201 ? 'created' : used.status === 204 ? 'deleted' : 'updated';
-  return [{ outcome, type: used.type, id: used.id, version: used.version, body: row.body, lastUpdated: row.lastUpdated }];
+  return [{ outcome, type: used.type, id: used.id, version: used.version, body: row.body, lastUpdated: row.lastUpdated, patient: row.patient }];
 }
 
 const statusOf = { created: 201, updated: 200, deleted: 204, existing: 200, unchanged: 200, absent: 204 } as const;

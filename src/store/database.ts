@@ -128,6 +128,8 @@ export function openDatabase(options: DatabaseOptions): Database {
     max: options.connections,
     connectionTimeoutMillis: 5000,
     idleTimeoutMillis: 60_000,
+    // Behind the server's own limit: for a server that does not answer at all. The connection is destroyed with it.
+    query_timeout: options.statementTimeoutMs + 2000,
     keepAlive: true,
     pipeline: true, // statements of one transaction travel together: two round trips a write instead of eight
     types,

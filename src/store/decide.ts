@@ -79,7 +79,7 @@ function checkCondition(condition: Condition | undefined, found: Found): void {
 export const severalMatches = (): Problem => problem('precondition-failed', 'multiple-matches', 'The condition matches several resources; make it more specific.');
 
 const existing = (current: Current): Written => ({
-  outcome: 'existing', type: current.type, id: current.id, version: current.version, body: current.body, lastUpdated: current.lastUpdated,
+  outcome: 'existing', type: current.type, id: current.id, version: current.version, body: current.body, lastUpdated: current.lastUpdated, patient: current.patient,
 });
 
 /** The answer to a create of what is there already. */
@@ -253,11 +253,11 @@ const actions = { created: 'C', updated: 'U', deleted: 'D', existing: 'R', uncha
 
 /** Adds a row of the access log for each write. */
 export function auditWrites(unit: Unit, written: readonly Written[], staging: Staging): void {
-  for (const { outcome, type, id, version } of written) {
+  for (const { outcome, type, id, version, patient } of written) {
     staging.effects.audit.push({
       id: newId(), interaction: unit.interaction, action: actions[outcome], outcome: '0', client: unit.requester.client, agent: unit.requester.agent ?? null,
       // nothing was deleted: the log of a record that the caller may not even know of does not say so
-      patient: outcome === 'absent' ? null : staging.current(type, id)?.patient ?? null, entityType: type, entityId: id, version: version || null, query: null,
+      patient: outcome === 'absent' ? null : staging.current(type, id)?.patient ?? patient ?? null, entityType: type, entityId: id, version: version || null, query: null,
       requestId: unit.requester.requestId, address: unit.requester.address ?? null,
     });
   }

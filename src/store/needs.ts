@@ -150,7 +150,7 @@ async function loadMatches(connection: Lease, unit: Unit): Promise<Map<SearchPla
   const found = new Map<SearchPlan, readonly Current[]>();
   await Promise.all([...limits].map(async ([plan, limit]) => {
     const rows = await matching(connection, plan, unit.visibility, limit);
-    found.set(plan, rows.map((row) => ({ ...row, live: true, patient: null, restricted: false, private: false })));
+    found.set(plan, rows.map((row) => ({ ...row, live: true, restricted: false, private: false })));
   }));
   return found;
 }

@@ -82,6 +82,8 @@ export interface Written {
   readonly version: number;
   readonly body: string | null;
   readonly lastUpdated: string;
+  /** Whose record it belongs to, where this unit did not write it: for the access log. */
+  readonly patient?: bigint | null;
 }
 
 /** The current version of a resource as the transaction sees it. */
