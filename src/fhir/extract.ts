@@ -1,17 +1,23 @@
 import { hull } from './dates.ts';
+import { textIndexers } from './index-texts.ts';
 import { distinctRows, indexer, localPatient, referenceBesidesPatient } from './index-values.ts';
 import { audience } from './labels.ts';
 import type { Indexer } from './index-values.ts';
 import type { HotColumns, IndexRows, TokenRow } from './index-rows.ts';
 import { compilePath } from './paths.ts';
 import type { Resource } from './resource.ts';
-import { searchParameters, tupleNumber } from './search-parameters.ts';
+import { aspectNumber, searchParameters, tupleNumber } from './search-parameters.ts';
 import type { ParameterType, Path, SearchParameter } from './search-parameters.ts';
 import { servedType } from './types.ts';
 
+/** The rows of one parameter. */
+interface Indexed { readonly number: number; readonly walks: readonly Indexer[] }
+
 /** What of a resource type is indexed, compiled when the first resource of the type is met. */
 interface Extractor {
-  readonly indexed: readonly { readonly number: number; readonly walks: readonly Indexer[] }[];
+  readonly indexed: readonly Indexed[];
+  /** The texts beside codes and references. */
+  readonly texts: readonly Indexed[];
   readonly dates: readonly Indexer[];
   readonly status: string | undefined;
   readonly patient: (resource: Resource) => string | null;
@@ -22,12 +28,13 @@ const extractors = new Map<string, Extractor>();
 /**
  * @returns the index rows of a valid resource: one for each value of each search parameter of its type, except those
  * that a column serves or that are the union of others. None for a type that is not served.
+ * @param withTexts whether the texts beside codes and references are rows too, which `:text` searches.
  */
-export function indexRows(resource: Resource): IndexRows {
+export function indexRows(resource: Resource, withTexts = true): IndexRows {
   const rows = noRows();
-  for (const { number, walks } of extractor(resource.resourceType).indexed) {
-    for (const walk of walks) walk(resource, number, rows);
-  }
+  const { indexed, texts } = extractor(resource.resourceType);
+  for (const { number, walks } of indexed) for (const walk of walks) walk(resource, number, rows);
+  if (withTexts) for (const { number, walks } of texts) for (const walk of walks) walk(resource, number, rows);
   return distinctRows(rows);
 }
 
@@ -67,10 +74,19 @@ function compile(type: string): Extractor {
   const own = parameters.filter(({ column, union }) => union === undefined && (column === undefined || column === 'patient'));
   return {
     indexed: own.map((parameter) => ({ number: parameter.number, walks: walksOf(parameter) })),
+    texts: own.map(textsOf).filter(({ walks }) => walks.length > 0),
     dates: parameters.filter(({ column }) => column === 'date').flatMap(walksOf),
     status: servedType(type)?.status,
     patient: patientOf(type),
   };
+}
+
+function textsOf({ number, paths, type }: SearchParameter): Indexed {
+  const walks = type !== 'token' && type !== 'reference' ? [] : paths.flatMap((path) => {
+    const take = textIndexers[path.type];
+    return take === undefined ? [] : [compilePath(path, take)];
+  });
+  return { number: aspectNumber(number, 'text'), walks };
 }
 
 function walksOf(parameter: SearchParameter): Indexer[] {

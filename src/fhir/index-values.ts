@@ -190,7 +190,7 @@ function addDate(all: IndexRows, param: number, found: DateRange | undefined): v
   rows.push({ param, low: found.low, high: found.high });
 }
 
-function addString({ string: rows }: IndexRows, param: number, exact: string): void {
+export function addString({ string: rows }: IndexRows, param: number, exact: string): void {
   for (let at = rows.length; at-- > 0 && rows.length <= few;) {
     const row = rows[at]!;
     if (row.param === param && row.exact === exact) return;

@@ -31,7 +31,7 @@ export function parameterTest(type: string, name: string, value: string, reading
 function united(parameter: SearchParameter, modifier: string | null, test: (one: SearchParameter) => Test): Test {
   if (parameter.union === undefined) return test(parameter);
   const tests = parameter.union.map((code) => test(searchParameter(parameter.base, code)!));
-  return { kind: modifier === 'not' || (modifier === 'missing' && tests.some((one) => one.kind === 'missing' && one.missing)) ? 'all' : 'any', tests };
+  return { kind: modifier === 'not' || modifier === 'not-in' || (modifier === 'missing' && tests.some((one) => one.kind === 'missing' && one.missing)) ? 'all' : 'any', tests };
 }
 
 /**

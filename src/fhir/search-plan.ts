@@ -43,12 +43,25 @@ export type Test =
   /** Holds for no resource: a value that is well-formed but that nothing here can have. */
   | { readonly kind: 'nothing' }
   | { readonly kind: 'not'; readonly test: Test }
+  | ConceptTest
   | { readonly kind: 'all'; readonly tests: readonly Test[] }
   | { readonly kind: 'any'; readonly tests: readonly Test[] }
   /** The reference points to a resource of one of these types that fulfils its test. */
   | { readonly kind: 'chain'; readonly reference: SearchParameter; readonly targets: readonly { readonly type: string; readonly test: Test }[] }
   /** A resource of type `source` points here with `reference` and fulfils the test. */
   | { readonly kind: 'has'; readonly source: string; readonly reference: SearchParameter; readonly test: Test };
+
+/**
+ * What definitions decide: the codes of value sets (canonicals), those above or below others (`system|code`), those that are
+ * called so (folded). It is replaced by the codes before the search is run; `name` is the parameter as it was written.
+ */
+export interface ConceptTest {
+  readonly kind: 'concept';
+  readonly relation: 'in' | 'not-in' | 'above' | 'below' | 'text';
+  readonly parameter: SearchParameter;
+  readonly name: string;
+  readonly values: readonly string[];
+}
 
 /** A test of the values of one parameter, which index rows or a column hold. */
 export type ValueTest = Extract<Test, { readonly kind: 'token' | 'reference' | 'date' | 'string' | 'uri' | 'quantity' }>;

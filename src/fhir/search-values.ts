@@ -2,6 +2,7 @@ import { dateRange } from './dates.ts';
 import { exactKey, stringFold, stringKey } from './index-keys.ts';
 import { typedIdentifier } from './index-values.ts';
 import { parseCanonical, parseReference } from './references.ts';
+import { conceptTest, hasRelation, isRelation } from './search-concepts.ts';
 import { numberValue, quantityForms } from './search-quantities.ts';
 import { aspectNumber, hash64, searchParameter, tupleNumber, type Aspect, type PublishedComponent, type SearchParameter } from './search-parameters.ts';
 import type { DateValue, ReferenceValue, Test, TokenValue, ValueTest } from './search-plan.ts';
@@ -18,7 +19,7 @@ interface Asked {
 const mostValues = 500;
 
 const modifiers: Readonly<Record<string, readonly string[]>> = {
-  token: ['missing', 'not'], reference: ['missing', '[type]', 'identifier'], string: ['missing', 'exact', 'contains'], uri: ['missing', 'below', 'above'],
+  token: ['missing', 'not', 'text', 'in', 'not-in', 'above', 'below'], reference: ['missing', '[type]', 'identifier', 'text'], string: ['missing', 'exact', 'contains'], uri: ['missing', 'below', 'above'],
   date: ['missing'], number: ['missing'], quantity: ['missing'], composite: [],
 };
 
@@ -38,15 +39,18 @@ export function valueTest(parameter: SearchParameter, modifier: string | null, v
   const values = splitEscaped(value, ',');
   if (values.length > mostValues) throw badValue(reading.name, `it lists more than ${mostValues} values.`, 'too-costly');
   if (values.includes('')) throw badValue(reading.name, 'it has an empty value between commas.');
+  if (parameter.type !== 'uri' && isRelation(modifier)) return conceptTest(parameter, modifier, values, reading);
   if (parameter.type === 'composite') return anyOf(values.map((one) => tuple(asked, one)));
   return ordinary(asked, parameter.type, values);
 }
 
-function allows({ type, column, elements }: SearchParameter, modifier: string | null): boolean {
+function allows(parameter: SearchParameter, modifier: string | null): boolean {
+  const { type, column, elements } = parameter;
   if (modifier === null) return true;
   if (type === 'reference' && servedType(modifier) !== undefined) return true;
   if (column === 'lastUpdated' || modifier === '[type]') return false;
   if (column === 'id') return modifier === 'not';
+  if (type !== 'uri' && isRelation(modifier)) return hasRelation(parameter, modifier);
   if (modifier === 'of-type') return elements.includes('Identifier');
   if (modifier === 'identifier') return elements.includes('Reference');
   return modifiers[type]?.includes(modifier) === true;

@@ -6,6 +6,7 @@ import { indented, subset } from '../fhir/subset.ts';
 import type { Visibility } from '../fhir/visibility.ts';
 import type { Connection } from '../store/database.ts';
 import { search, searchSeveral, type Cursor, type Found, type Row } from '../store/search.ts';
+import { decided } from './concept-tests.ts';
 import { openPage, sealPage } from './paging.ts';
 
 /** What a search needs beside its plan. */
@@ -30,13 +31,15 @@ export interface SearchAnswer {
  * Stored texts go into the Bundle as they are; they are read only where `_summary`, `_elements` or `_pretty` ask for it.
  * @throws Problem `malformed` for a page token of somebody else or of another query; as `store/search.ts` does.
  */
-export function searchInteraction(context: SearchContext, plan: SearchPlan, visibility: Visibility): Promise<SearchAnswer> {
-  return answered(context, pathOf(plan), plan, visibility, (page) => search(context.database, plan, visibility, page));
+export async function searchInteraction(context: SearchContext, plan: SearchPlan, visibility: Visibility): Promise<SearchAnswer> {
+  const ready = await decided(plan, { ...context, visibility });
+  return answered(context, pathOf(plan), plan, visibility, (page) => search(context.database, ready, visibility, page));
 }
 
 /** search-system: the same over several types. @throws Problem as `searchInteraction` does. */
-export function systemSearchInteraction(context: SearchContext, { plans, applied }: SystemPlan, visibility: Visibility): Promise<SearchAnswer> {
-  return answered(context, '', { ...plans[0]!, applied }, visibility, (page) => searchSeveral(context.database, plans, visibility, page));
+export async function systemSearchInteraction(context: SearchContext, { plans, applied }: SystemPlan, visibility: Visibility): Promise<SearchAnswer> {
+  const ready = await Promise.all(plans.map((plan) => decided(plan, { ...context, visibility })));
+  return answered(context, '', { ...plans[0]!, applied }, visibility, (page) => searchSeveral(context.database, ready, visibility, page));
 }
 
 async function answered(context: SearchContext, path: string, plan: SearchPlan, visibility: Visibility, find: (page?: Cursor) => Promise<Found>): Promise<SearchAnswer> {

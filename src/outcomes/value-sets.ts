@@ -5,7 +5,8 @@ import type { Registry, Scale } from './registry.ts';
 
 /** Value sets and concept maps that follow from the registry, beside the value set that each code system has of its own. */
 
-interface Listed { readonly id: string; readonly title: string; readonly description: string; readonly codings: readonly Coding[] }
+interface Called extends Coding { readonly designation?: readonly { readonly value: string }[] }
+interface Listed { readonly id: string; readonly title: string; readonly description: string; readonly codings: readonly Called[] }
 
 /**
  * @returns for each answer list its answers, for each scale with bands its bands, the items of each instrument, the codes of
@@ -22,7 +23,7 @@ export function valueSets(registry: Registry): Resource[] {
     })),
     { id: 'score', title: 'Scores', description: 'Codes of the scores that this service computes: LOINC where it has one, and the local code.', codings: scales.flatMap(({ codings }) => codings) },
   ];
-  return [...sets.map(valueSet), scoreMap(scales)];
+  return [...sets.map(valueSet), computed(registry), scoreMap(scales)];
 }
 
 /** The answer lists of all instruments; a list that several share is one value set, with the answers of each. */
@@ -51,13 +52,33 @@ function bands({ key, definition }: Scale): Listed[] {
 const computable = (id: string): string => id.split(/[-.]/).map((word) => word.charAt(0).toUpperCase() + word.slice(1)).join('');
 
 function valueSet({ id, title, description, codings }: Listed): Resource {
-  const bySystem = new Map<string, Coding[]>();
+  const bySystem = new Map<string, Called[]>();
   for (const coding of codings) bySystem.set(coding.system!, [...(bySystem.get(coding.system!) ?? []), coding]);
   return {
     resourceType: 'ValueSet', id, url: `${canonicalBase}/ValueSet/${id}`, version: '1.0.0', name: computable(id), title, status: 'active', experimental: false, description,
     ...(bySystem.has(loinc) ? { copyright: 'This material contains content from LOINC (http://loinc.org). LOINC is copyright Regenstrief Institute, Inc. and the LOINC Committee, and is available at no cost under the license at http://loinc.org/license.' } : {}),
-    compose: { include: [...bySystem].map(([system, list]) => ({ system, concept: list.map(({ code, display }) => ({ code, ...(display === undefined ? {} : { display }) })) })) },
+    compose: { include: [...bySystem].map(([system, list]) => ({ system, concept: list.map(({ code, display, designation }) => ({ code, ...(display === undefined ? {} : { display }), ...(designation === undefined ? {} : { designation }) })) })) },
   };
+}
+
+/**
+ * What computed Observations carry as codes, each with its texts. These are the same in all of them, so they are not indexed
+ * with every one: `:text` finds their codes here (docs/terminology.md).
+ */
+function computed({ instruments, scales }: Registry): Resource {
+  const called = (text: string | undefined): Pick<Called, 'designation'> => (text === undefined ? {} : { designation: [{ value: text }] });
+  const set = valueSet({
+    id: 'computed', title: 'Codes of computed Observations', description: 'Every code of an Observation that this service computes, with what it is called.',
+    codings: [
+      ...[...scales.values()].flatMap(({ codings, definition }) => codings.map((coding) => ({ ...coding, ...called(definition.title) }))),
+      ...instruments.flatMap(({ definition: { items, safety } }) => safety.flatMap(({ linkId }) => items.filter((item) => item.linkId === linkId)).map(({ system = loinc, code, text }) => ({ system, code, ...called(text) }))),
+      { system: 'http://terminology.hl7.org/CodeSystem/observation-category', code: 'survey', display: 'Survey' },
+      { system: 'http://terminology.hl7.org/CodeSystem/observation-category', code: 'therapy', display: 'Therapy' },
+      { system: 'http://terminology.hl7.org/CodeSystem/data-absent-reason', code: 'unknown', display: 'Unknown', ...called('Too few items are answered') },
+    ],
+  });
+  const include = ['progress-metric', 'change-class', 'observation-category', 'scoring-method'].map((name) => ({ system: codeSystem(name) }));
+  return { ...set, compose: { include: [...(set['compose'] as { include: object[] }).include, ...include] } };
 }
 
 /** From the local code of a score to the LOINC code of the same score. */

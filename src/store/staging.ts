@@ -1,4 +1,4 @@
-import { hotColumns, indexRows } from '../fhir/extract.ts';
+import { hotColumns } from '../fhir/extract.ts';
 import type { IndexRows } from '../fhir/index-rows.ts';
 import { serialize } from '../fhir/json.ts';
 import { sharing } from '../fhir/labels.ts';
@@ -6,6 +6,7 @@ import { problem } from '../fhir/outcome.ts';
 import type { Meta, Resource } from '../fhir/resource.ts';
 import { servedType } from '../fhir/types.ts';
 import type { RecordEntry } from '../outcomes/record.ts';
+import { storedRows } from '../resources/stored-rows.ts';
 import { noEffects, type Effects } from './effects.ts';
 import type { RidBlocks } from './identity.ts';
 import type { Current, Incoming, Written } from './unit.ts';
@@ -154,7 +155,7 @@ export class Staging {
     if (previous !== undefined && before!.patient !== patient && before!.patient !== null) {
       throw problem('invalid', 'business-rule', `The Patient whose record holds this ${type} cannot change. Mark this resource entered-in-error and create a new one.`, `${type}.${servedType(type)?.patient ?? 'subject'}`);
     }
-    const rows = indexRows(resource);
+    const rows = storedRows(resource);
     this.#stage({ type, id, version, rid, live: true, method: previous === undefined ? creation : 'U', restricted: hot.restricted, private: hot.private, patient, status: hot.status, dateLow: hot.dateLow, dateHigh: hot.dateHigh, lastUpdated, body }, before, previous, rows);
     this.changed.push({ resource, ...(previous === undefined ? {} : { previous }), deleted: false, patientId: hot.patient });
     return { outcome: previous === undefined ? 'created' : 'updated', type, id, version, body, lastUpdated };
@@ -189,7 +190,7 @@ export class Staging {
       if (staged >= 0) this.effects.versions[staged] = { ...this.effects.versions[staged]!, live: false };
       else this.effects.superseded.push({ type, rid, version: before.version });
     }
-    const old = previous === undefined ? noRows : indexRows(previous);
+    const old = previous === undefined ? noRows : storedRows(previous);
     const anew = previous === undefined || before!.patient !== patient;
     const added = anew ? rows : without(rows, old);
     const removed = anew ? old : without(old, rows);

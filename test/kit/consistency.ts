@@ -1,10 +1,11 @@
-import { hotColumns, indexRows } from '../../src/fhir/extract.ts';
+import { hotColumns } from '../../src/fhir/extract.ts';
 import type { IndexRows } from '../../src/fhir/index-rows.ts';
 import type { Resource } from '../../src/fhir/resource.ts';
 import { derive } from '../../src/outcomes/derive.ts';
 import { recordEntries } from '../../src/outcomes/project.ts';
 import { patientRecord, withSource, type RecordEntry } from '../../src/outcomes/record.ts';
 import { alertId } from '../../src/outcomes/safety.ts';
+import { storedRows } from '../../src/resources/stored-rows.ts';
 import type { Connection } from '../../src/store/database.ts';
 import { instant } from '../../src/store/load.ts';
 import { registry } from './record.ts';
@@ -103,7 +104,7 @@ async function inspectIndex(connection: Connection, live: readonly Stored[], rep
   for (const row of live) {
     const hot = hotColumns(row.resource!);
     if (hot.status !== row.status || hot.restricted !== row.restricted || hot.private !== row.private || hot.dateLow !== row.low || hot.dateHigh !== row.high) report('index', `columns of ${row.type}/${row.id}`);
-    const extracted = indexRows(row.resource!);
+    const extracted = storedRows(row.resource!);
     for (const kind of kinds) {
       for (const each of extracted[kind] as unknown as Record<string, unknown>[]) {
         const values = columns[kind].map(([property]) => (kind === 'quantity' && (property === 'low' || property === 'high') ? Number(each[property]) : each[property]));

@@ -67,7 +67,7 @@ t.test('what shapes the result is checked, clamped and listed as applied', async
 
 t.test('what is wrong is refused with the name of the parameter and without its value', async (t) => {
   const cases: [string, string, string][] = [
-    ['Observation', 'subjct=Patient/1', 'http.subjct'], ['Observation', 'code:in=http://secret', 'http.code:in'], ['Observation', 'date=2026-02-30', 'http.date'],
+    ['Observation', 'subjct=Patient/1', 'http.subjct'], ['Observation', 'code:exact=http://secret', 'http.code:exact'], ['Observation', 'date=2026-02-30', 'http.date'],
     ['Observation', 'date:exact=2026', 'http.date:exact'], ['Observation', 'value-quantity=5|mg', 'http.value-quantity'], ['Observation', 'performer=Group/secret', 'http.performer'],
     ['Observation', 'code=a|b|c', 'http.code'], ['Observation', 'code=|', 'http.code'], ['Observation', 'code=a,,b', 'http.code'], ['Observation', 'code=', 'http.code'],
     ['Observation', 'code:missing=yes', 'http.code:missing'], ['Observation', '_count=-5', 'http._count'], ['Observation', '_count=NaN', 'http._count'], ['Observation', '_total=banana', 'http._total'],
@@ -120,7 +120,7 @@ t.test('lenient handling leaves out unknown names only, and shows it by what is 
   t.same(plan.applied, [['code', 'a']]);
   t.equal(plan.tests.length, 1);
   t.match(refusal('Observation', 'date=x', lenient), { kind: 'malformed' }, 'a bad value');
-  t.match(refusal('Observation', 'code:in=x', lenient), { kind: 'not-supported' }, 'a modifier: ignoring it would answer another question');
+  t.match(refusal('Observation', 'code:exact=x', lenient), { kind: 'not-supported' }, 'a modifier: ignoring it would answer another question');
 });
 
 t.test('a compartment is a condition; types outside a record have none', async (t) => {
