@@ -33,6 +33,9 @@ function once(agent: Agent, program: Program, method: string, path: string, toke
 async function ask(agent: Agent, program: Program, method: string, path: string, token: string, body?: object, key?: string): Promise<{ met: Met; repeated: boolean }> {
   const { met, reused } = await once(agent, program, method, path, token, body, key);
   if (met !== 'ECONNRESET' || !reused) return { met, repeated: false };
+  const again = await once(new Agent(), program, method, path, token, body, key);
+  if (again.met !== 'ECONNRESET') return { met: again.met, repeated: true };
+  // A connection that waits in the listener's queue when it closes is reset by the kernel: it was never accepted, and the next is refused.
   return { met: (await once(new Agent(), program, method, path, token, body, key)).met, repeated: true };
 }
 
