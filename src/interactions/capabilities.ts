@@ -38,7 +38,7 @@ function resource(type: string): Record<string, unknown> {
     conditionalCreate: !readOnly,
     ...(readOnly ? {} : { conditionalRead: 'full-support' }),
     conditionalUpdate: !readOnly,
-    conditionalDelete: readOnly ? 'not-supported' : 'single',
+    conditionalDelete: readOnly ? 'not-supported' : 'multiple',
     referencePolicy: ['literal', 'logical', 'local'],
     ...(readOnly ? {} : { searchInclude: ['*', ...references.map(({ code }) => `${type}:${code}`)], searchRevInclude: incoming }),
     searchParam: parameters.map(({ code, type: kind, url }) => ({ name: code, ...(url === '' ? {} : { definition: url }), type: kind })),
@@ -68,10 +68,10 @@ export function capabilityStatement({ baseUrl, version, date, tokenEndpoint }: D
     implementation: { description: 'Homework, answers, goals, and the progress computed from them', url: baseUrl },
     fhirVersion: '4.0.1',
     format: ['application/fhir+json', 'json'],
-    patchFormat: ['application/json-patch+json'],
+    patchFormat: ['application/json-patch+json', 'application/fhir+json'],
     rest: [{
       mode: 'server',
-      documentation: 'A QuestionnaireResponse is answered after its scores, change classes, goal status and alerts are stored, in the same transaction. Computed Observations are written by the service only. Unknown search parameters are refused unless Prefer: handling=lenient. What is not visible to a caller does not exist for it.',
+      documentation: 'A QuestionnaireResponse is answered after its scores, change classes, goal status and alerts are stored, in the same transaction. Computed Observations are written by the service only. Unknown search parameters are refused unless Prefer: handling=lenient. A conditional delete takes several matches (100 at most) only where it says _multiple=true. What is not visible to a caller does not exist for it.',
       security: {
         ...uris,
         cors: false,
