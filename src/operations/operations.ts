@@ -15,6 +15,7 @@ import { progress } from './progress.ts';
 import { translate } from './translate.ts';
 import { validateCode } from './validate-code.ts';
 import { stats } from './stats.ts';
+import { validate } from './validate.ts';
 import { versions } from './versions.ts';
 
 /** The operations of the service by name: one line each. */
@@ -29,6 +30,7 @@ export const operations: ReadonlyMap<string, Operation> = new Map<string, Operat
   ['populate', populate],
   ['progress', progress],
   ['stats', stats],
+  ['validate', validate],
   ['versions', versions],
   ['expand', expand],
   ['lookup', lookup],

@@ -378,3 +378,99 @@ t.test('Patient/$everything', async (t) => {
     refuses(t, await stranger('GET', 'Patient/ada/$everything'), 404, 'who does not treat');
   });
 });
+
+t.test('$validate', async (t) => {
+  const service = await testService(t);
+  const fhir = service.as();
+  const base = 'http://hl7.org/fhir/StructureDefinition';
+  await put(t, fhir, { resourceType: 'Patient', id: 'ada' });
+  await put(t, fhir, { resourceType: 'Patient', id: 'bob' });
+  const homework = (status: string, more: object = {}): object => ({
+    resourceType: 'Task', id: 'walk', status, intent: 'order', for: { reference: 'Patient/ada' },
+    code: { coding: [{ system: 'https://intersession.example/fhir/CodeSystem/homework-type', code: 'behavioural-experiment' }] }, ...more,
+  });
+  await put(t, fhir, homework('completed'));
+  const stored = async (): Promise<unknown[]> => (await service.database.query<{ n: string }>('select count(*)::text as n from resource', []));
+  const issues = (reply: Reply): [string, string, string | undefined][] => (reply.body.issue ?? []).map(({ severity, code, expression }: any) => [severity, code, expression?.[0]]);
+  const goal = (more: object = {}): object => ({ resourceType: 'Goal', lifecycleStatus: 'active', description: { text: 'Sleep' }, subject: { reference: 'Patient/ada' }, ...more });
+  const fine = [['information', 'informational', undefined]];
+  const check = async (path: string, body?: unknown, client = fhir): Promise<Reply> => {
+    const reply = await client(body === undefined ? 'GET' : 'POST', path, body);
+    t.equal(reply.status, 200, `${path}: ${reply.text.slice(0, 200)}`);
+    t.strictSame(validate(reply.body), [], 'a valid OperationOutcome');
+    return reply;
+  };
+
+  await t.test('a resource as the body, or in Parameters', async (t) => {
+    t.strictSame(issues(await check('Goal/$validate', goal())), fine);
+    t.strictSame(issues(await check('Goal/$validate', parameters(['resource', { resource: goal() }], ['mode', { valueCode: 'create' }]))), fine);
+    t.strictSame(issues(await check('Goal/$validate', goal({ lifecycleStatus: 'banana', nickname: 'x' }))).map(([severity, , where]) => `${severity} ${where}`).sort(), ['error Goal.lifecycleStatus', 'error Goal.nickname'], 'every element that is wrong is named');
+    t.strictSame(issues(await check('Goal/$validate', parameters(['resource', { resource: goal({ lifecycleStatus: 'banana' }) }]))), [['error', 'code-invalid', 'Goal.lifecycleStatus']], 'also in Parameters');
+    t.strictSame(issues(await check('Goal/$validate', { resourceType: 'Patient' })).map(([severity]) => severity), ['error'], 'another type');
+    refuses(t, await fhir('POST', 'Goal/$validate', '{"resourceType":'), 400, 'what is no JSON cannot be checked');
+    refuses(t, await fhir('POST', 'Goal/$validate', parameters(['mode', { valueCode: 'create' }])), 400, 'no resource');
+    refuses(t, await fhir('GET', 'Goal/$validate'), 400, 'nothing to check');
+    refuses(t, await fhir('POST', 'Goal/$validate?mode=destroy', goal()), 400, 'an unknown mode', 'http.mode');
+    refuses(t, await fhir('POST', 'Goal/$validate?mode=update', goal()), 400, 'update of no resource', 'http.mode');
+    refuses(t, await fhir('POST', 'Goal/$validate?colour=red', goal()), 400, 'an unknown parameter', 'http.colour');
+  });
+
+  await put(t, fhir, { resourceType: 'Patient', id: 'cleo' });
+  await fhir('POST', 'QuestionnaireResponse', phq9('cleo', spread(12), '2026-02-01T09:00:00Z'));
+  const before = await stored();
+
+  await t.test('the rules that the store decides: an error with a mode, a warning without', async (t) => {
+    const unknown = goal({ subject: { reference: 'Patient/nobody' } });
+    t.strictSame(issues(await check('Goal/$validate?mode=create', unknown)), [['error', 'not-found', 'Goal.subject']]);
+    t.strictSame(issues(await check('Goal/$validate', unknown)), [['warning', 'not-found', 'Goal.subject']]);
+    t.strictSame(issues(await check('Goal/$validate?mode=profile', unknown)), fine, 'of the content alone');
+    t.strictSame(issues(await check('Task/walk/$validate?mode=update', homework('requested'))), [['error', 'business-rule', 'Task.status']], 'a step that a Task cannot take');
+    t.strictSame(issues(await check('Task/walk/$validate?mode=update', homework('entered-in-error'))), fine);
+    t.strictSame(issues(await check('Task/walk/$validate?mode=update', homework('completed', { id: 'run' }))), [['error', 'invalid', 'Task.id']]);
+    t.strictSame(issues(await check('Task/walk/$validate?mode=create', homework('completed'))).map(([severity]) => severity), ['error'], 'it is there already');
+    t.strictSame(issues(await check('Patient/new/$validate?mode=update', { resourceType: 'Patient', id: 'new' })), fine, 'an update that creates');
+    t.strictSame(issues(await check('Goal/new/$validate?mode=update', goal({ id: 'new' }))), fine);
+    const late = await fhir('POST', 'Task/walk/$validate?mode=update', homework('completed'), { 'if-match': 'W/"7"' });
+    t.strictSame([late.status, issues(late)], [200, [['error', 'conflict', undefined]]], 'a version that is not the current one');
+    const [score] = resources((await fhir('GET', 'Observation?patient=cleo&code=http://loinc.org|44261-6')).body);
+    t.strictSame(issues(await check(`Observation/${score.id}/$validate?mode=update`, { ...score, status: 'amended' })), [['error', 'forbidden', 'Observation']], 'what the service computes');
+  });
+
+  await t.test('answers against the Questionnaire and the instrument', async (t) => {
+    t.strictSame(issues(await check('QuestionnaireResponse/$validate?mode=create', phq9('ada', spread(12), '2026-02-01T09:00:00Z'))), fine);
+    const wrong: any = phq9('ada', spread(12), '2026-02-01T09:00:00Z');
+    wrong.item[1].answer = [{ valueCoding: { system: 'http://loinc.org', code: 'LA0000-0' } }];
+    t.strictSame(issues(await check('QuestionnaireResponse/$validate', wrong)).map(([severity, , where]) => [severity, where?.slice(0, 29)]), [['error', 'QuestionnaireResponse.item[1]']]);
+  });
+
+  await t.test('deletion, and what is stored', async (t) => {
+    t.strictSame(issues(await check('Task/walk/$validate?mode=delete')), fine);
+    t.strictSame(issues(await check('Patient/ada/$validate?mode=delete')), [['error', 'conflict', undefined]], 'a Patient with a record');
+    t.strictSame(issues(await check('Task/walk/$validate')), fine, 'as it is stored');
+    t.strictSame(issues(await check(`Task/walk/$validate?profile=${base}/Task`)), fine);
+    refuses(t, await fhir('GET', 'Task/nothing/$validate?mode=delete'), 404, 'nothing');
+    t.ok((await logged(service, 'ada')).includes('$validate'), 'is in the access log');
+  });
+
+  await t.test('profiles: the base definition of the type; no other is passed over in silence', async (t) => {
+    t.strictSame(issues(await check(`Goal/$validate?profile=${base}/Goal|4.0.1`, goal())), fine);
+    t.strictSame(issues(await check(`Goal/$validate?profile=${base}/Task`, goal())), [['error', 'invalid', 'http.profile']]);
+    const unknown = await check('Goal/$validate', parameters(['resource', { resource: goal() }], ['profile', { valueUri: 'http://example.org/p' }]));
+    t.strictSame(issues(unknown), [['error', 'not-supported', 'Parameters.parameter[1]']]);
+    t.strictSame(issues(await check('Goal/$validate', goal({ meta: { profile: [`${base}/Goal`, 'http://example.org/p'] } }))), [['information', 'not-supported', 'Goal.meta.profile[1]']], 'what a resource says of itself');
+    t.strictSame(issues(await check(`Goal/$validate?profile=${base}/Task`, goal({ lifecycleStatus: 'banana' }))).length, 2, 'the content is checked all the same');
+  });
+
+  await t.test('who may ask what; nothing was stored', async (t) => {
+    const ada = service.as({ patient: 'ada' });
+    t.strictSame(issues(await check('Goal/$validate?mode=create', goal(), ada)), fine);
+    t.strictSame(issues(await check('Goal/$validate?mode=create', goal({ subject: { reference: 'Patient/bob' } }), ada)), [['error', 'not-found', 'Goal.subject']], "another's record is not there");
+    refuses(t, await ada('GET', 'Patient/bob/$validate'), 404, "another's");
+    refuses(t, await ada('GET', 'Task/walk/$validate?mode=delete'), 403, 'what a patient never does');
+    refuses(t, await service.as({ scopes: 'system/Goal.rs' })('POST', 'Goal/$validate?mode=create', goal()), 403, 'a create without its scope');
+    t.strictSame(issues(await check('Goal/$validate', goal(), service.as({ scopes: 'system/Goal.c' }))), fine, 'who only writes checks what it writes');
+    refuses(t, await service.as({ scopes: 'system/Task.rs' })('POST', 'Goal/$validate', goal()), 403, 'no scope of the type');
+    refuses(t, await fhir('GET', 'AuditEvent/$validate'), 400, 'what only the service writes');
+    t.strictSame(await stored(), before, 'no version more');
+  });
+});
