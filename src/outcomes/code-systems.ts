@@ -1,4 +1,6 @@
 import homeworkType from '../../schemas/code-systems/homework-type.json' with { type: 'json' };
+import recordAnswer from '../../schemas/code-systems/record-answer.json' with { type: 'json' };
+import recordItem from '../../schemas/code-systems/record-item.json' with { type: 'json' };
 import reviewAction from '../../schemas/code-systems/review-action.json' with { type: 'json' };
 import sharing from '../../schemas/code-systems/sharing.json' with { type: 'json' };
 import taskInput from '../../schemas/code-systems/task-input.json' with { type: 'json' };
@@ -19,7 +21,7 @@ const concepts = (displays: Readonly<Record<string, string>>): Concept[] => Obje
 /** @returns CodeSystem and ValueSet resources with stable ids; those of instruments, methods, bands and triggers follow from the registry. */
 export function codeSystems(registry: Registry): Resource[] {
   const definitions: Definition[] = [
-    homeworkType, taskType, taskInput, reviewAction, sharing,
+    homeworkType, taskType, taskInput, reviewAction, recordItem, recordAnswer, sharing,
     { name: 'progress-metric', title: 'Progress metrics', description: 'What a computed progress Observation and its components measure.', concept: concepts(progressMetricDisplay) },
     { name: 'change-class', title: 'Classes of change', description: 'Reliable and clinically significant change between two scores. A class describes scores, not a person.', concept: concepts(changeClassDisplay) },
     { name: 'observation-category', title: 'Observation categories', description: 'Category beside those of HL7.', concept: [{ code: 'progress', display: 'Progress' }] },

@@ -1,0 +1,122 @@
+import type { Coding, Questionnaire } from '@medplum/fhirtypes';
+import { hash } from 'node:crypto';
+import { authorize } from '../auth/decide.ts';
+import { canonicalBase, loinc } from '../fhir/canonical.ts';
+import { parseJson } from '../fhir/json.ts';
+import { operationOutcome, problem, type Issue } from '../fhir/outcome.ts';
+import type { Resource } from '../fhir/resource.ts';
+import { answered, answersIssues, refuseErrors } from '../interactions/accept.ts';
+import type { Answer, Context } from '../interactions/context.ts';
+import { recognise } from '../outcomes/recognise.ts';
+import { extractDefinitions, extractsDefinitions } from '../resources/extract-definitions.ts';
+import { creations, entryFor, withdrawal, type Existing, type TransactionEntry } from '../resources/extract-entries.ts';
+import { extractObservations, type Extracted } from '../resources/extract-observations.ts';
+import { withSharing } from '../resources/sharing.ts';
+import { readClock } from '../store/clock.ts';
+import type { Incoming } from '../store/unit.ts';
+import { Given } from './given.ts';
+import { inputsOf, refuseUnknown, type Input } from './input.ts';
+import type { Call, Operation } from './operation.ts';
+
+/**
+ * `QuestionnaireResponse/$extract` and `QuestionnaireResponse/[id]/$extract`
+ * (http://hl7.org/fhir/uv/sdc/OperationDefinition/QuestionnaireResponse-extract): a transaction Bundle of what the answers say, which the
+ * client sends; nothing is stored. The same response gives the same ids, so that sending it again updates in place.
+ */
+export const extract: Operation = {
+  level: ['type', 'instance'],
+  type: 'QuestionnaireResponse',
+  needs: [['QuestionnaireResponse', 'r'], ['Questionnaire', 'r'], ['Observation', 'r']],
+  definition: `${canonicalBase}/OperationDefinition/extract`,
+  run: extractResponse,
+};
+
+async function extractResponse(context: Context, call: Call, body: string): Promise<Answer> {
+  const given = new Given(context);
+  const inputs = inputsFrom(call, body);
+  refuseUnknown(context, call, inputs, ['questionnaire-response', 'questionnaire']);
+  const response = await responseOf(call, inputs, given);
+  const questionnaire = await questionnaireOf(context, response.value, inputs, given);
+  refuseErrors(answersIssues(response.value, questionnaire, context.registry), 'invalid');
+  const { status, id } = response.value as Resource & { status: string };
+  if (status !== 'completed' && status !== 'amended' && status !== 'entered-in-error') {
+    throw problem('invalid', 'business-rule', 'Only what a completed, amended or entered-in-error response says is extracted.', 'QuestionnaireResponse.status');
+  }
+  const { extracted, issues } = await all(context, withSharing(response.stored as Resource, questionnaire, false), questionnaire);
+  const entries = id === undefined ? creations(status === 'entered-in-error' ? [] : extracted) : await writes(context, given, extracted, status);
+  if (entries.length === 0) issues.push({ severity: 'information', code: 'informational', text: 'There is nothing to write: no answer is marked for extraction, or all of it is stored as it is.' });
+  await given.log(call);
+  return { status: 200, body: JSON.stringify(answerOf(entries, issues)) };
+}
+
+/** A response may be the body itself, as the one resource that the operation takes. */
+function inputsFrom(call: Call, body: string): Input[] {
+  if (body !== '') {
+    const { value, stored } = parseJson(body);
+    if (value['resourceType'] === 'QuestionnaireResponse') {
+      return [...inputsOf(call, ''), { name: 'questionnaire-response', resource: { value: value as Resource, stored }, expression: 'QuestionnaireResponse' }];
+    }
+  }
+  return inputsOf(call, body);
+}
+
+async function responseOf(call: Call, inputs: readonly Input[], given: Given): Promise<Incoming> {
+  const [input, second] = inputs.filter(({ name }) => name === 'questionnaire-response');
+  if (second !== undefined) throw problem('malformed', 'invalid', 'One response at a time.', second.expression);
+  if (call.id !== undefined) {
+    if (input !== undefined) throw problem('malformed', 'invalid', 'On one QuestionnaireResponse $extract takes no other.', input.expression);
+    return given.instance('QuestionnaireResponse', call.id);
+  }
+  if (input?.resource === undefined) throw problem('malformed', 'required', 'Give the response as the resource of the parameter questionnaire-response, or call $extract on a stored one.', input?.expression);
+  return given.resource(input.resource, 'QuestionnaireResponse');
+}
+
+async function questionnaireOf(context: Context, response: Resource, inputs: readonly Input[], given: Given): Promise<Resource> {
+  const input = inputs.find(({ name }) => name === 'questionnaire');
+  if (input !== undefined && input.resource === undefined) throw problem('malformed', 'value', 'questionnaire must be a resource.', input.expression);
+  const found = input === undefined ? await answered(response, context) : given.resource(input.resource!, 'Questionnaire').value;
+  if (found !== undefined) return found;
+  throw problem('invalid', 'not-found', 'The Questionnaire of this response is not stored here: give it as the parameter questionnaire.', 'QuestionnaireResponse.questionnaire');
+}
+
+/** What the answers say, in both ways that a form may ask for. */
+async function all(context: Context, response: Resource, questionnaire: Resource): Promise<{ extracted: Extracted[]; issues: Issue[] }> {
+  const source = response.id ?? hash('sha256', JSON.stringify(response), 'hex');
+  const observations = extractObservations({ response, questionnaire }, { source, derived: computed(context, response, questionnaire) });
+  if (!extractsDefinitions(questionnaire as unknown as Questionnaire)) return observations;
+  const others = extractDefinitions({ response, questionnaire }, { source, now: await readClock(context.database) });
+  return { extracted: [...observations.extracted, ...others.extracted], issues: [...observations.issues, ...others.issues] };
+}
+
+/**
+ * What the service stores with a response by itself is left to it: the totals of a recognised instrument, under any of their
+ * codes, and the answers that it watches for safety. Other items of an instrument are extracted where the form asks for it.
+ */
+function computed({ registry }: Context, response: Resource, questionnaire: Resource): (coding: Coding) => boolean {
+  const recognised = recognise(response, registry, questionnaire);
+  if (recognised === undefined) return () => false;
+  const { instrument, panel } = recognised;
+  const watched = new Set(instrument.definition.safety.map(({ linkId }) => instrument.items.get(linkId)).map((item) => `${item?.system ?? loinc}|${item?.code}`));
+  const totals = new Set(instrument.scales.flatMap(({ codings, definition }) => [...codings, ...definition.acceptAsTotal]).map(({ system, code }) => `${system}|${code}`));
+  return ({ system, code }) => watched.has(`${system}|${code}`) || (panel && totals.has(`${system}|${code}`));
+}
+
+async function writes(context: Context, given: Given, extracted: readonly Extracted[], status: string): Promise<TransactionEntry[]> {
+  const entries: TransactionEntry[] = [];
+  for (const each of extracted) {
+    const { resourceType, id } = each.resource;
+    authorize(context.visibility, resourceType, 'r');
+    const row = await given.row(resourceType, id!);
+    const existing: Existing | undefined = row === undefined ? undefined : { version: row.version, resource: parseJson(row.body!).stored as unknown as Resource };
+    const entry = status === 'entered-in-error' ? withdrawal(existing, context.baseUrl) : entryFor(each, existing, context.baseUrl);
+    if (entry !== undefined) entries.push(entry);
+  }
+  return entries;
+}
+
+/** The Bundle itself where there is nothing to say beside it (http://hl7.org/fhir/R4/operations.html#response), else Parameters with both. */
+function answerOf(entries: readonly TransactionEntry[], issues: readonly Issue[]): object {
+  const bundle = { resourceType: 'Bundle', type: 'transaction', ...(entries.length === 0 ? {} : { entry: entries }) };
+  if (issues.length === 0) return bundle;
+  return { resourceType: 'Parameters', parameter: [{ name: 'return', resource: bundle }, { name: 'issues', resource: operationOutcome(issues) }] };
+}
