@@ -7,6 +7,9 @@ import type { ConceptTest, SearchPlan, Test } from '../fhir/search-plan.ts';
 import { called, queryExpression, splitEscaped, unescaped } from '../fhir/search-syntax.ts';
 import { terminology, type Terminology, type TerminologyContext } from './terminology.ts';
 
+/** Each may be the work of a whole expansion. */
+const mostAsked = 50;
+
 interface Coding { readonly system: string; readonly code: string }
 
 /** The value set of what the service writes into the Observations that it computes: their texts follow from their codes. */
@@ -20,14 +23,19 @@ export async function decided(plan: SearchPlan, context: TerminologyContext): Pr
   if (!plan.tests.some(isOpen)) return plan;
   const held = terminology(context);
   let left = mostMembers;
-  const spend = (codings: readonly Coding[], { name }: ConceptTest): readonly Coding[] => {
+  let asked = 0;
+  const spend = async (test: ConceptTest): Promise<readonly Coding[]> => {
+    const { name, values } = test;
+    asked += values.length;
+    if (asked > mostAsked) throw problem('malformed', 'too-costly', `A search may ask ${mostAsked} times what is in a value set, above or below a code, or called by a text.`, queryExpression(name));
+    const codings = await inQuery(test, codingsOf(held, test));
     left -= codings.length;
     if (left < 0) throw problem('malformed', 'too-costly', `The conditions of a search may stand for ${mostMembers} codes at most.`, queryExpression(name));
     return codings;
   };
   const decide = async (test: Test): Promise<Test> => {
     switch (test.kind) {
-      case 'concept': return codingsTest(test.parameter, spend(await inQuery(test, codingsOf(held, test)), test), test.relation === 'not-in');
+      case 'concept': return codingsTest(test.parameter, await spend(test), test.relation === 'not-in');
       case 'all': case 'any': return { ...test, tests: await inTurn(test.tests, decide) };
       case 'not': case 'has': return { ...test, test: await decide(test.test) };
       case 'chain': return { ...test, targets: await inTurn(test.targets, async (target) => ({ ...target, test: await decide(target.test) })) };

@@ -2,6 +2,7 @@ import type { Query } from '../interactions/route.ts';
 import { parseSearch } from '../fhir/search-parse.ts';
 import type { SearchPlan } from '../fhir/search-plan.ts';
 import { problem } from '../fhir/outcome.ts';
+import { decided } from '../interactions/concept-tests.ts';
 import type { Context } from '../interactions/context.ts';
 import { search, type Cursor, type Row } from '../store/search.ts';
 
@@ -18,7 +19,7 @@ export interface Matches { readonly plan: SearchPlan; readonly matches: readonly
  */
 export async function allMatches(context: Context, type: string, query: Query): Promise<Matches> {
   const { database, visibility, baseUrl, prefer } = context;
-  const plan = parseSearch(type, [...query, ['_count', onPage]], { handling: prefer.handling, baseUrl });
+  const plan = await decided(parseSearch(type, [...query, ['_count', onPage]], { handling: prefer.handling, baseUrl }), context);
   const matches: Row[] = [];
   const included = new Map<bigint, Row>();
   let page: Cursor | undefined;

@@ -13,6 +13,9 @@ import type { Call } from './operation.ts';
 
 /** What the operations on definitions have in common. */
 
+/** Each may be the work of a whole expansion. */
+const mostCodings = 50;
+
 type DefinitionType = 'ValueSet' | 'CodeSystem' | 'ConceptMap';
 
 /**
@@ -74,7 +77,9 @@ export function codingsOf(call: Call, inputs: readonly Input[], { code: codeName
   }
   if (typeof value !== 'object' || value === null) throw problem('malformed', 'value', 'coding is a valueCoding and codeableConcept a valueCodeableConcept of a Parameters resource.', 'Parameters.parameter');
   if (!inputs.some(({ name }) => name === 'codeableConcept')) return [value as Coding];
-  return ((value as { coding?: Coding[] }).coding ?? []);
+  const { coding = [] } = value as { coding?: Coding[] };
+  if (coding.length > mostCodings) throw problem('malformed', 'too-costly', `A codeableConcept of more than ${mostCodings} codings is not looked through.`, 'Parameters.parameter');
+  return coding;
 }
 
 /** @returns the boolean input `name`, else `otherwise`. @throws Problem `malformed` for another value. */

@@ -86,6 +86,8 @@ t.test('terminology', async (t) => {
     t.equal(out(await all('POST', 'CodeSystem/$validate-code', { resourceType: 'Parameters', parameter: [{ name: 'coding', valueCoding: { system: moods, code: 'high' } }] }), 'result'), true);
     t.equal((await all('GET', 'CodeSystem/$validate-code?url=http://loinc.org&code=44261-6')).status, 404, 'what is not held is not told');
     t.equal((await all('GET', 'CodeSystem/$validate-code?code=high')).status, 400);
+    const endless = Array.from({ length: 51 }, (_, at) => ({ system: moods, code: `x${at}` }));
+    t.equal((await all('POST', 'ValueSet/low/$validate-code', { resourceType: 'Parameters', parameter: [{ name: 'codeableConcept', valueCodeableConcept: { coding: endless } }] })).status, 400);
   });
 
   await t.test('$lookup and $subsumes', async (t) => {

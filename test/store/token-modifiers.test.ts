@@ -83,6 +83,8 @@ t.test('token modifiers', async (t) => {
     t.equal(await of('status:in=http://hl7.org/fhir/ValueSet/observation-status&code=e'), 'me', 'an element of type code by the system that it implies');
     t.equal(await of('status:in=http://hl7.org/fhir/ValueSet/task-status'), '', 'the same word of another system');
     t.equal(await of('status:not-in=http://hl7.org/fhir/ValueSet/observation-status'), '');
+    t.equal(await of('_filter=code in ValueSet/bs and not (code ni ValueSet/others)'), 'mb mc two');
+    t.equal(await of(`_filter=code ss ${moods}|b`), 'mb mc two');
   });
 
   await t.test(':above and :below along the hierarchy of a code system that is held', async (t) => {
@@ -119,6 +121,8 @@ t.test('token modifiers', async (t) => {
       ['code:below=b', 'malformed value http.code:below'],
       [`code:above=${moods}|`, 'malformed value http.code:above'],
       ['code:text=%CC%81', 'malformed value http.code:text'],
+      [`code:in=${Array.from({ length: 51 }, () => 'ValueSet/bs').join(',')}`, 'malformed too-costly http.code:in'],
+      [Array.from({ length: 51 }, () => 'code:not-in=ValueSet/bs').join('&'), 'malformed too-costly http.code:not-in'],
       ['_id:in=ValueSet/bs', 'not-supported not-supported http._id:in'],
       ['date:in=ValueSet/bs', 'not-supported not-supported http.date:in'],
       ['subject:in=ValueSet/bs', 'not-supported not-supported http.subject:in'],
@@ -173,6 +177,7 @@ t.test('computed Observations are found by what their codes are called, and writ
   t.equal(await total('method:text=scoring of PHQ'), await total('method=phq-9'));
   t.equal(await total('code:text=GAD'), 0);
   t.ok((await total('code:in=https://intersession.example/fhir/ValueSet/score')) >= 1);
+  t.equal((await all('GET', 'Observation/$lastn?patient=p&code:in=https://intersession.example/fhir/ValueSet/score')).body.entry.length, 1, 'also in an operation that searches');
   t.equal((await all('GET', 'Observation?code:in=https://intersession.example/fhir/ValueSet/score')).body.link[0].url.includes('code:in='), true, 'the self link says so');
   await all('POST', 'Observation', { resourceType: 'Observation', status: 'final', code: { text: 'PHQ-9 by telephone' }, subject: { reference: 'Patient/p' } });
   t.equal(await total('code:text=phq-9'), 2, 'beside what clients write');
