@@ -66,11 +66,20 @@ export function entryContext(context: Context, entry: Entry): Context {
   };
 }
 
-/** Path and query of an entry's url, which is relative to the base or absolute on this base. */
+/**
+ * Path and query of an entry's url, which is relative to the base or absolute on this base.
+ * @throws Problem `not-acceptable` when `_format` asks for other than JSON, in which the whole answer is.
+ */
 export function splitUrl(url: string, baseUrl: string): [path: string, query: string] {
   const relative = url.startsWith(`${baseUrl}/`) ? url.slice(baseUrl.length + 1) : url.replace(/^\//, '');
   const mark = relative.indexOf('?');
-  return mark < 0 ? [relative, ''] : [relative.slice(0, mark), relative.slice(mark + 1)];
+  if (mark < 0) return [relative, ''];
+  const query = relative.slice(mark + 1);
+  const format = new URLSearchParams(query).get('_format');
+  if (format !== null && !/^(application\/(fhir[+ ])?|text\/)?json\s*(;|$)/i.test(format)) {
+    throw problem('not-acceptable', 'not-supported', 'What an entry brings is part of the answer, which is JSON: leave _format out or say json.', 'request.url');
+  }
+  return [relative.slice(0, mark), query];
 }
 
 /** Runs `work` and says of a refusal which entry it is about. */
@@ -89,7 +98,8 @@ export function atEntry(error: Problem, at: number): Problem {
   if (error.issues[0]?.expression?.startsWith('Bundle.entry[')) return error;
   const issues = error.issues.map((issue) => {
     const inner = issue.expression;
-    const path = inner === undefined ? '' : /^(request|resource)\b/.test(inner) ? `.${inner}` : `.resource.${inner.replace(/^[A-Z][A-Za-z]*\.?/, '')}`.replace(/\.$/, '');
+    // a parameter of the query is in the url of the entry
+    const path = inner === undefined ? '' : inner.startsWith('http.') ? '.request.url' : /^(request|resource)\b/.test(inner) ? `.${inner}` : `.resource.${inner.replace(/^[A-Z][A-Za-z]*\.?/, '')}`.replace(/\.$/, '');
     return { ...issue, expression: `Bundle.entry[${at}]${path}` };
   });
   return new Problem(error.kind, issues, { ...error.headers });
