@@ -13,7 +13,14 @@ export interface Environment {
   readonly now: string;
   /** What a path without `%` starts from. */
   readonly focus?: readonly Typed[];
+  /** Values that may still be looked at, for all expressions that share it; without it an expression has its own. */
+  readonly budget?: Budget;
 }
+
+/** Counts down; at the end nothing more is evaluated, so that no expression can keep a request busy. */
+export interface Budget { left: number }
+
+const budgetOfOne = 100_000;
 
 /** @returns a resource as a value of its type. */
 export const resourceValue = (resource: { readonly resourceType: string }): Typed => ({ type: resource.resourceType, value: resource });
@@ -26,7 +33,7 @@ export const resourceValue = (resource: { readonly resourceType: string }): Type
  *   an empty answer always means that there is no such value.
  */
 export function evaluate(expression: string, environment: Environment): readonly Typed[] {
-  return result(parsePath(expression), environment);
+  return result(parsePath(expression), { ...environment, budget: environment.budget ?? { left: budgetOfOne } });
 }
 
 function result(expression: Expression, environment: Environment): readonly Typed[] {
@@ -67,6 +74,8 @@ function started(start: Expression['start'], environment: Environment): readonly
 }
 
 function stepped(step: Step, values: readonly Typed[], environment: Environment): readonly Typed[] {
+  environment.budget!.left -= 1 + values.length;
+  if (environment.budget!.left < 0) throw new UnsupportedExpression('it looks at too many values');
   switch (step.kind) {
     case 'element': return values.flatMap((value) => elementOf(value, step.name));
     case 'index': return values.slice(step.index, step.index + 1);

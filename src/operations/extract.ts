@@ -1,6 +1,5 @@
 import type { Coding, Questionnaire } from '@medplum/fhirtypes';
 import { hash } from 'node:crypto';
-import { authorize } from '../auth/decide.ts';
 import { canonicalBase, loinc } from '../fhir/canonical.ts';
 import { parseJson } from '../fhir/json.ts';
 import { operationOutcome, problem, type Issue } from '../fhir/outcome.ts';
@@ -31,6 +30,11 @@ export const extract: Operation = {
   run: extractResponse,
 };
 
+/** Resources of one response at most: what a transaction takes. */
+const mostExtracted = 1000;
+/** Stored resources that are read at the same time. */
+const together = 8;
+
 async function extractResponse(context: Context, call: Call, body: string): Promise<Answer> {
   const given = new Given(context);
   const inputs = inputsFrom(call, body);
@@ -43,6 +47,7 @@ async function extractResponse(context: Context, call: Call, body: string): Prom
     throw problem('invalid', 'business-rule', 'Only what a completed, amended or entered-in-error response says is extracted.', 'QuestionnaireResponse.status');
   }
   const { extracted, issues } = await all(context, withSharing(response.stored as Resource, questionnaire, false), questionnaire);
+  if (extracted.length > mostExtracted) throw problem('too-costly', 'too-costly', `At most ${mostExtracted} resources are extracted from one response.`, 'QuestionnaireResponse.item');
   const entries = id === undefined ? creations(status === 'entered-in-error' ? [] : extracted) : await writes(context, given, extracted, status);
   if (entries.length === 0) issues.push({ severity: 'information', code: 'informational', text: 'There is nothing to write: no answer is marked for extraction, or all of it is stored as it is.' });
   await given.log(call);
@@ -102,16 +107,15 @@ function computed({ registry }: Context, response: Resource, questionnaire: Reso
 }
 
 async function writes(context: Context, given: Given, extracted: readonly Extracted[], status: string): Promise<TransactionEntry[]> {
-  const entries: TransactionEntry[] = [];
-  for (const each of extracted) {
-    const { resourceType, id } = each.resource;
-    authorize(context.visibility, resourceType, 'r');
-    const row = await given.row(resourceType, id!);
-    const existing: Existing | undefined = row === undefined ? undefined : { version: row.version, resource: parseJson(row.body!).stored as unknown as Resource };
-    const entry = status === 'entered-in-error' ? withdrawal(existing, context.baseUrl) : entryFor(each, existing, context.baseUrl);
-    if (entry !== undefined) entries.push(entry);
+  const entries: (TransactionEntry | undefined)[] = [];
+  for (let from = 0; from < extracted.length; from += together) {
+    entries.push(...await Promise.all(extracted.slice(from, from + together).map(async (each) => {
+      const row = await given.row(each.resource.resourceType, each.resource.id!);
+      const existing: Existing | undefined = row === undefined ? undefined : { version: row.version, resource: parseJson(row.body!).stored as unknown as Resource };
+      return status === 'entered-in-error' ? withdrawal(existing, context.baseUrl) : entryFor(each, existing, context.baseUrl);
+    })));
   }
-  return entries;
+  return entries.filter((entry) => entry !== undefined);
 }
 
 /** The Bundle itself where there is nothing to say beside it (http://hl7.org/fhir/R4/operations.html#response), else Parameters with both. */

@@ -19,9 +19,18 @@ export interface AnsweredItem {
   readonly key: string;
 }
 
+const byLinkId = new WeakMap<readonly QuestionnaireItem[], ReadonlyMap<string, QuestionnaireItem>>();
+
+/** The questions of one level, listed once however often its group is repeated. */
+function listed(questions: readonly QuestionnaireItem[]): ReadonlyMap<string, QuestionnaireItem> {
+  let known = byLinkId.get(questions);
+  if (known === undefined) byLinkId.set(questions, known = new Map(questions.map((question) => [question.linkId, question])));
+  return known;
+}
+
 /** @returns the items of `owner` (a response, an item or an answer) that answer `questions`, in the order of the response. */
 export function answeredItems(owner: object, questions: readonly QuestionnaireItem[], path: string, key: string): AnsweredItem[] {
-  const byId = new Map(questions.map((question) => [question.linkId, question]));
+  const byId = listed(questions);
   const repetitions = new Map<string, number>();
   return itemsOf<QuestionnaireResponseItem>(owner).flatMap((item, at) => {
     const question = byId.get(item.linkId ?? '');

@@ -19,7 +19,10 @@ export interface Sources {
 }
 
 /** How many items a populated form may have: a group is repeated for each value of its population context. */
-const mostItems = 5000;
+const mostItems = 10_000;
+
+/** Values that all expressions of one form may look at. */
+const mostLooks = 1_000_000;
 
 /**
  * Fills a form in (http://hl7.org/fhir/uv/sdc/populate.html): one item for each of the Questionnaire; a question is answered by its
@@ -54,6 +57,7 @@ class Population {
   readonly issues: Issue[] = [];
   readonly #questionnaire: Resource;
   readonly #sources: Sources;
+  readonly #budget = { left: mostLooks };
   #count = 0;
 
   constructor(questionnaire: Resource, sources: Sources) {
@@ -77,12 +81,15 @@ class Population {
   }
 
   #item(question: QuestionnaireItem, names: Names, path: string): QuestionnaireResponseItem[] {
+    if (++this.#count > mostItems) {
+      if (this.#count === mostItems + 1) this.#report('too-costly', `The form has more than ${mostItems} items: from "${question.linkId}" on they are left out.`, path);
+      return [];
+    }
     const shown = { linkId: question.linkId, ...(question.text === undefined ? {} : { text: question.text }) };
     if (question.type === 'group') {
-      return this.#contexts(question, names, path).flatMap((inner) => {
-        if (this.#count++ >= mostItems) return [];
+      return this.#contexts(question, names, path).map((inner) => {
         const item = this.items(itemsOf(question), this.variables(question, inner, path), path);
-        return [{ ...shown, ...(item.length === 0 ? {} : { item }) }];
+        return { ...shown, ...(item.length === 0 ? {} : { item }) };
       });
     }
     if (question.type === 'display') return [shown];
@@ -137,7 +144,7 @@ class Population {
   #value(expression: Expression, names: Names, path: string, what: string): readonly Typed[] | undefined {
     try {
       if (expression.language !== 'text/fhirpath' || expression.expression === undefined) throw new UnsupportedExpression('its language is not text/fhirpath');
-      return evaluate(expression.expression, { names, now: this.#sources.now });
+      return evaluate(expression.expression, { names, now: this.#sources.now, budget: this.#budget });
     } catch (error) {
       if (!(error instanceof UnsupportedExpression)) throw error;
       this.#report('not-supported', `${what} is left out, as its expression is not evaluated here: ${error.message}.`, path);
