@@ -31,7 +31,10 @@ export function tokenConditions(test: Of<'token'>, x: string): Fragment[] {
   const conditions: Fragment[] = [];
   if (codes.length > 0) conditions.push(oneOf(code, codes));
   if (coded.length === 1) conditions.push(sql`(${code} = ${coded[0]!.code} and ${system} = ${coded[0]!.system}::bigint)`);
-  if (coded.length > 1) {
+  // a value set is mostly of one system: its codes are then looked up as they are
+  else if (coded.length > 0 && coded.every((value) => value.system === coded[0]!.system)) {
+    conditions.push(sql`(${code} = any(${coded.map((value) => value.code)}::text[]) and ${system} = ${coded[0]!.system}::bigint)`);
+  } else if (coded.length > 1) {
     const list = coded.map((value) => value.code);
     conditions.push(sql`(${code} = any(${list}::text[]) and (${code}, ${system}) in
       (select * from unnest(${list}::text[], ${coded.map((value) => value.system)}::bigint[])))`);
