@@ -26,6 +26,8 @@ export interface ActionOverride {
   readonly title?: string;
   readonly description?: string;
   readonly priority?: string;
+  /** Who does it, instead of those that the activity names. */
+  readonly participant?: ActivityDefinition['participant'];
   readonly timing?: { readonly key: string; readonly value: unknown };
   readonly dynamicValue?: readonly { readonly path?: string; readonly expression?: Expression }[];
 }
@@ -45,7 +47,7 @@ export function timingOf(owner: object): { key: string; value: unknown } | undef
  * @throws Problem `invalid` naming what this service cannot carry out: nothing is left out silently.
  */
 export function applied(definition: Resource, setting: Setting, expression: string, action: ActionOverride = {}): Resource {
-  const activity = definition as unknown as ActivityDefinition;
+  const activity = { ...(definition as unknown as ActivityDefinition), ...(action.participant === undefined ? {} : { participant: action.participant }) };
   const timing = action.timing ?? timingOf(definition);
   const resource = realised(activity, setting, { expression, timing, action });
   for (const [owner, values] of [[expression, activity.dynamicValue ?? []], [action.path ?? expression, action.dynamicValue ?? []]] as const) {

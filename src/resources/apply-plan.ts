@@ -1,4 +1,4 @@
-import type { PlanDefinition, PlanDefinitionAction, PlanDefinitionGoal } from '@medplum/fhirtypes';
+import type { ActivityDefinition, PlanDefinition, PlanDefinitionAction, PlanDefinitionGoal } from '@medplum/fhirtypes';
 import { extensionUrl } from '../fhir/canonical.ts';
 import { problem } from '../fhir/outcome.ts';
 import type { Resource } from '../fhir/resource.ts';
@@ -21,11 +21,12 @@ interface Made { readonly id: string; readonly actionIds: readonly string[]; rea
  * `plan` that contains a request for each action with a definition, and a proposed Goal for each goal; an action without a
  * definition is an `activity.detail`. Actions whose condition does not hold are left out with those within. An order
  * between actions is an extension of the activity; nothing is stored.
- * @param find definitions by canonical.
+ * @param find definitions by canonical; those that the plan contains (`#id`) are taken from it.
  * @throws Problem `invalid` naming what this service cannot carry out: a plan is applied whole or not at all.
  */
 export async function carePlan(plan: PlanDefinition & Resource, setting: Setting, find: DefinitionFinder): Promise<Resource> {
-  const application = new Application(setting, find);
+  const contents = (plan.contained ?? []) as unknown as readonly Resource[];
+  const application = new Application(setting, async (canonical) => (canonical.startsWith('#') ? contents.find(({ id }) => `#${id}` === canonical) : find(canonical)));
   await application.actions(plan.action ?? [], 'PlanDefinition', []);
   const goals = (plan.goal ?? []).map((goal, at) => application.goal(goal, at));
   const contained = [...goals.map(({ resource }) => resource), ...application.made.map(({ resource }) => resource)];
@@ -92,8 +93,8 @@ class Application {
   async #defined(action: PlanDefinitionAction, canonical: string, path: string, actionIds: readonly string[]): Promise<void> {
     const definition = await this.#find(canonical);
     if (definition === undefined) throw problem('invalid', 'not-found', 'The definition of this action is not stored here: an ActivityDefinition or a Questionnaire is looked for.', `${path}.definition`);
-    const { title, description, priority, dynamicValue } = action;
-    const override = { path, title, description, priority, dynamicValue, timing: timingOf(action) };
+    const { title, description, priority, participant, dynamicValue } = action;
+    const override = { path, title, description, priority, participant: participant as ActivityDefinition['participant'], dynamicValue, timing: timingOf(action) };
     const resource = definition.resourceType === 'Questionnaire'
       ? applied(completion(definition), this.#setting, path, override)
       : applied(definition, this.#setting, `${path}.definition`, override);

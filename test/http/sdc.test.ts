@@ -219,6 +219,19 @@ t.test('$extract leaves to the service what it computes itself, and copies the l
   const other = await system('POST', 'QuestionnaireResponse', gad7('ann', spread(9, 7, 0), '2026-03-02T09:00:00Z'));
   t.equal((await system('GET', `QuestionnaireResponse/${other.body.id}/$extract`)).body.entry.length, 7);
 
+  const codes = ['44250-9', '44255-8', '44259-0', '44254-1', '44251-7', '44258-2', '44252-5', '44253-3', '44260-8'];
+  await put(system, { resourceType: 'Questionnaire', id: 'foreign', url: 'http://example.org/Questionnaire/foreign', status: 'active', extension: [{ url: `${sdc}observationExtract`, valueBoolean: true }], code: [{ system: 'http://loinc.org', code: '44249-1' }], item: [
+    ...codes.map((code) => ({ linkId: code, type: 'choice', code: [{ system: 'http://loinc.org', code }], answerOption: ['LA6568-5', 'LA6569-3', 'LA6570-1', 'LA6571-9'].map((each) => ({ valueCoding: { system: 'http://loinc.org', code: each } })) })),
+    { linkId: 'total', type: 'integer', code: [{ system: 'http://loinc.org', code: '44261-6' }] },
+  ] });
+  const foreign = await system('POST', 'QuestionnaireResponse', { resourceType: 'QuestionnaireResponse', questionnaire: 'http://example.org/Questionnaire/foreign', status: 'completed', subject: { reference: 'Patient/ann' }, authored: '2026-03-04T09:00:00Z', item: [
+    ...codes.map((linkId) => ({ linkId, answer: [{ valueCoding: { system: 'http://loinc.org', code: 'LA6568-5' } }] })), { linkId: 'total', answer: [{ valueInteger: 0 }] },
+  ] });
+  t.equal(foreign.status, 201, foreign.text);
+  const fromForeign = (await system('GET', `QuestionnaireResponse/${foreign.body.id}/$extract`)).body;
+  t.equal(part(fromForeign, 'return').entry.length, 8, 'the total of a foreign form of the instrument is left to the service too');
+  t.equal(part(fromForeign, 'issues').issue.length, 2, 'and both that are left out are said');
+
   const checkIn = { resourceType: 'QuestionnaireResponse', questionnaire: `${base}/Questionnaire/bs-journal-question`, status: 'completed', subject: { reference: 'Patient/ann' }, authored: '2026-03-03T20:00:00Z', author: { reference: 'Patient/ann' }, item: [{ linkId: 'question', answer: [{ valueString: 'What if?' }] }, { linkId: 'bring-to-session', answer: [{ valueBoolean: true }] }] };
   const own = service.as({ patient: 'ann' });
   const entry = await own('POST', 'QuestionnaireResponse', checkIn);
@@ -285,6 +298,12 @@ t.test('$apply decides constant and simple conditions, sets dynamic values, and 
   const apply = (definition: object): Promise<any> => system('POST', 'PlanDefinition/$apply', { resourceType: 'Parameters', parameter: [{ name: 'planDefinition', resource: definition }, subject] });
   const decided = await apply(plan({ title: 'no', condition: [condition('false')] }, { title: 'yes', condition: [condition('true')] }, { title: 'female', condition: [condition("%patient.gender = 'female'")] }, { title: 'other', condition: [condition("%patient.gender != 'female'")] }));
   t.same(decided.body.activity.map(({ detail }: any) => detail.description), ['yes', 'female']);
+  const within = await apply({ ...plan({ definitionCanonical: '#inner', participant: [{ type: 'practitioner' }] }), contained: [{ resourceType: 'ActivityDefinition', id: 'inner', status: 'active', kind: 'Task', description: 'Look at it', timingDuration: { value: 3, code: 'd', system: 'http://unitsofmeasure.org', unit: 'days' } }] });
+  t.same(validate(within.body), []);
+  t.match(within.body.contained, [{ resourceType: 'Task', description: 'Look at it', intent: 'proposal' }], 'a definition that the plan contains');
+  t.equal(within.body.contained[0].owner, undefined, 'nobody is named where no practitioner is given');
+  const { start, end } = within.body.contained[0].restriction.period;
+  t.ok(Math.abs(Date.parse(end) - Date.parse(start) - 3 * 86_400_000) < 2, 'a duration is a period from now');
   const refused = async (definition: object, expression: string): Promise<void> => {
     const { status, body } = await apply(definition);
     t.equal(status, 422, expression);
@@ -295,6 +314,14 @@ t.test('$apply decides constant and simple conditions, sets dynamic values, and 
   await refused(plan({ action: [{ definitionCanonical: request.url, dynamicValue: [{ path: 'subject.nothing', expression: fhirpath("'x'") }] }] }), 'PlanDefinition.action[0].action[0].dynamicValue[0].path');
   t.equal((await system('GET', 'PlanDefinition/bs-homework-week/$apply')).status, 400, 'subject is required');
   t.equal((await service.as({ user: 'Practitioner/thea' })('GET', 'PlanDefinition/bs-homework-week/$apply?subject=Patient/bea')).status, 422, 'a subject that is not there for the caller');
+});
+
+t.test('the CapabilityStatement states the three, and each has its OperationDefinition', async (t) => {
+  const { body } = await system('GET', 'metadata');
+  for (const [type, name] of [['Questionnaire', 'populate'], ['QuestionnaireResponse', 'extract'], ['PlanDefinition', 'apply'], ['ActivityDefinition', 'apply']] as const) {
+    const stated = body.rest[0].resource.find((each: any) => each.type === type).operation.find((each: any) => each.name === name);
+    t.equal((await system('GET', `OperationDefinition?url=${stated.definition}`)).body.entry[0].resource.code, name);
+  }
 });
 
 t.test('every shipped form and plan is valid, and what they extract has codes that are published', async (t) => {
