@@ -27,6 +27,8 @@ export interface HeldSystem {
   readonly complete: boolean;
   /** By code, in the order of the resource. */
   readonly concepts: ReadonlyMap<string, Concept>;
+  /** What can be asked of a concept: what every one has, and the properties that the system declares or uses. */
+  readonly properties: ReadonlySet<string>;
   /** The concept with this code, by the system's own rule of case. */
   find(code: string): Concept | undefined;
   /** The codes below `code`, without itself; none where the hierarchy is not one of kinds. */
@@ -37,6 +39,9 @@ export interface HeldSystem {
 
 interface Written { code?: string; display?: string; definition?: string; designation?: Designation[]; property?: Property[]; concept?: Written[] }
 interface Building extends Omit<Concept, 'parents' | 'children'> { parents: string[]; children: string[] }
+
+/** What every concept can be asked for. */
+const ofEvery = ['code', 'concept', 'display', 'definition', 'parent', 'child', 'inactive'];
 
 const retired = new Set(['retired', 'inactive', 'withdrawn']);
 
@@ -87,6 +92,7 @@ export function heldSystem(resource: Resource): HeldSystem {
   collect((resource['concept'] ?? []) as Written[], undefined, concepts);
   relate(concepts);
   const folded = caseSensitive === false ? new Map([...concepts.values()].map((concept) => [concept.code.toLowerCase(), concept])) : undefined;
+  const declared = (resource['property'] ?? []) as Property[];
   const kinds = hierarchyMeaning === undefined || hierarchyMeaning === 'is-a';
   const walk = (code: string, to: 'parents' | 'children'): Set<string> => {
     const found = new Set<string>();
@@ -103,6 +109,7 @@ export function heldSystem(resource: Resource): HeldSystem {
     ...(typeof version === 'string' ? { version } : {}),
     name: String(name ?? title ?? resource.id ?? url),
     complete: content === 'complete',
+    properties: new Set([...ofEvery, ...[...declared, ...[...concepts.values()].flatMap(({ property }) => property)].map(({ code }) => code).filter((code) => code !== undefined)]),
     concepts,
     find: (code) => concepts.get(code) ?? folded?.get(code.toLowerCase()),
     below: (code) => walk(code, 'children'),

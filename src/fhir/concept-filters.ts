@@ -26,6 +26,7 @@ const list = (value: string): ReadonlySet<string> => new Set(value.split(',').ma
  */
 export function filterTest({ property, op, value }: Filter, system: HeldSystem, at: string): (concept: Concept) => boolean {
   if (property === undefined || op === undefined || value === undefined) throw problem('invalid', 'required', 'A filter needs property, op and value.', at);
+  if (!system.properties.has(property)) throw problem('invalid', 'not-supported', 'The code system that is held here has no such property: whether a concept has it cannot be told.', `${at}.property`);
   const has = (accepts: (text: string) => boolean) => (concept: Concept): boolean => values(concept, property).some(accepts);
   switch (op) {
     case '=': return has((text) => text === value);

