@@ -1,5 +1,6 @@
 import { resolveLinks } from '../fhir/bundle.ts';
 import type { Resource } from '../fhir/resource.ts';
+import { nodeOf } from '../fhir/structures.ts';
 import type { Extracted } from './extract-observations.ts';
 
 /** What is stored already under the id of an extracted resource. */
@@ -25,12 +26,20 @@ export function entryFor({ resource }: Extracted, existing: Existing | undefined
   return put(isObservation ? { ...next, status: 'amended' } : next, baseUrl, version);
 }
 
-/** @returns how what was extracted before is withdrawn with its response; undefined where there is nothing to withdraw. */
+const mistaken = 'entered-in-error';
+
+/**
+ * @returns how what was extracted before is withdrawn with its response; undefined where there is nothing to withdraw, or the
+ *   type has no such status.
+ */
 export function withdrawal(existing: Existing | undefined, baseUrl: string): TransactionEntry | undefined {
-  if (existing === undefined || existing.resource['status'] === undefined || existing.resource['status'] === 'entered-in-error') return undefined;
+  if (existing === undefined) return undefined;
+  const { elements } = nodeOf(existing.resource.resourceType);
+  const element = ['status', 'lifecycleStatus'].find((name) => elements.get(name)?.binding?.codes.has(mistaken) === true);
+  if (element === undefined || existing.resource[element] === mistaken) return undefined;
   const { meta, ...rest } = existing.resource;
   const { versionId: _version, lastUpdated: _updated, ...kept } = meta ?? {};
-  return put({ ...rest, ...metaOf(kept), status: 'entered-in-error' } as Resource, baseUrl, existing.version);
+  return put({ ...rest, ...metaOf(kept), [element]: mistaken } as Resource, baseUrl, existing.version);
 }
 
 const metaOf = (meta: object): object => (Object.keys(meta).length === 0 ? {} : { meta });

@@ -269,6 +269,9 @@ t.test('$extract puts answers at the elements that item.definition names', async
   t.same(part(extracted, 'issues').issue.map((issue: any) => issue.expression), [['QuestionnaireResponse.item[5].answer[0]']], 'what fits nowhere is said');
   t.equal((await system('POST', '', part(extracted, 'return'))).status, 200);
   t.equal(part((await system('GET', `QuestionnaireResponse/${stored.body.id}/$extract`)).body, 'return').entry, undefined, 'and it is the same the second time');
+  await put(system, { ...response, id: stored.body.id, status: 'entered-in-error' });
+  const withdrawn = part((await system('GET', `QuestionnaireResponse/${stored.body.id}/$extract`)).body, 'return').entry;
+  t.same(withdrawn.map(({ resource, request }: any) => [resource.resourceType, resource.lifecycleStatus, request.ifMatch]), [['Goal', 'entered-in-error', 'W/"1"']], 'what has such a status is withdrawn');
 });
 
 t.test('$apply of the shipped homework week is a draft CarePlan that can be stored', async (t) => {
