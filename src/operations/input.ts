@@ -62,7 +62,8 @@ function without(object: Parameter, key: string): object {
 export function refuseUnknown(context: Context, call: Call, inputs: readonly Input[], known: readonly string[]): void {
   const unknown = inputs.find(({ name }) => !known.includes(name));
   if (unknown !== undefined && context.prefer.handling === 'strict') {
-    throw problem('malformed', 'not-supported', `$${call.name} takes ${known.filter((name) => name !== '_page').join(', ')}.`, unknown.expression);
+    const names = known.filter((name) => name !== '_page');
+    throw problem('malformed', 'not-supported', `$${call.name} takes ${names.length === 0 ? 'no parameters' : names.join(', ')}.`, unknown.expression);
   }
 }
 

@@ -123,7 +123,8 @@ function stagePending(entry: Pending, staging: Staging, rules: OutcomeRules): bo
   }
   if (next === null) return false;
   const value = lossless ? (JSON.parse(JSON.stringify(next)) as Resource) : next;
-  const { outcome } = staging.put(type, id, { value, stored: next });
+  // What is computed whole carries the labels that follow from the record now: those that were lifted from an answer go here too.
+  const { outcome } = staging.put(type, id, { value, stored: next, ...(entry.base?.kind === 'put' ? { relabels: true } : {}) });
   if (outcome === 'unchanged') return false;
   if (kindsOf(type).length > 0) {
     const staged = staging.changed.at(-1)!;

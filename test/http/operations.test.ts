@@ -113,8 +113,15 @@ t.test('$meta, $meta-add, $meta-delete', async (t) => {
     t.equal((await ada('GET', 'Goal/sleep')).status, 200, 'now she sees it');
   });
 
-  await t.test('labels of a computed Observation are the service\'s', async (t) => {
-    await fhir('POST', 'QuestionnaireResponse', phq9('ada', spread(12), '2026-02-01T09:00:00Z'));
+  await t.test('labels of a computed Observation are the service\'s: they follow those of the answers', async (t) => {
+    const { body: { id } } = await fhir('POST', 'QuestionnaireResponse', phq9('ada', spread(12), '2026-02-01T09:00:00Z'));
+    const ada = service.as({ patient: 'ada' });
+    const seen = async (): Promise<number> => (await ada('GET', 'Observation?code=http://loinc.org|44261-6')).body.total;
+    t.equal(await seen(), 1);
+    await fhir('POST', `QuestionnaireResponse/${id}/$meta-add`, parameters(['meta', { valueMeta: { security: [label('R')] } }]));
+    t.equal(await seen(), 0, 'a restriction of the answers is one of the score');
+    await fhir('POST', `QuestionnaireResponse/${id}/$meta-delete`, parameters(['meta', { valueMeta: { security: [label('R')] } }]));
+    t.equal(await seen(), 1, 'and is lifted with it');
     const [score] = resources((await fhir('GET', 'Observation?patient=ada&code=http://loinc.org|44261-6')).body);
     refuses(t, await fhir('POST', `Observation/${score.id}/$meta-add`, parameters(['meta', { valueMeta: { tag: [tag] } }])), 403, 'computed');
   });
