@@ -4,6 +4,7 @@ import type { SearchPlan } from '../fhir/search-plan.ts';
 import { severalMatches } from '../store/decide.ts';
 import { matching } from '../store/search.ts';
 import { ExistsElsewhere } from '../store/unit.ts';
+import { refuseOpen } from './concept-tests.ts';
 import type { Context, Parts } from './context.ts';
 
 const shaping = /^_(sort|count|include|revinclude|total|summary|elements|contained|containedType|format|pretty|page)(:|$)/;
@@ -27,7 +28,9 @@ function conditionOf(text: string): [string, string][] {
  * @throws Problem as `parseSearch` does, and `precondition-failed` for a condition that selects nothing in particular.
  */
 export function conditionPlan({ baseUrl }: Pick<Parts, 'baseUrl'>, type: string, condition: string): SearchPlan {
-  return parseSearch(type, conditionOf(condition), { handling: 'strict', baseUrl });
+  const plan = parseSearch(type, conditionOf(condition), { handling: 'strict', baseUrl });
+  refuseOpen(plan);
+  return plan;
 }
 
 /**

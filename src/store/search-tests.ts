@@ -1,8 +1,6 @@
 import { sql } from 'kysely';
-import { problem } from '../fhir/outcome.ts';
 import { aspectNumber, searchParameter, type SearchParameter } from '../fhir/search-parameters.ts';
 import type { ReferenceValue, Test, ValueTest } from '../fhir/search-plan.ts';
-import { queryExpression } from '../fhir/search-syntax.ts';
 import { isCanonical, isReference } from '../fhir/search-values.ts';
 import type { Visibility } from '../fhir/visibility.ts';
 import { compareInstant, oneOf } from './search-compare.ts';
@@ -176,7 +174,7 @@ export function testSql(subject: Subject, test: Test): Fragment {
     case 'tuple': return indexed(subject, indexTable[test.value.kind], sql`${test.number}::integer`, rowCondition(test.value, x));
     case 'missing': return missing(subject, test);
     case 'nothing': return sql`false`;
-    case 'concept': throw problem('not-supported', 'not-supported', 'The modifiers :in, :not-in, :above, :below and :text of a code are for searches, not for the condition of a write.', queryExpression(test.name));
+    case 'concept': throw new Error(`${test.parameter.base}.${test.parameter.code}:${test.relation} is not decided yet`);
     // a column without a value fulfils no condition, so it fulfils the opposite
     case 'not': return sql`((${testSql(subject, test.test)}) is not true)`;
     case 'all': return and(test.tests.map((inner) => testSql(subject, inner)));

@@ -119,6 +119,19 @@ t.test('terminology', async (t) => {
     t.equal((await all('GET', `ConceptMap/$translate?system=${url(local)}`)).status, 400);
   });
 
+  await t.test('modifiers that definitions decide, wherever a search can be asked', async (t) => {
+    const status = 'status:in=http://hl7.org/fhir/ValueSet/publication-status';
+    t.match(await all('GET', `CodeSystem?${status}&_summary=count`), { status: 200, body: { total: Number } });
+    t.match(await all('GET', `?_type=CodeSystem,ValueSet&${status}`), { status: 200 });
+    for (const type of ['batch', 'transaction']) {
+      const answer = await all('POST', '', { resourceType: 'Bundle', type, entry: [{ request: { method: 'GET', url: `CodeSystem?${status}&_count=3` } }] });
+      t.match(answer, { status: 200, body: { entry: [{ response: { status: /^200/ }, resource: { type: 'searchset' } }] } }, type);
+    }
+    for (const query of ['action:in=http://hl7.org/fhir/ValueSet/audit-event-action', 'type:text=rest', 'agent:text=x', 'type:below=http://x|y']) t.equal((await all('GET', `AuditEvent?${query}`)).status, 400, query);
+    t.match(await all('DELETE', `Task?${status}`), { status: 400, body: { issue: [{ code: 'not-supported' }] } });
+    t.match(await all('GET', `CodeSystem?${status}`, undefined, { prefer: 'handling=lenient' }), { status: 200 });
+  });
+
   await t.test('scopes, the statement and the access log', async (t) => {
     const narrow = service.as({ scopes: 'system/Observation.rs' });
     for (const path of ['ValueSet/low/$expand', 'ValueSet/low/$validate-code?code=a&system=b', 'CodeSystem/moods/$validate-code?code=low', `CodeSystem/$lookup?system=${url(moods)}&code=low`, 'ConceptMap/$translate?system=a&code=b']) t.equal((await narrow('GET', path)).status, 403, path);

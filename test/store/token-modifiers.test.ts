@@ -6,8 +6,9 @@ import { parseSearch } from '../../src/fhir/search-parse.ts';
 import { servedTypes } from '../../src/fhir/types.ts';
 import type { Visibility } from '../../src/fhir/visibility.ts';
 import { decided } from '../../src/interactions/concept-tests.ts';
+import { conditionPlan } from '../../src/interactions/condition.ts';
 import type { Connection } from '../../src/store/database.ts';
-import { matching, search } from '../../src/store/search.ts';
+import { search } from '../../src/store/search.ts';
 import { phq9 } from '../kit/answers.ts';
 import { testDatabase } from '../kit/database.ts';
 import { testService } from '../kit/service.ts';
@@ -133,8 +134,9 @@ t.test('token modifiers', async (t) => {
     t.equal(await kindOf(found(database, 'Observation?code:in=ValueSet/restricted', unseeing)), 'malformed not-found http.code:in', 'a restricted definition does not exist for whom it is not visible');
     const narrow: Visibility = { ...everybody, grants: new Map([['Observation', new Set(['r', 's'] as const)]]) };
     t.equal(await found(database, `Observation?code:in=${bs}`, narrow), 'mb mc two', 'needs no scope for ValueSet');
-    const plan = parseSearch('Observation', [['code:in', bs]], { handling: 'strict', baseUrl });
-    t.equal(await kindOf(matching(database, plan, everybody, 2)), 'not-supported not-supported http.code:in', 'not in the condition of a write');
+    t.throws(() => conditionPlan({ baseUrl }, 'Observation', `code:in=${bs}`), /not for the condition of a write/);
+    t.throws(() => conditionPlan({ baseUrl }, 'Patient', `_has:Observation:patient:code:not-in=${bs}`), /not for the condition of a write/);
+    t.doesNotThrow(() => conditionPlan({ baseUrl }, 'Task', 'owner:text=adler'));
   });
 
   await t.test('any hierarchy and any value set: the same as counting by hand', async () => {
