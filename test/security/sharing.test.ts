@@ -3,7 +3,8 @@ import { phq9, phq9Items, spread } from '../kit/answers.ts';
 import { testService, type Client } from '../kit/service.ts';
 
 const sharing = 'https://intersession.example/fhir/CodeSystem/sharing';
-const ids = (body: any): string[] => (body.entry ?? []).map(({ resource }: any) => resource.id).toSorted();
+const byText = (one: string, other: string): number => one.localeCompare(other);
+const ids = (body: any): string[] => (body.entry ?? []).map(({ resource }: any) => resource.id as string).toSorted(byText);
 const share = (code: string) => ({ linkId: 'share', answer: [{ valueCoding: { system: sharing, code } }] });
 
 const shareItem = { linkId: 'share', type: 'choice', text: 'Who may see this?', answerOption: ['private', 'summary', 'all'].map((code) => ({ valueCoding: { system: sharing, code } })) };
@@ -85,5 +86,5 @@ t.test("notes of clinicians stay out of the client's access, and the client's re
   t.equal(own.status, 201, own.text.slice(0, 300));
   t.same(ids((await ann('GET', 'DocumentReference?patient=ann')).body), [own.body.id]);
   t.same(ids((await therapist('GET', 'DocumentReference?patient=ann')).body), [note.body.id]);
-  t.same(ids((await system('GET', 'DocumentReference?patient=ann')).body), [note.body.id, own.body.id].toSorted());
+  t.same(ids((await system('GET', 'DocumentReference?patient=ann')).body), [note.body.id as string, own.body.id as string].toSorted(byText));
 });
