@@ -84,7 +84,9 @@ function placeCreate(step: Step, type: string, places: Places, claimed: Map<stri
 /** Two updates under one condition are about the same resource, even where nothing matches it yet; they are refused as such. */
 function placeUpdate(step: Step, type: string, places: Places, claimed: Map<string, Step>): void {
   const key = claimOf(type, step.plan!);
-  step.id = claimed.get(key)?.id ?? step.match ?? step.entry.resource?.id ?? places.get(step.at)?.id ?? newId();
+  const known = places.get(step.at);
+  // what was there an attempt ago and is not any more had an id that is taken
+  step.id = claimed.get(key)?.id ?? step.match ?? step.entry.resource?.id ?? (known?.exists === false ? known.id : newId());
   if (step.match === undefined && step.entry.resource?.id === undefined) places.set(step.at, { id: step.id, exists: false });
   if (!claimed.has(key)) claimed.set(key, step);
 }
