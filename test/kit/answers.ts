@@ -29,7 +29,7 @@ function response(questionnaire: string, items: readonly string[], patient: stri
 
 /** Nine scores that add up to `total`, item 9 answered 0. */
 export function spread(total: number, items = 9, last = 0): number[] {
-  const scores = new Array<number>(items).fill(0);
+  const scores = Array.from({ length: items }, () => 0);
   scores[items - 1] = last;
   let rest = total - last;
   if (rest > 3 * (items - 1)) throw new RangeError(`${items - 1} items cannot add up to ${rest}`);
