@@ -1,7 +1,7 @@
 import { problem } from '../fhir/outcome.ts';
 import type { SearchPlan } from '../fhir/search-plan.ts';
 import { newId } from '../store/identity.ts';
-import type { WriteRequest } from '../store/unit.ts';
+import { ExistsElsewhere, type WriteRequest } from '../store/unit.ts';
 import { accept, type Accepted } from './accept.ts';
 import { writtenAnswer } from './answer.ts';
 import { conditionPlan, matchOf, whileItHolds } from './condition.ts';
@@ -37,13 +37,22 @@ export const onlyNew = (ifNoneMatch: string | undefined): { ifNoneMatch?: '*' } 
 export async function conditionalUpdate(context: Context, type: string, query: string, body: string): Promise<Answer> {
   const accepted = await accept(body, type, context);
   const plan = conditionPlan(context, type, query);
+  let met: string | null = null;
   return whileItHolds(async () => {
     const match = await matchOf(context, plan);
-    const [written] = await context.committer.commit({
-      ...unitOf(context, 'update', `PUT ${type}?${query} ${body}`),
-      writes: [conditionalPut({ type, plan, match, newId: newId(), accepted, ifMatch: context.ifMatch, ifNoneMatch: context.ifNoneMatch })],
-    });
-    return writtenAnswer(context, written!);
+    try {
+      const [written] = await context.committer.commit({
+        ...unitOf(context, 'update', `PUT ${type}?${query} ${body}`),
+        writes: [conditionalPut({ type, plan, match, newId: newId(), accepted, ifMatch: context.ifMatch, ifNoneMatch: context.ifNoneMatch })],
+      });
+      return writtenAnswer(context, written!);
+    } catch (error) {
+      // Met twice and still no match: it is not a racing create but the same response, which the condition leaves out.
+      const id = error instanceof ExistsElsewhere ? error.id : null;
+      if (id !== null && id === met) throw problem('conflict', 'duplicate', `This ${type} exists already and the condition does not match it. To amend it, PUT ${type}/${id}.`);
+      met = id;
+      throw error;
+    }
   });
 }
 

@@ -1,4 +1,5 @@
 import t from 'tap';
+import { phq9, spread } from '../kit/answers.ts';
 import { testService, type Client, type Reply } from '../kit/service.ts';
 
 const first = await testService(t);
@@ -40,6 +41,12 @@ t.test('conditional update: each row of the specification, with and without an i
   }
   t.equal((await fhir('PUT', by('u1'), known('u1', { active: true }), { 'if-match': 'W/"3"' })).status, 200, 'one match, the version');
   t.same(await matches('u3'), []);
+  await fhir('PUT', 'Patient/cu', { resourceType: 'Patient', id: 'cu' });
+  const response = phq9('cu', spread(4), '2026-01-01T10:00:00Z', { identifier: { system: 'urn:app', value: 'cu' } });
+  const { id } = (await fhir('POST', 'QuestionnaireResponse', response)).body;
+  const twin = await fhir('PUT', 'QuestionnaireResponse?identifier=urn:app|cu&status=amended', response);
+  t.equal(twin.status, 409, 'a response that is there, which the condition leaves out');
+  t.match(twin.body, { issue: [{ code: 'duplicate', details: { text: new RegExp(`QuestionnaireResponse/${id}`) } }] });
   await make('u1');
   t.equal((await fhir('PUT', by('u1'), known('u1'))).status, 412, 'two match');
 });
