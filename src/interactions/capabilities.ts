@@ -20,6 +20,12 @@ const writing = ['create', 'update', 'patch', 'delete'];
 /** Parameters of kinds that the search does not carry out are not stated. */
 const searchable = ({ type }: SearchParameter): boolean => type !== 'special';
 
+/** Parameters of every type that are about no element of it. */
+const general = [
+  { name: '_filter', type: 'special', documentation: 'The grammar of R4; "and" binds tighter than "or".' },
+  { name: '_list', type: 'string', documentation: 'The id of a List; lists by function, such as $current-problems, are not kept.' },
+];
+
 function resource(type: string): Record<string, unknown> {
   const parameters = searchParameters(type).filter(searchable);
   const references = parameters.filter((parameter) => parameter.type === 'reference');
@@ -41,7 +47,7 @@ function resource(type: string): Record<string, unknown> {
     conditionalDelete: readOnly ? 'not-supported' : 'multiple',
     referencePolicy: ['literal', 'logical', 'local'],
     ...(readOnly ? {} : { searchInclude: ['*', ...references.map(({ code }) => `${type}:${code}`)], searchRevInclude: incoming }),
-    searchParam: parameters.map(({ code, type: kind, url }) => ({ name: code, ...(url === '' ? {} : { definition: url }), type: kind })),
+    searchParam: [...parameters.map(({ code, type: kind, url }) => ({ name: code, ...(url === '' ? {} : { definition: url }), type: kind })), ...(readOnly ? [] : general)],
     ...(offered.length === 0 ? {} : { operation: offered.map(([name, { definition }]) => ({ name, definition })) }),
   };
 }
@@ -80,6 +86,7 @@ export function capabilityStatement({ baseUrl, version, date, tokenEndpoint }: D
       },
       resource: servedTypes.map(resource),
       interaction: ['transaction', 'batch', 'search-system', 'history-system'].map((code) => ({ code })),
+      searchParam: [{ name: '_type', type: 'token', documentation: 'Of a search over several types: all other parameters must be ones of each of them. AuditEvent is searched by itself.' }],
       ...(ofSystem.length === 0 ? {} : { operation: ofSystem.map(([name, { definition }]) => ({ name, definition })) }),
     }],
   });
