@@ -209,7 +209,7 @@ function addMeasured(rows: IndexRows, param: number, measured: Node, found: Quan
   const base = named && system === ucum ? baseUnit(unitCode) : undefined;
   // a pure number is its own base: the rows of every score are found as they are
   if (base === undefined || base.factor === '1' && base.unit === '1') return;
-  addQuantity(rows, aspectNumber(param, 'canonical'), base.unit, 0n, { low: times(found.low, base.factor), high: times(found.high, base.factor) });
+  addQuantity(rows, aspectNumber(param, 'canonical'), base.unit, hash64(ucum), { low: times(found.low, base.factor), high: times(found.high, base.factor) });
 }
 
 function addQuantity({ quantity: rows }: IndexRows, param: number, unit: string, system: bigint, found: QuantityRange | undefined): void {

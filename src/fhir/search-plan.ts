@@ -36,7 +36,8 @@ export type Test =
   | { readonly kind: 'date'; readonly parameter: SearchParameter; readonly values: readonly DateValue[] }
   | { readonly kind: 'string'; readonly parameter: SearchParameter; readonly match: 'prefix' | 'exact' | 'contains' | 'same' | 'end'; readonly values: readonly string[] }
   | { readonly kind: 'uri'; readonly parameter: SearchParameter; readonly match: 'equal' | 'below' | 'above'; readonly values: readonly UriValue[] }
-  | { readonly kind: 'quantity'; readonly parameter: SearchParameter; readonly values: readonly QuantityValue[] }
+  /** `also`: rows with this number count too; in one condition, so that the planner can begin a search with it. */
+  | { readonly kind: 'quantity'; readonly parameter: SearchParameter; readonly values: readonly QuantityValue[]; readonly also?: number }
   | { readonly kind: 'missing'; readonly parameter: SearchParameter; readonly missing: boolean }
   /** A composite: one element holds the token that `number` stands for and fulfils `value`. */
   | { readonly kind: 'tuple'; readonly number: number; readonly value: ValueTest }

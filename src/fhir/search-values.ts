@@ -103,6 +103,8 @@ function typed({ parameter, reading }: Asked, values: readonly string[]): Test {
 
 function quantities({ parameter, reading }: Asked, texts: readonly string[]): Test {
   const { written, canonical } = quantityForms(reading, texts);
+  // pure numbers, as every score is one, are in both kinds of rows in the same form
+  if (written.length === canonical.length && canonical.every(({ code }) => code === '1')) return { kind: 'quantity', parameter, values: written, also: aspectNumber(parameter.number, 'canonical') };
   const tests: Test[] = [];
   if (written.length > 0) tests.push({ kind: 'quantity', parameter, values: written });
   if (canonical.length > 0) tests.push({ kind: 'quantity', parameter: rowsAbout(parameter, 'canonical'), values: canonical });
@@ -224,7 +226,8 @@ function tuple(asked: Asked, text: string): Test {
 function heldBy(number: number, held: Test, composite: SearchParameter): Test {
   switch (held.kind) {
     case 'any': return { kind: 'any', tests: held.tests.map((one) => heldBy(number, one, composite)) };
-    case 'quantity': return { kind: 'tuple', number: held.parameter.number === composite.number ? number : aspectNumber(number, 'canonical'), value: held };
+    case 'quantity': if (held.also !== undefined) return { kind: 'any', tests: [number, aspectNumber(number, 'canonical')].map((one) => ({ kind: 'tuple', number: one, value: held })) };
+      return { kind: 'tuple', number: held.parameter.number === composite.number ? number : aspectNumber(number, 'canonical'), value: held };
     case 'token': case 'reference': case 'date': case 'string': case 'uri': return { kind: 'tuple', number, value: held };
     default: return { kind: 'nothing' };
   }

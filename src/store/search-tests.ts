@@ -170,7 +170,11 @@ export function testSql(subject: Subject, test: Test): Fragment {
     case 'token': return token(subject, test);
     case 'reference': return reference(subject, test);
     case 'date': return date(subject, test);
-    case 'string': case 'uri': case 'quantity': return valued(subject, test, rowCondition(test, x));
+    case 'string': case 'uri': return valued(subject, test, rowCondition(test, x));
+    case 'quantity': {
+      const number = literal(test.parameter.number);
+      return indexed(subject, indexTable.quantity, test.also === undefined ? number : sql`any(array[${number}, ${literal(test.also)}])`, rowCondition(test, x));
+    }
     case 'tuple': return indexed(subject, indexTable[test.value.kind], sql`${test.number}::integer`, rowCondition(test.value, x));
     case 'missing': return missing(subject, test);
     case 'nothing': return sql`false`;
