@@ -21,7 +21,9 @@ export function locksOf(unit: Unit): bigint[] {
     if (patient !== null && (recordTypes.has(write.type) || write.type === 'Patient')) keys.add(lockKey('patient', patient));
     if (write.kind !== 'create') keys.add(lockKey('resource', write.type, write.id));
     const plan = planOf(write);
-    if (plan !== undefined) keys.add(lockKey('condition', write.type, criteria(plan)));
+    // What was found is locked itself and looked at again: only where nothing was found must nobody else create meanwhile.
+    const creates = write.kind === 'create' ? write.linked !== 'existing' : write.condition?.found.length === 0;
+    if (plan !== undefined && creates) keys.add(lockKey('condition', write.type, criteria(plan)));
   }
   if (unit.idempotency !== undefined) keys.add(lockKey('idempotency', unit.visibility.caller, unit.idempotency.key));
   return [...keys];

@@ -33,7 +33,7 @@ export class ExistsElsewhere extends Problem {
 
 /**
  * The search that chose what a write is about, and what it found when the write was made. The transaction looks again, under
- * the lock of the condition and of what was found; where the answer differs, the write is refused with `ExistsElsewhere`.
+ * the lock of what was found, or of the condition where nothing was; where the answer differs, the write is refused with `ExistsElsewhere`.
  */
 export interface Condition {
   readonly plan: SearchPlan;
