@@ -3,7 +3,7 @@
 -- `live` marks the current version of a resource that is not deleted. A deletion is a version without a body.
 -- `patient` is the rid of the Patient whose record the resource belongs to (null: no patient's record);
 -- every visibility predicate reads it, so every index row carries it too.
--- `xid` orders the feed: a reader that stays below pg_snapshot_xmin() never skips a commit.
+-- `last_updated` orders the feed: a reader that stays before the commit horizon (src/store/load.ts) never skips a commit.
 -- Nothing here depends on lz4, on a superuser extension, on session state or on cross-patient keys.
 
 create sequence rid as bigint increment by 1024 start with 1024;
@@ -22,7 +22,6 @@ create table resource (
   date_low      timestamptz,                  -- the type's clinical date (schemas/r4/types.json), half-open [low, high)
   date_high     timestamptz,
   last_updated  timestamptz not null,
-  xid           xid8 not null default pg_current_xact_id(),
   body          text
 );
 alter table resource alter column body set storage external;

@@ -28,7 +28,7 @@ export function settings(): string[] {
     fsync: 'on', synchronous_commit: 'on', full_page_writes: 'on',
     shared_buffers: `${sharedMegabytes}MB`,
     // a log that is rewritten seldom: fewer full-page images for many small commits
-    wal_buffers: '16MB', max_wal_size: '2GB', min_wal_size: '256MB', checkpoint_timeout: '15min', checkpoint_completion_target: 0.9,
+    wal_buffers: '16MB', max_wal_size: '2GB', max_locks_per_transaction: 256, min_wal_size: '256MB', checkpoint_timeout: '15min', checkpoint_completion_target: 0.9,
     // short indexed statements on local storage: neither compilation nor parallel plans ever pay
     jit: 'off', max_parallel_workers_per_gather: 0, random_page_cost: 1.1,
     work_mem: '16MB', maintenance_work_mem: '128MB',
