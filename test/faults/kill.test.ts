@@ -83,7 +83,7 @@ const broken: readonly (readonly [what: string, sql: string, ...noticed: (keyof 
   ['an acknowledged response is gone', `delete from resource where ctid in (select ctid from resource where type = 'QuestionnaireResponse' and version = 1 and live limit 1)`, 'lost'],
   ['a response is there twice', `insert into resource select (jsonb_populate_record(r, jsonb_build_object('id', 'twin', 'rid', nextval('rid'), 'body', replace(body, id, 'twin')))).* from resource r where type = 'QuestionnaireResponse' and version = 1 and live limit 1`, 'duplicated'],
   ['a version is missing', `delete from resource where ctid in (select ctid from resource where version = 1 and not live limit 1)`, 'versions'],
-  ['an alert is gone', `delete from resource where type = 'Flag' and ctid in (select ctid from resource where type = 'Flag' and version = 1 limit 1)`, 'alerts'],
+  ['an alert is gone', `delete from resource where type = 'Flag' and ctid in (select ctid from resource where type = 'Flag' and version = 1 and body like '%"phq-9-item-9"%' limit 1)`, 'alerts'],
   ['a Provenance is gone', `delete from resource where ctid in (select ctid from resource where type = 'Provenance' and body like '%Observation/%' limit 1)`, 'provenance'],
 ];
 

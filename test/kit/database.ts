@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import tap from 'tap';
 import { openDatabase, type Database } from '../../src/store/database.ts';
 import { onServer, startTestServer, template, urlOf } from './server.ts';
@@ -22,6 +23,18 @@ export interface Ending {
   teardown(work: () => unknown): unknown;
 }
 
+/** Drops a database. A worker of autovacuum in it belongs to the superuser, whom the service's role may not end: it is waited for. */
+async function dropped(server: string, name: string): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await onServer(server, `drop database ${name} with (force)`);
+    } catch (error) {
+      if ((error as { code?: string }).code !== '42501' || attempt === 50) throw error;
+      await delay(100);
+    }
+  }
+}
+
 /** An empty migrated database of its own for `t`, dropped when `t` ends. */
 export async function testDatabase(t: Ending, options: { connections?: number } = {}): Promise<{ url: string; database: Database }> {
   const server = await serverUrl();
@@ -31,7 +44,7 @@ export async function testDatabase(t: Ending, options: { connections?: number } 
   const database = openDatabase({ url, connections: options.connections ?? 4, namedStatements: true, statementTimeoutMs: 10_000 });
   t.teardown(async () => {
     if (!database.pool.ended) await database.close();
-    await onServer(server, `drop database ${name} with (force)`);
+    await dropped(server, name);
   });
   return { url, database };
 }
