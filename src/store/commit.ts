@@ -89,8 +89,8 @@ export class Committer {
   #start(late = false): void {
     while (this.#queue.length > 0 && this.#running < this.#options.lanes) {
       if (this.#running > 0 && this.#queue.length < crowd && !late) {
-        // A second transaction at once costs more than it gains while few wait: at 8 clients one lane does 826 responses a
-        // second with 0.52 ms of PostgreSQL's CPU each, two lanes 715 with 0.79, because each carries half as many.
+        // A second transaction at once costs more than it gains while few wait: at 8 clients one lane took 0.52 to 0.60 ms of
+        // PostgreSQL's CPU a response and two lanes 0.79 to 0.82 (two runs each), because each carries half as many.
         if (this.#timer !== undefined) return;
         this.#timer = setTimeout(() => {
           this.#timer = undefined;

@@ -72,8 +72,8 @@ interface Asked {
 
 /**
  * Single statements that are asked for in one turn of the event loop travel together, up to `sharing` on one connection.
- * Waking PostgreSQL costs more than reading a row (a quarter of a millisecond of this process's CPU for each write to the
- * socket when the machine is not busy, against 20 microseconds for the statement), and requests arrive in flocks.
+ * Requests arrive in flocks, and a trip for each wakes PostgreSQL for each. The gain at 8 connections is within the noise
+ * (docs/adr/0010).
  */
 class SharedTrips {
   readonly #lease: () => Promise<Lease>;
