@@ -1,6 +1,3 @@
-/** A JSON value as `JSON.parse` gives it. */
-export type Json = string | number | boolean | null | Json[] | { [key: string]: Json };
-
 /** A FHIR resource as plain JSON: what every stage handles before a typed view of `@medplum/fhirtypes` is taken of it. */
 export interface Resource {
   resourceType: string;

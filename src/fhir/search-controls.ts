@@ -15,7 +15,6 @@ export interface Controls {
   elements: string[];
   includes: Include[];
   revincludes: Include[];
-  pretty: boolean;
   page: string | null;
 }
 
@@ -23,7 +22,7 @@ const defaultCount = 50;
 const mostOnPage = 1000;
 
 export const initialControls = (): Controls => ({
-  sort: [], count: defaultCount, countOnly: false, total: 'none', summary: 'false', elements: [], includes: [], revincludes: [], pretty: false, page: null,
+  sort: [], count: defaultCount, countOnly: false, total: 'none', summary: 'false', elements: [], includes: [], revincludes: [], page: null,
 });
 
 /** Name of the parameter that a `next` link carries. */
@@ -42,8 +41,8 @@ const controls: ReadonlyMap<string, Apply> = new Map<string, Apply>([
   ['_contained', contained],
   ['_containedType', contained],
   ['_format', format],
-  ['_pretty', (into, _type, name, value) => {
-    into.pretty = choice(name, value, ['true', 'false']) === 'true';
+  ['_pretty', (_into, _type, name, value) => {
+    choice(name, value, ['true', 'false']); // the whole answer is indented where it leaves (http/respond.ts)
     return value;
   }],
   [pageParameter, (into, _type, _name, value) => {

@@ -96,7 +96,6 @@ export interface SearchPlan {
   readonly elements: readonly string[];
   readonly includes: readonly Include[];
   readonly revincludes: readonly Include[];
-  readonly pretty: boolean;
   /** The opaque token of a `next` link, as it came. */
   readonly page: string | null;
   /** Names and values that are really applied, in their order: the self link. Without the page token. */

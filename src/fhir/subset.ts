@@ -58,13 +58,3 @@ function tagged(meta: unknown): Record<string, unknown> {
   const { tag, ...rest } = (meta ?? {}) as { tag?: unknown };
   return { ...rest, tag: [...(Array.isArray(tag) ? tag : []), subsetted] };
 }
-
-/** @returns `text` with line breaks and indentation, numbers as they are written. */
-export const indented = (text: string): string => JSON.stringify(parseWritten(text), null, 2);
-
-/** A JSON.parse that keeps how numbers are written; the text is our own, so nothing about it needs checking. */
-function parseWritten(text: string): unknown {
-  const keep = (_key: string, value: unknown, context: { source?: string }): unknown =>
-    typeof value === 'number' && context.source !== undefined ? JSON.rawJSON(context.source) : value;
-  return JSON.parse(text, keep as (key: string, value: unknown) => unknown);
-}

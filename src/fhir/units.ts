@@ -16,6 +16,3 @@ const units: ReadonlyMap<string, BaseUnit> = new Map(Object.entries(table.bases)
 export function baseUnit(code: string): BaseUnit | undefined {
   return units.get(code.includes('{') ? code.replace(/\{[^{}]*\}/g, '') || '1' : code);
 }
-
-/** @returns whether a UCUM code says nothing but an annotation. */
-export const isAnnotation = (code: string): boolean => /^\{[^{}]*\}$/.test(code);

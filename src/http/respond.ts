@@ -52,6 +52,11 @@ export function represent(request: Incoming, answer: Answer): { status: number; 
   const headers: Record<string, string> = { 'x-request-id': request.id, ...safeguards, ...answer.headers };
   if (answer.body === undefined) return { status: answer.status, headers, body: '' };
   headers['content-type'] ??= 'application/fhir+json; charset=utf-8';
-  const pretty = request.query.includes('_pretty=true');
-  return { status: answer.status, headers, body: pretty ? prettyJson(answer.body) : answer.body };
+  return { status: answer.status, headers, body: wantsIndented(request) ? prettyJson(answer.body) : answer.body };
+}
+
+/** Whether `_pretty=true` is a parameter of the URL or of the form of a POST _search. */
+function wantsIndented({ method, path, query, body }: Incoming): boolean {
+  const given = method === 'POST' && path.endsWith('_search') ? `${query}&${body}` : query;
+  return given.includes('_pretty=') && new URLSearchParams(given).get('_pretty') === 'true';
 }

@@ -1,9 +1,9 @@
 import type { Resource } from '../fhir/resource.ts';
 import { parseCanonical, parseReference } from '../fhir/references.ts';
-import { searchParameter } from '../fhir/search-parameters.ts';
 import type { Visibility } from '../fhir/visibility.ts';
 import type { Connection } from '../store/database.ts';
-import { readCanonical, readNewest } from '../store/read.ts';
+import { readDefinition } from '../store/definitions.ts';
+import { readNewest } from '../store/read.ts';
 
 const kept = 200;
 
@@ -27,15 +27,13 @@ export interface QuestionnaireFinder {
  * @param clock milliseconds, monotonic.
  */
 export function questionnaireFinder(connection: Connection, ttlMs: number, clock: () => number): QuestionnaireFinder {
-  const url = searchParameter('Questionnaire', 'url')!.number;
-  const version = searchParameter('Questionnaire', 'version')!.number;
   const found = new Map<string, { at: number; questionnaire: Promise<Resource | undefined> }>();
   const find = async (canonical: string): Promise<Resource | undefined> => {
     const named = parseCanonical(canonical.split('#', 1)[0]!);
     const place = parseReference(named.url);
     const body = place?.kind === 'relative' && place.type === 'Questionnaire'
       ? (await readNewest(connection, forms, 'Questionnaire', place.id))?.body
-      : await readCanonical(connection, url, version, 'Questionnaire', named.url, named.version);
+      : await readDefinition(connection, forms, 'Questionnaire', named.url, named.version);
     return body == null ? undefined : (JSON.parse(body) as Resource);
   };
   const finder = (canonical: string): Promise<Resource | undefined> => {

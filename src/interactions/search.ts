@@ -2,7 +2,7 @@ import { operationOutcome } from '../fhir/outcome.ts';
 import type { SearchPlan } from '../fhir/search-plan.ts';
 import type { SystemPlan } from '../fhir/search-system.ts';
 import { pageParameter } from '../fhir/search-controls.ts';
-import { indented, subset } from '../fhir/subset.ts';
+import { subset } from '../fhir/subset.ts';
 import type { Visibility } from '../fhir/visibility.ts';
 import type { Connection } from '../store/database.ts';
 import { search, searchSeveral, type Cursor, type Found, type Row } from '../store/search.ts';
@@ -28,7 +28,7 @@ export interface SearchAnswer {
 
 /**
  * search-type (http://hl7.org/fhir/R4/http.html#search).
- * Stored texts go into the Bundle as they are; they are read only where `_summary`, `_elements` or `_pretty` ask for it.
+ * Stored texts go into the Bundle as they are; they are read only where `_summary` or `_elements` ask for it.
  * @throws Problem `malformed` for a page token of somebody else or of another query; as `store/search.ts` does.
  */
 export async function searchInteraction(context: SearchContext, plan: SearchPlan, visibility: Visibility): Promise<SearchAnswer> {
@@ -79,8 +79,7 @@ function bundle(context: SearchContext, plan: SearchPlan, found: Found, links: r
     ...(found.incomplete ? [`{"resource":${JSON.stringify(operationOutcome([{ severity: 'warning', code: 'incomplete', text: 'More resources could be included than one answer carries; ask for fewer matches with _count.' }]))},"search":{"mode":"outcome"}}`] : []),
   ];
   const total = found.total === undefined ? '' : `,"total":${found.total}`;
-  const compact = `{"resourceType":"Bundle","type":"searchset"${total},"link":${JSON.stringify(links)}${entries.length === 0 ? '' : `,"entry":[${entries.join(',')}]`}}`;
-  return plan.pretty ? indented(compact) : compact;
+  return `{"resourceType":"Bundle","type":"searchset"${total},"link":${JSON.stringify(links)}${entries.length === 0 ? '' : `,"entry":[${entries.join(',')}]`}}`;
 }
 
 const entry = (context: SearchContext, row: Row, text: string, mode: 'match' | 'include'): string =>

@@ -4,13 +4,12 @@ import { canonicalBase } from '../fhir/canonical.ts';
 import { problem } from '../fhir/outcome.ts';
 import { parseCanonical } from '../fhir/references.ts';
 import type { Resource } from '../fhir/resource.ts';
-import { searchParameter } from '../fhir/search-parameters.ts';
 import { resourceValue, type Typed } from '../fhir/simple-path.ts';
 import type { Answer, Context } from '../interactions/context.ts';
 import { applied, type Setting } from '../resources/apply-activity.ts';
 import { carePlan } from '../resources/apply-plan.ts';
 import { readClock } from '../store/clock.ts';
-import { readCanonical } from '../store/read.ts';
+import { readDefinition } from '../store/definitions.ts';
 import { Given, referenceOf } from './given.ts';
 import { inputsOf, refuseUnknown, type Input } from './input.ts';
 import type { Call, Operation } from './operation.ts';
@@ -83,7 +82,7 @@ async function settingOf(context: Context, inputs: readonly Input[], given: Give
 /** @returns the stored resource of a canonical; undefined when there is none for the caller. */
 async function canonicalResource(context: Context, given: Given, type: string, canonical: string): Promise<Resource | undefined> {
   const { url, version } = parseCanonical(canonical);
-  const body = await readCanonical(context.database, searchParameter(type, 'url')!.number, searchParameter(type, 'version')!.number, type, url, version);
+  const body = await readDefinition(context.database, context.visibility, type, url, version);
   return body === undefined ? undefined : given.visible(JSON.parse(body) as Resource);
 }
 

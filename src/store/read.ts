@@ -54,20 +54,3 @@ export function newestVisible(visibility: Visibility, type: string): Fragment {
     select from (select n.* from resource n where n.id = r.id and n.type = r.type order by n.version desc limit 1) newest
     where ${visiblePredicate(visibility, type, 'newest', name('newest.patient'))})${unlabelled}`;
 }
-
-/** @returns rid of the Patient `id` where the caller may see it. */
-export async function visiblePatient(connection: Connection, visibility: Visibility, id: string): Promise<bigint | undefined> {
-  const rows = await run<{ rid: bigint }>(connection, sql`
-    select r.rid from resource r where r.type = 'Patient' and r.id = ${id} and r.live and ${visiblePredicate(visibility, 'Patient', 'r', name('r.patient'))}`);
-  return rows[0]?.rid;
-}
-
-/** @returns the newest live resource of a canonical `type` with this `url` (and `version`, where given). */
-export async function readCanonical(connection: Connection, urlParameter: number, versionParameter: number, type: string, url: string, version: string | null): Promise<string | undefined> {
-  const rows = await run<{ body: string }>(connection, sql`
-    select r.body from index_uri u join resource r on r.type = ${typeLiteral(type)} and r.rid = u.rid and r.live
-    where u.param = ${name(String(urlParameter))} and u.value = ${url}
-      and (${version}::text is null or exists (select from index_token v where v.param = ${name(String(versionParameter))} and v.code = ${version} and v.rid = r.rid))
-    order by (r.status = 'active') desc, r.rid desc limit 1`);
-  return rows[0]?.body;
-}

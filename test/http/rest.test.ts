@@ -181,6 +181,9 @@ t.test('statuses, headers and content types', async (t) => {
     for (const format of ['json', 'application/json', 'application/fhir%2Bjson', 'application/fhir+json']) t.equal((await raw('GET', `Practitioner?_count=1&_format=${format}`, { accept: 'application/fhir+xml' })).status, 200, format);
     for (const path of ['Practitioner?_format=xml', 'Practitioner/pref?_format=application/fhir%2Bxml', 'metadata?_format=xml']) t.equal((await raw('GET', path, {})).status, 406, path);
     await fhir('PUT', 'Observation/pretty', '{"resourceType":"Observation","id":"pretty","status":"final","code":{"text":"x"},"subject":{"reference":"Patient/ada"},"valueQuantity":{"value":2.50}}');
+    const form = await fhir('POST', 'Observation/_search', '_id=pretty&_pretty=true', { 'content-type': 'application/x-www-form-urlencoded' });
+    t.match(form, { status: 200, text: /\n {2}"resourceType": "Bundle"/ }, 'a form may ask for indentation too');
+    t.notOk((await fhir('GET', 'Observation?_id=pretty&_pretty=false')).text.includes('\n'), 'and false is false');
     for (const path of ['Observation/pretty?_pretty=true', 'Observation?_id=pretty&_pretty=true', 'Observation/pretty/_history?_pretty=true']) {
       const { text } = await fhir('GET', path);
       t.match(text, /\n {2}/, path);
