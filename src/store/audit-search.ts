@@ -3,27 +3,16 @@ import { problem } from '../fhir/outcome.ts';
 import type { SearchPlan, Test } from '../fhir/search-plan.ts';
 import type { Visibility } from '../fhir/visibility.ts';
 import type { Connection } from './database.ts';
+import type { AuditRow } from './effects.ts';
 import { instant } from './load.ts';
 import { compareInstant, oneOf } from './search-compare.ts';
 import { and, literal, or, run, type Fragment } from './sql.ts';
 import { visiblePredicate } from './visible.ts';
 
 /** One event of the access log as it is read. */
-export interface AuditEventRow {
-  readonly id: string;
+export interface AuditEventRow extends Omit<AuditRow, 'patient'> {
   readonly recorded: string;
-  readonly interaction: string;
-  readonly action: string;
-  readonly outcome: string;
-  readonly client: string;
-  readonly agent: string | null;
   readonly patientId: string | null;
-  readonly entityType: string | null;
-  readonly entityId: string | null;
-  readonly version: number | null;
-  readonly query: string | null;
-  readonly requestId: string;
-  readonly address: string | null;
 }
 
 /** Where a page ended. */
