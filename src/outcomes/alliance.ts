@@ -1,0 +1,65 @@
+/**
+ * How two people work together, rating by rating (docs/clinical.md 3.13). Pure. Nothing here is about one side alone: a drop is a
+ * reason to talk, and never a mark.
+ */
+
+/** An alliance rating, in time order. */
+export interface AllianceRating { readonly id: string; readonly value: number }
+
+export type RuptureSize = 'minor' | 'major';
+
+/** A drop of the rating from one session to the next. */
+export interface Rupture {
+  /** The rating before the drop, and the one that shows it. */
+  readonly before: AllianceRating;
+  readonly at: AllianceRating;
+  readonly drop: number;
+  /** What the drop is measured by: the larger of the person's own spread and that of the sample. */
+  readonly reference: number;
+  readonly size: RuptureSize;
+  /** The first of the next three ratings that came back to within one reference of the rating before. */
+  readonly repairedBy: AllianceRating | null;
+  /** Three further ratings came, and none came back. */
+  readonly isUnrepaired: boolean;
+}
+
+/** Ratings that a person's own spread needs, and sessions that a repair may take. Service-defined after Gumz and others 2012. */
+const ownSpread = 4;
+const repairWithin = 3;
+
+/**
+ * @param ratings of one person about one therapy, higher is better
+ * @param sampleSd standard deviation of the instrument in a sample; absent: the person's own spread alone counts
+ * @returns every drop of at least one reference; where neither spread is known, or both are 0, a rating is not judged
+ */
+export function ruptures(ratings: readonly AllianceRating[], sampleSd?: number): Rupture[] {
+  return ratings.flatMap((at, index): Rupture[] => {
+    const before = ratings[index - 1];
+    if (before === undefined) return [];
+    const own = index >= ownSpread ? deviation(ratings.slice(0, index)) : 0;
+    const reference = Math.max(own, sampleSd ?? 0);
+    const drop = before.value - at.value;
+    if (reference === 0 || drop < reference) return [];
+    const next = ratings.slice(index + 1, index + 1 + repairWithin);
+    const repairedBy = next.find(({ value }) => value >= before.value - reference) ?? null;
+    return [{ before, at, drop, reference, size: drop >= 2 * reference ? 'major' : 'minor', repairedBy, isUnrepaired: repairedBy === null && next.length === repairWithin }];
+  });
+}
+
+function deviation(ratings: readonly AllianceRating[]): number {
+  const mean = ratings.reduce((sum, { value }) => sum + value, 0) / ratings.length;
+  return Math.sqrt(ratings.reduce((sum, { value }) => sum + (value - mean) ** 2, 0) / (ratings.length - 1));
+}
+
+/** A limit below which a total or one of its items is a reason to talk: the operator is part of it, sources differ. */
+export interface LowAlliance { readonly op: '<=' | '<'; readonly value: number }
+
+/** @returns whether `value` is as low as `limit` says. */
+export const isLow = (value: number, { op, value: limit }: LowAlliance): boolean => (op === '<=' ? value <= limit : value < limit);
+
+/** Ratings in a row at the top of the scale after which it may be politeness: worth a question, not praise. Service-defined. */
+const consistent = 3;
+
+/** @returns whether the latest ratings are all the highest possible. */
+export const isConsistentlyMaximal = (ratings: readonly AllianceRating[], max: number): boolean =>
+  ratings.length >= consistent && ratings.slice(-consistent).every(({ value }) => value === max);

@@ -1,0 +1,68 @@
+import fc from 'fast-check';
+import t from 'tap';
+import { isConsistentlyMaximal, isLow, ruptures } from '../../src/outcomes/alliance.ts';
+import { goalAttainment, goalProgress, ratedAchievement } from '../../src/outcomes/goal-attainment.ts';
+
+const days = (n: number): number => n * 86_400_000;
+
+t.test('goal attainment: the T score of weighted levels', async (t) => {
+  t.equal(goalAttainment([]), null);
+  t.equal(goalAttainment([{ level: null, weight: 1 }]), null);
+  t.same(goalAttainment([{ level: 0, weight: 1 }, { level: 0, weight: 3 }]), { t: 50, scored: 2, unscored: 0 });
+  t.same(goalAttainment([{ level: 1, weight: 1 }, { level: null, weight: 2 }]), { t: 60, scored: 1, unscored: 1 }, 'one goal: ten points a level');
+  // Weights 1, 2, 1 with levels 1, 0, -1 cancel out; 2, 1, 3 with 1, 2, -1: sum 1, squares 14, square of the sum 36: 50 + 10 / sqrt(9.8 + 10.8)
+  t.equal(goalAttainment([{ level: 1, weight: 1 }, { level: 0, weight: 2 }, { level: -1, weight: 1 }])!.t, 50);
+  t.equal(goalAttainment([{ level: 1, weight: 2 }, { level: 2, weight: 1 }, { level: -1, weight: 3 }])!.t.toFixed(4), (50 + 10 / Math.sqrt(20.6)).toFixed(4));
+  t.equal(goalAttainment([{ level: 2, weight: 1 }, { level: 2, weight: 1 }])!.t.toFixed(3), '74.807', '50 + 40 / sqrt(2.6)');
+  t.throws(() => goalAttainment([{ level: 1, weight: 0 }]), RangeError);
+  fc.assert(fc.property(fc.array(fc.record({ level: fc.integer({ min: -2, max: 2 }), weight: fc.integer({ min: 1, max: 16 }) }), { minLength: 1 }), fc.integer({ min: 2, max: 9 }), (goals, factor) =>
+    Math.abs(goalAttainment(goals)!.t - goalAttainment(goals.map(({ level, weight }) => ({ level, weight: weight * factor })))!.t) < 1e-9));
+});
+
+t.test('goal ratings: the mean over goals rated both times; a single goal is described only', async (t) => {
+  t.equal(goalProgress([{ start: 2, now: null }]), null);
+  t.same(goalProgress([{ start: 2, now: 8 }]), { mean: 6, rated: 1, leftOut: 0, reliable: null });
+  t.same(goalProgress([{ start: 2, now: 5 }, { start: 4, now: 6 }, { start: null, now: 6 }]), { mean: 2.5, rated: 2, leftOut: 1, reliable: 'better' });
+  t.equal(goalProgress([{ start: 2, now: 4 }, { start: 4, now: 6 }])!.reliable, 'none');
+  t.equal(goalProgress([{ start: 8, now: 4 }, { start: 9, now: 6 }])!.reliable, 'worse');
+});
+
+t.test('the achievement of a rated goal follows each line of the rule', async (t) => {
+  const rated = (values: readonly number[], gap = 7) => values.map((value, at) => ({ at: days(at * gap), value }));
+  t.equal(ratedAchievement([], 8), null);
+  t.equal(ratedAchievement(rated([3]), 8), 'in-progress');
+  t.equal(ratedAchievement(rated([3]), 8, { isOverdue: true }), 'not-achieved');
+  t.equal(ratedAchievement(rated([9]), 8), 'achieved', 'met from the beginning');
+  t.equal(ratedAchievement(rated([3, 8]), 8), 'achieved');
+  t.equal(ratedAchievement(rated([3, 8, 9, 8], 14), 8), 'sustaining', 'two further over 28 days');
+  t.equal(ratedAchievement(rated([3, 8, 9, 8], 13), 8), 'achieved', '26 days are too few');
+  t.equal(ratedAchievement(rated([3, 8, 6]), 8), 'worsening', 'met before, two below now');
+  t.equal(ratedAchievement(rated([3, 8, 7]), 8), 'improving');
+  t.equal(ratedAchievement(rated([3, 5]), 8), 'improving');
+  t.equal(ratedAchievement(rated([5, 3]), 8), 'worsening');
+  t.equal(ratedAchievement(rated([5, 6]), 8), 'no-change');
+  t.equal(ratedAchievement(rated([5, 6], 56), 8), 'no-progress');
+  t.equal(ratedAchievement(rated([5, 7]), 8, { isOverdue: true }), 'not-achieved');
+  t.equal(ratedAchievement(rated([5, 8]), 8, { isOverdue: true }), 'achieved', 'met is met, whenever it is looked at');
+  t.equal(ratedAchievement(rated([5, 7]), 8, { unreachable: true }), 'not-attainable');
+});
+
+t.test('a drop between sessions is measured by the larger spread, and may be repaired within three ratings', async (t) => {
+  const rated = (values: readonly number[]) => values.map((value, at) => ({ id: `r${at}`, value }));
+  t.same(ruptures(rated([40, 30])), [], 'no spread is known yet');
+  const [first] = ruptures(rated([40, 30, 33, 36]), 5);
+  t.same([first!.drop, first!.reference, first!.size, first!.repairedBy?.id, first!.isUnrepaired], [10, 5, 'major', 'r3', false], '36 >= 40 - 5');
+  const [unrepaired] = ruptures(rated([40, 34, 34, 34, 34]), 5);
+  t.same([unrepaired!.size, unrepaired!.repairedBy, unrepaired!.isUnrepaired], ['minor', null, true]);
+  t.equal(ruptures(rated([40, 34, 34, 34]), 5)[0]!.isUnrepaired, false, 'one more rating may still come back');
+  // Own spread of 30 40 30 40 is 5.77: a drop of 5 does not count although the sample says 3.
+  t.same(ruptures(rated([30, 40, 30, 40, 35]), 3).map(({ at }) => at.id), ['r2'], 'the stricter of the two');
+  t.same(ruptures(rated([30, 30, 30, 30, 20])), [], 'who always gives the same rating has no spread to measure by');
+});
+
+t.test('a low rating is by the operator of its source; always the highest is a hint', async (t) => {
+  t.ok(isLow(36, { op: '<=', value: 36 }));
+  t.notOk(isLow(36, { op: '<', value: 36 }));
+  t.ok(isConsistentlyMaximal([39, 40, 40, 40].map((value, at) => ({ id: `${at}`, value })), 40));
+  t.notOk(isConsistentlyMaximal([40, 40].map((value, at) => ({ id: `${at}`, value })), 40));
+});
