@@ -11,6 +11,7 @@ import { readInstruments } from './instruments.ts';
 import { capabilityStatement } from './interactions/capabilities.ts';
 import { questionnaireFinder } from './interactions/questionnaires.ts';
 import { issuerKeys } from './jobs/outbound.ts';
+import { Schedule } from './jobs/schedule.ts';
 import { failure, type Log } from './log.ts';
 import { shippedResources } from './outcomes/questionnaires.ts';
 import { instrumentRegistry } from './outcomes/registry.ts';
@@ -32,6 +33,8 @@ export interface App {
   listen(): Promise<{ url: string }>;
   /** Reports "not ready" from now on, and goes on answering. */
   drain(): Promise<void>;
+  /** The periodic work; it begins with `listen` where the configuration says so, and ends with `close`. */
+  readonly schedule: Schedule;
   /** Accepts no more, ends the requests in flight and the jobs. */
   close(): Promise<void>;
 }
@@ -52,6 +55,7 @@ export async function createApp({ config, database, log }: { config: Config; dat
     pageKey: await pageKey(database),
     questionnaire: questionnaireFinder(database, questionnaireTtlMs, () => performance.now()),
   };
+  const schedule = new Schedule({ database, now, log, observer: metrics, jobs: [] });
   let service: Service | undefined;
   let authorization: AuthorizationServer | undefined;
   let metricsServer: Awaited<ReturnType<typeof serveMetrics>> | undefined;
@@ -79,13 +83,15 @@ export async function createApp({ config, database, log }: { config: Config; dat
       const authenticate = tokenVerifier({ issuer, audience: baseUrl, keys, now, ...(config.oidcIssuer === undefined ? {} : { type: config.oidcTokenType }) });
       const capabilities = capabilityStatement({ baseUrl, version, date: new Date(now()).toISOString(), tokenEndpoint: authorization?.metadata.token_endpoint });
       service = { ...parts, baseUrl, authenticate, capabilities };
+      if (config.jobs) schedule.start();
       return { url: baseUrl };
     },
     async drain() {
       draining = true;
     },
+    schedule,
     async close() {
-      await server.close();
+      await Promise.all([server.close(), schedule.close()]);
       await metricsServer?.close();
     },
   };

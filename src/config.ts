@@ -39,6 +39,7 @@ const variables = z.object({
   DB_CONNECTIONS: whole(2, 500).default(16),
   WRITE_LANES: whole(1, 64).optional(),
   NAMED_STATEMENTS: flag.default(true),
+  JOBS: flag.default(true),
   ALLOW_UNSAFE_DATABASE: z.string().default('').transform((text) => text.split(/[\s,]+/).filter((name) => name !== ''))
     .refine((names) => names.every((name) => /^(?:fsync|synchronous_commit|full_page_writes)$/.test(name)), 'must list names from fsync, synchronous_commit, full_page_writes'),
   OIDC_ISSUER: httpUrl.optional(),
@@ -69,6 +70,8 @@ export interface Config {
   /** Write transactions at the same time; undefined: the store's own choice. */
   readonly writeLanes: number | undefined;
   readonly namedStatements: boolean;
+  /** Whether this process does periodic work. */
+  readonly jobs: boolean;
   /** Settings of the database whose risk of losing acknowledged writes the operator accepts. */
   readonly allowUnsafeDatabase: readonly string[];
   /** An authorization server of the operator's; undefined: the service's own. */
@@ -114,6 +117,7 @@ export function loadConfig(env: Environment = environment()): Config {
     connections: values.DB_CONNECTIONS,
     writeLanes: values.WRITE_LANES,
     namedStatements: values.NAMED_STATEMENTS,
+    jobs: values.JOBS,
     allowUnsafeDatabase: Object.freeze(values.ALLOW_UNSAFE_DATABASE),
     oidcIssuer: values.OIDC_ISSUER,
     oidcTokenType: values.OIDC_TOKEN_TYPE,

@@ -32,6 +32,8 @@ export interface Event {
   readonly version?: string;
   readonly jti?: string;
   readonly client?: string;
+  /** Name of a periodic job. */
+  readonly job?: string;
 }
 
 /** Writes events, one JSON line each. */
@@ -45,7 +47,7 @@ export interface Log {
 /** Levels of LOG_LEVEL, quietest first. */
 export const logLevels = ['silent', 'fatal', 'error', 'warn', 'info', 'debug', 'trace'] as const;
 
-const codes = ['event', 'requestId', 'interaction', 'type', 'method', 'sqlstate', 'constraint', 'error', 'reason', 'signal', 'migration', 'version', 'jti', 'client'] as const;
+const codes = ['event', 'requestId', 'interaction', 'type', 'method', 'sqlstate', 'constraint', 'error', 'reason', 'signal', 'migration', 'version', 'jti', 'client', 'job'] as const;
 const numbers = ['status', 'ms', 'pid', 'port', 'count', 'attempt'] as const;
 
 /** A code: no blanks and no punctuation of prose, so a sentence, a name with a blank or a JSON text cannot pass as one. */

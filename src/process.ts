@@ -9,7 +9,7 @@ import { checkServer, migrate } from './store/migrate.ts';
 import { waitForDatabase } from './store/wait.ts';
 
 /** Builds the program around an open, migrated database. */
-export type CreateApp = (options: { config: Config; database: Database; log: Log }) => Promise<App>;
+export type CreateApp = (options: { config: Config; database: Database; log: Log }) => Promise<Pick<App, 'listen' | 'drain' | 'close'>>;
 
 /** After this the process ends even with requests in flight: by exit code, before Kubernetes kills (30 s), and sooner after a failure. */
 const deadlineMs = { 0: 25_000, 1: 5000 } as const;

@@ -17,6 +17,10 @@ export interface Metrics {
   batch(writes: number): void;
   /** A request refused because the service is full. */
   shed(reason: string): void;
+  /** One run of a periodic job by this process. */
+  ran(job: string, seconds: number, succeeded: boolean): void;
+  /** When a job succeeded last in the deployment, in seconds since 1970. */
+  lastSuccess(job: string, at: number): void;
   /** Prometheus text. */
   text(): Promise<string>;
   readonly contentType: string;
@@ -33,6 +37,8 @@ export function createMetrics(pool: PoolCounts): Metrics {
   });
   const batches = new Histogram({ name: 'store_batch_writes', help: 'Writes that one commit carried.', registers, buckets: [1, 2, 4, 8, 16, 32, 64, 128] });
   const refused = new Counter({ name: 'fhir_requests_shed_total', help: 'Requests refused because the service was full.', registers, labelNames: ['reason'] });
+  const jobs = new Histogram({ name: 'job_seconds', help: 'Time that one run of a periodic job took in this process.', registers, labelNames: ['job', 'outcome'], buckets: [0.01, 0.1, 1, 10, 60, 600] });
+  const succeeded = new Gauge({ name: 'job_last_success_timestamp_seconds', help: 'When a periodic job succeeded last, in any process of the deployment.', registers, labelNames: ['job'] });
   for (const [name, help, read] of [
     ['store_connections', 'Connections to the database.', () => pool.totalCount],
     ['store_connections_idle', 'Connections that nobody uses.', () => pool.idleCount],
@@ -42,6 +48,8 @@ export function createMetrics(pool: PoolCounts): Metrics {
     request: (interaction, type, status, seconds) => { requests.observe({ interaction, type, status: `${Math.floor(status / 100)}xx` }, seconds); },
     batch: (writes) => { batches.observe(writes); },
     shed: (reason) => { refused.inc({ reason }); },
+    ran: (job, seconds, success) => { jobs.observe({ job, outcome: success ? 'success' : 'failure' }, seconds); },
+    lastSuccess: (job, at) => { succeeded.set({ job }, at); },
     text: () => registry.metrics(),
     contentType: registry.contentType,
   };

@@ -24,6 +24,8 @@ export interface TestService {
   token(who?: Who): Promise<string>;
   /** A client that sends `token(who)` with every request. Bodies are sent as FHIR JSON unless they are text. */
   as(who?: Who): Client;
+  /** Does a periodic job once, as of `at` (an instant; not given: now). No job runs by itself. */
+  job(name: string, at?: string): Promise<boolean>;
 }
 
 export interface Client {
@@ -41,7 +43,7 @@ function besideOf(t: Ending, { databaseUrl }: TestService): { url: string; datab
 export async function testService(t: Ending, options: { env?: Record<string, string>; log?: Log; beside?: TestService } = {}): Promise<TestService> {
   const { url: databaseUrl, database } = options.beside === undefined ? await testDatabase(t, { connections: 10 }) : besideOf(t, options.beside);
   const dataDir = mkdtempSync(join(tmpdir(), 'intersession-service-'));
-  const config = loadConfig({ PORT: '0', METRICS_PORT: '0', DATA_DIR: dataDir, DATABASE_URL: databaseUrl, MODE: 'development', ...options.env });
+  const config = loadConfig({ PORT: '0', METRICS_PORT: '0', DATA_DIR: dataDir, DATABASE_URL: databaseUrl, MODE: 'development', JOBS: 'false', ...options.env });
   const app = await createApp({ config, database, log: options.log ?? silent });
   const { url } = await app.listen();
   t.teardown(async () => {
@@ -55,7 +57,7 @@ export async function testService(t: Ending, options: { env?: Record<string, str
     if (!tokens.has(key)) tokens.set(key, requestToken(url, secret, who));
     return tokens.get(key)!;
   };
-  return { url, databaseUrl, database, token, as: (who) => async (method, path, body, headers) => request(url, method, path, await token(who), body, headers) };
+  return { url, databaseUrl, database, token, as: (who) => async (method, path, body, headers) => request(url, method, path, await token(who), body, headers), job: (name, at) => app.schedule.run(name, at === undefined ? undefined : Date.parse(at)) };
 }
 
 /** Asks the service at `url` for a token of the development client. */
