@@ -154,7 +154,7 @@ t.test('adherence counts what was due and not withdrawn, declined or paused', as
   const found = adherence(tasks, '2024-02-01T00:00:00Z');
   t.match({ ...found, eligible: found.eligible.length }, { eligible: 4, completed: 2, completionRate: 0.5, onTime: 1, quantity: 0.625, acceptance: 6 / 8 });
   t.match(adherence([], '2024-02-01T00:00:00Z'), { completionRate: null, quantity: null, acceptance: null });
-  t.match(adherence(tasks, '2024-02-01T00:00:00Z', '2024-01-11').eligible.length, 2);
+  t.match(adherence(tasks, '2024-02-01T00:00:00Z', { from: '2024-01-11' }).eligible.length, 2);
 });
 
 interface Part { name: string; part?: Part[]; [value: string]: unknown }
