@@ -45,35 +45,49 @@ function codeFaults({ id, licence, panel, items, unscored, scales, answerLists }
   return wrong;
 }
 
-function itemFaults({ items, unscored, answerLists }: InstrumentDefinition): string[] {
+function itemFaults({ items, unscored, answerLists, skips = [] }: InstrumentDefinition): string[] {
   const wrong: string[] = [];
   const seen = new Set<string>();
   const lists = new Map(answerLists.map((list) => [list.id, list]));
   [...items, ...unscored].forEach((item, i) => {
-    const field = i < items.length ? `items[${i}]` : `unscored[${i - items.length}]`;
+    const scored = i < items.length;
+    const field = scored ? `items[${i}]` : `unscored[${i - items.length}]`;
     for (const key of new Set([item.linkId, item.code])) {
       if (seen.has(key)) wrong.push(`${field}: ${key} is used twice`);
       seen.add(key);
     }
+    if ([item.answers, item.numeric, scored ? undefined : item.free].filter((way) => way !== undefined).length !== 1 || (scored && item.free !== undefined)) {
+      wrong.push(`${field}: must have ${scored ? 'either answers or numeric' : 'one of answers, numeric and free'}`);
+    }
+    if (item.numeric !== undefined && !(item.numeric.min < item.numeric.max)) wrong.push(`${field}.numeric: min must be below max`);
+    if (item.answers === undefined) return;
     const list = lists.get(item.answers);
     if (list === undefined) wrong.push(`${field}.answers: there is no answer list ${item.answers}`);
-    else if (i < items.length && list.options.some(({ score }) => score === undefined)) {
-      wrong.push(`${field}.answers: every option of ${item.answers} needs a score`);
-    }
+    else if (scored && list.options.some(({ score }) => score === undefined)) wrong.push(`${field}.answers: every option of ${item.answers} needs a score`);
   });
+  for (const linkId of skips.flatMap((skip) => [...skip.when, ...skip.items])) {
+    if (!items.some((item) => item.linkId === linkId)) wrong.push(`skips: ${linkId} is no item`);
+  }
   return wrong;
 }
 
 function scaleFaults(definition: InstrumentDefinition): string[] {
   return definition.scales.flatMap((scale, i) => {
     const field = `scales[${i}]`;
-    const unknown = (scale.items ?? []).filter((linkId) => !definition.items.some((item) => item.linkId === linkId));
+    const named = [...scale.items ?? [], ...(scale.criteria ?? []).flatMap(({ items }) => items), ...(scale.remarks ?? []).flatMap(({ zero }) => zero ?? []), ...Object.entries(scale.weights ?? {}).flat()];
+    const unknown = named.filter((linkId) => ![...definition.items, ...definition.unscored].some((item) => item.linkId === linkId));
     if (unknown.length > 0) return [`${field}.items: ${unknown.join(', ')} is no item`];
     return [...bandFaults(scale, field), ...rangeFaults(definition, scale, field), ...useFaults(scale, field)];
   });
 }
 
-function bandFaults({ bands, min, max }: ScaleDefinition, field: string): string[] {
+/** Names of bands in order of how much they say is the matter: a scale on which more is worse must run that way, any other against it. */
+const grades: readonly (readonly string[])[] = [
+  ['healthy', 'none', 'minimal', 'normal', 'subclinical'], ['low', 'mild'], ['moderate'], ['moderately-severe', 'moderate-severe'], ['severe'], ['extremely-severe'],
+];
+const gradeOf = (code: string): number => grades.findIndex((codes) => codes.includes(code));
+
+function bandFaults({ bands, min, max, direction }: ScaleDefinition, field: string): string[] {
   if (bands === undefined) return [];
   const { list } = bands;
   const wrong: string[] = [];
@@ -83,34 +97,51 @@ function bandFaults({ bands, min, max }: ScaleDefinition, field: string): string
     const next = list[i + 1];
     if (next !== undefined && next.low <= high) wrong.push(`${field}.bands.list[${i + 1}]: overlaps the band before`);
     if (next !== undefined && Number.isInteger(high) && next.low > high + 1) wrong.push(`${field}.bands.list[${i + 1}]: leaves a gap after ${high}`);
+    const [grade, above] = [gradeOf(list[i]!.code), next === undefined ? -1 : gradeOf(next.code)];
+    if (grade >= 0 && above >= 0 && (direction === 'higher-worse' ? above <= grade : above >= grade)) wrong.push(`${field}.bands.list[${i + 1}]: ${next!.code} above ${list[i]!.code} does not fit ${direction}`);
   });
   return wrong;
 }
 
 /** The range that the file states must be the one that its items and its formula give. */
 function rangeFaults(definition: InstrumentDefinition, scale: ScaleDefinition, field: string): string[] {
-  const ranges = definition.items
-    .filter(({ linkId }) => scale.items?.includes(linkId) ?? true)
-    .map((item) => optionScores(definition, item));
-  if (ranges.some((scores) => scores.length === 0)) return [];
-  const bounds = [Math.min, Math.max].map((pick) => ranges.reduce((sum, scores) => sum + pick(...scores), 0)) as [number, number];
+  const { formula, min, max } = scale;
+  if ((formula === 'table') !== (scale.table !== undefined) || (formula === 'criteria') !== (scale.criteria !== undefined)) return [`${field}: table and criteria belong to the formulas of these names`];
+  if (formula === 'criteria') return min === 0 && max === 1 ? [] : [`${field}: criteria are met (1) or not (0)`];
+  const ranges = definition.items.filter(({ linkId }) => scale.items?.includes(linkId) ?? true).map((item) => scoreRange(definition, item));
+  if (ranges.some((range) => range === undefined)) return [];
+  const [lowest, highest] = [0, 1].map((end) => ranges.reduce((sum, range) => sum + range![end]!, 0)) as [number, number];
+  if (formula === 'goal-attainment') return min < max && lowest === -highest ? [] : [`${field}: levels must run from as far below 0 as above`];
   const factor = scale.factor ?? 1;
-  if (scale.formula === 'table') {
+  if (formula === 'table') {
     const missing = [];
-    for (let raw = bounds[0]; raw <= bounds[1]; raw += 1) if (scale.table?.[raw] === undefined) missing.push(raw);
-    return missing.length > 0 ? [`${field}.table: has no value for the raw sum ${missing.join(', ')}`] : [];
+    for (let raw = lowest; raw <= highest; raw += 1) if (scale.table?.[raw] === undefined) missing.push(raw);
+    if (missing.length > 0) return [`${field}.table: has no value for the raw sum ${missing.join(', ')}`];
+    const falls = Object.keys(scale.table!).map(Number).sort((a, b) => a - b).filter((raw) => raw > lowest && scale.table![raw]! <= scale.table![raw - 1]!);
+    if (falls.length > 0) return [`${field}.table: must rise at the raw sum ${falls.join(', ')}`];
+    return scale.table![lowest] === min && scale.table![highest] === max ? [] : [`${field}: min and max are not the ends of its table`];
   }
-  const [low, high] = bounds.map((sum) => (scale.formula === 'mean' ? sum / ranges.length : sum) * factor) as [number, number];
-  return low === scale.min && high === scale.max ? [] : [`${field}: min and max are ${scale.min} and ${scale.max}, its items give ${low} and ${high}`];
+  const [low, high] = [lowest, highest].map((sum) => (formula === 'mean' ? sum / ranges.length : sum) * factor) as [number, number];
+  return low === min && high === max ? [] : [`${field}: min and max are ${min} and ${max}, its items give ${low} and ${high}`];
 }
 
-function useFaults({ cutoffs, reliableChange, direction }: ScaleDefinition, field: string): string[] {
+function scoreRange(definition: InstrumentDefinition, item: ItemDefinition): [number, number] | undefined {
+  if (item.numeric !== undefined) return [item.numeric.min, item.numeric.max];
+  const scores = optionScores(definition, item);
+  return scores.length === 0 ? undefined : [Math.min(...scores), Math.max(...scores)];
+}
+
+function useFaults({ cutoffs, reliableChange, direction, min, max }: ScaleDefinition, field: string): string[] {
   const wrong: string[] = [];
-  for (const [name, list] of [['cutoffs', cutoffs], ['reliableChange', reliableChange]] as const) {
-    if (list.filter(({ use }) => use === 'class').length > 1) wrong.push(`${field}.${name}: only one may decide the class (use: class)`);
-  }
-  cutoffs.forEach(({ op }, i) => {
+  const several = (list: readonly { use: string; sex?: string }[]): boolean => {
+    const deciding = list.filter(({ use }) => use === 'class');
+    return deciding.length > 1 && (deciding.some(({ sex }) => sex === undefined) || new Set(deciding.map(({ sex }) => sex)).size < deciding.length);
+  };
+  if (several(cutoffs)) wrong.push(`${field}.cutoffs: only one may decide the class (use: class)`);
+  if (several(reliableChange)) wrong.push(`${field}.reliableChange: only one may decide the class (use: class)`);
+  cutoffs.forEach(({ op, value }, i) => {
     if (op.startsWith('>') !== (direction === 'higher-worse')) wrong.push(`${field}.cutoffs[${i}].op: ${op} does not fit ${direction}`);
+    if (value < min || value > max) wrong.push(`${field}.cutoffs[${i}].value: ${value} is outside ${min} to ${max}`);
   });
   return wrong;
 }
@@ -130,13 +161,13 @@ function safetyFaults(definition: InstrumentDefinition): string[] {
 const optionScores = ({ answerLists }: InstrumentDefinition, { answers }: ItemDefinition): number[] =>
   (answerLists.find(({ id }) => id === answers)?.options ?? []).flatMap(({ score }) => (score === undefined ? [] : [score]));
 
-/** @returns the maps from an answer to the item score, reversed where the item runs against the scale. */
+/** @returns the maps from an answer to the item score, reversed where the item runs against the scale. Both are empty for a number that scores itself. */
 export function itemScores(definition: InstrumentDefinition, item: ItemDefinition): { byCode: Map<string, number>; byNumber: Map<number, number>; answerSystem: string } {
-  const { options } = definition.answerLists.find(({ id }) => id === item.answers)!;
+  const options = definition.answerLists.find(({ id }) => id === item.answers)?.options ?? [];
   const printed = optionScores(definition, item);
   const turn = (score: number): number => (item.reverse === true ? Math.min(...printed) + Math.max(...printed) - score : score);
   return {
-    answerSystem: options[0]!.system ?? loinc,
+    answerSystem: options[0]?.system ?? loinc,
     byCode: new Map([...options, ...item.alsoAccept ?? []].map(({ code, score }) => [code, turn(score!)])),
     byNumber: new Map(printed.map((score) => [score, turn(score)])),
   };

@@ -10,9 +10,13 @@ export interface Coding { readonly system?: string; readonly version?: string; r
 const verification = z.enum(['verified', 'secondary', 'memory', 'service']);
 const marked = { source: z.string().min(1), verification };
 
-/** `class`: decides the change class; `remission`: marks remission; `shown`: computed and shown beside it. */
+/**
+ * `class`: decides the change class; `remission`: marks remission; `shown`: computed and shown beside it.
+ * `sex`: holds for that sex only; where a scale has such cut-offs and the sex is not known, the more cautious one holds (`cutoffFor`).
+ */
 const cutoff = z.strictObject({
-  id: z.string(), op: z.enum(['>=', '>', '<=', '<']), value: z.number(), use: z.enum(['class', 'remission', 'shown']), ...marked,
+  id: z.string(), op: z.enum(['>=', '>', '<=', '<']), value: z.number(), use: z.enum(['class', 'remission', 'shown']),
+  sex: z.enum(['female', 'male']).optional(), ...marked,
 });
 const publishedThreshold = z.strictObject({
   id: z.string(), value: z.number().positive(), op: z.enum(['>=', '>']), use: z.enum(['class', 'shown']), ...marked,
@@ -24,6 +28,8 @@ const computedThreshold = z.strictObject({
 const moments = z.strictObject({ mean: z.number(), sd: z.number().positive() });
 
 const totalCoding = z.strictObject({ system: z.url(), code: z.string(), display: z.string(), ...marked });
+/** A code under which totals of other systems arrive; `add`: what their coding of the answers lacks (K10 from 0 to 40: 10). */
+const importedTotal = totalCoding.extend({ add: z.number().optional() });
 const option = z.strictObject({ system: z.url().optional(), code: z.string(), display: z.string(), score: z.number() });
 
 const scale = z.strictObject({
@@ -32,7 +38,15 @@ const scale = z.strictObject({
   title: z.string(),
   /** linkIds; absent: all items. */
   items: z.array(z.string()).min(1).optional(),
-  formula: z.enum(['sum', 'mean', 'table']),
+  /**
+   * `criteria`: 1 when every one of `criteria` is met, else 0. `goal-attainment`: the T score of `items` (levels) with their
+   * `weights`; what is not scored is left out.
+   */
+  formula: z.enum(['sum', 'mean', 'table', 'criteria', 'goal-attainment']),
+  /** At least `count` of `items` score `atLeast` or more. */
+  criteria: z.array(z.strictObject({ items: z.array(z.string()).min(1), atLeast: z.number(), count: z.int().positive() })).optional(),
+  /** linkId of a level -> linkId of its weight, which is 1 where it is not given. */
+  weights: z.record(z.string(), z.string()).optional(),
   /** The result of the formula is multiplied by it (WHO-5: 4). */
   factor: z.number().positive().optional(),
   /** For `table`: raw sum -> scale value. */
@@ -40,7 +54,15 @@ const scale = z.strictObject({
   min: z.number(), max: z.number(),
   direction: z.enum(['higher-worse', 'higher-better']),
   codes: z.array(totalCoding),
-  acceptAsTotal: z.array(totalCoding),
+  acceptAsTotal: z.array(importedTotal),
+  /** false: each score stands for itself and is not compared with a baseline (a mood of the moment, a pattern of answers). */
+  compared: z.boolean().optional(),
+  /** `clinician`: the score is labelled so that the client's own access does not show it. */
+  audience: z.literal('clinician').optional(),
+  /** Sentences that go with a score: where all of `zero` score 0, and the score is within `atLeast` and `atMost`. */
+  remarks: z.array(z.strictObject({
+    id: z.string(), zero: z.array(z.string()).optional(), atLeast: z.number().optional(), atMost: z.number().optional(), text: z.string(), ...marked,
+  })).optional(),
   missing: z.strictObject({ max: z.int().min(0), method: z.enum(['none', 'mean-impute']), round: z.enum(['half-up', '1dp', 'none']), ...marked }),
   bands: z.strictObject({
     ...marked,
@@ -55,7 +77,13 @@ const scale = z.strictObject({
 const priority = z.enum(['routine', 'urgent', 'asap', 'stat']);
 
 const item = z.strictObject({
-  linkId: z.string(), code: z.string(), system: z.url().optional(), text: z.string().optional(), answers: z.string(), verification,
+  linkId: z.string(), code: z.string(), system: z.url().optional(), text: z.string().optional(), verification,
+  /** Exactly one of the three: an answer list; a number from `min` to `max` in steps; for what is not scored, free input. */
+  answers: z.string().optional(),
+  numeric: z.strictObject({ min: z.number(), max: z.number(), step: z.number().positive() }).optional(),
+  free: z.enum(['string', 'text', 'date', 'boolean']).optional(),
+  /** The question may not apply to a person (work, for somebody who has none): the others then make up the whole score. */
+  notApplicable: z.boolean().optional(),
   /** The item's scores run against the scale: score = lowest + highest option - option. */
   reverse: z.boolean().optional(),
   alsoAccept: z.array(z.strictObject({ code: z.string(), display: z.string(), score: z.number(), ...marked })).optional(),
@@ -72,6 +100,17 @@ export const instrumentDefinition = z.strictObject({
   stem: z.string().optional(),
   answerLists: z.array(z.strictObject({ id: z.string(), title: z.string(), options: z.array(option.partial({ score: true })).min(2), ...marked })),
   items: z.array(item).min(1),
+  /** The Questionnaire is a file of `schemas/questionnaires` with this id: none is made of the items. */
+  form: z.literal('shipped').optional(),
+  /** Where the answers to `when` sum up to 0, `items` are skipped: what is not answered of them scores 0, and nothing is missing. */
+  skips: z.array(z.strictObject({ when: z.array(z.string()).min(1), items: z.array(z.string()).min(1), ...marked })).optional(),
+  /** Forms that print other numbers beside the same answers; `add` turns theirs into ours. By naming the canonical a response declares its coding. */
+  codings: z.array(z.strictObject({ canonical: z.url(), add: z.number(), ...marked })).optional(),
+  /**
+   * What the weight (`itemWeight`, `ordinalValue`) that comes with an answer of another code system is. `item-score`: the score of
+   * the item, after any reversal. Absent: unknown, such an answer is refused. A code or number of ours never looks at it.
+   */
+  foreignWeights: z.literal('item-score').optional(),
   /** Asked with the instrument, never part of a score. */
   unscored: z.array(item),
   scales: z.array(scale).min(1),

@@ -4,7 +4,7 @@ import { recognise } from './recognise.ts';
 import type { EpisodeData, GoalData, RecordEntry, ScoreData, SessionData, TaskData } from './record.ts';
 import { instant } from './record.ts';
 import type { Registry, Scale } from './registry.ts';
-import { itemScores, total } from './score.ts';
+import { itemScores, remarksOf, total, type ItemScores } from './score.ts';
 
 /** What a projection may read besides the resource. */
 export interface ProjectionContext { readonly registry: Registry; readonly questionnaire?: Resource }
@@ -37,7 +37,8 @@ function scoreEntries(response: Resource, { registry, questionnaire }: Projectio
   const recognised = recognise(response, registry, questionnaire);
   if (recognised === undefined) return [];
   const { instrument, panel, items } = recognised;
-  const { scores } = itemScores(recognised);
+  const given = itemScores(recognised);
+  const { scores } = given;
   const authored = (response.authored ?? response.meta?.lastUpdated) as string | undefined;
   const safetyItems = instrument.definition.safety.filter(({ linkId }) => panel || items.has(linkId));
   const safety = safetyItems.length === 0 ? undefined : Object.fromEntries(safetyItems.map(({ linkId }) => [linkId, scores.get(linkId) ?? null]));
@@ -51,16 +52,27 @@ function scoreEntries(response: Resource, { registry, questionnaire }: Projectio
     ...(labels === undefined || labels.length === 0 ? {} : { security: labels }),
   };
   return (panel ? instrument.scales : instrument.scales.slice(0, 1)).map((scale, i) => {
-    const { value, data } = scored(scale, scores, common);
+    const { value, data } = scored(scale, given, common);
     return entry('score', scale.key, response, authored, value, i === 0 && safety !== undefined ? { ...data, safety } : data);
   });
 }
 
-function scored(scale: Scale, scores: ReadonlyMap<string, number>, common: Omit<ScoreData, 'answered' | 'items' | 'prorated' | 'maxScore'>): { value: number | null; data: ScoreData } {
-  const { value, answered, items, prorated } = total(scale, scores);
+/** Label of what only clinicians' access shows (fhir/labels.ts). */
+const clinicians = { system: 'http://terminology.hl7.org/CodeSystem/v3-Confidentiality', code: 'R' } as const;
+
+function scored(scale: Scale, { scores, notApplicable }: ItemScores, common: Omit<ScoreData, 'answered' | 'items' | 'prorated' | 'maxScore'>): { value: number | null; data: ScoreData } {
+  const { value, answered, items, prorated, maxScore } = total(scale, scores, notApplicable);
   // A response that is still being written has no total, and neither has a form of which only the safety item is known.
   const counts = common.panel && common.status !== 'in-progress';
-  return { value: counts ? value : null, data: { ...common, answered, items, prorated: counts && prorated, maxScore: scale.definition.max } };
+  const remarks = counts && value !== null ? remarksOf(scale, value, scores) : [];
+  return {
+    value: counts ? value : null,
+    data: {
+      ...common, answered, items, prorated: counts && prorated, maxScore,
+      ...(remarks.length === 0 ? {} : { remarks }),
+      ...(scale.definition.audience === undefined ? {} : { security: [...common.security ?? [], clinicians] }),
+    },
+  };
 }
 
 /** A therapy session: finished, ambulatory or virtual (docs/clinical.md 3.6). */

@@ -48,7 +48,7 @@ export function questionnaire({ definition, canonical, scales }: Instrument): Re
 }
 
 function choice({ answerLists, licence }: Instrument['definition'], item: ItemDefinition, prefix?: string): object {
-  const { options } = answerLists.find(({ id }) => id === item.answers)!;
+  const { options } = answerLists.find(({ id }) => id === item.answers) ?? { options: [] };
   const text = licence.shipItemText && item.text !== undefined ? item.text : `Item ${prefix ?? item.linkId} (text supplied by your licence)`;
   return {
     extension: [{ url: observationExtract, valueBoolean: true }],

@@ -1,4 +1,4 @@
-import { loinc } from '../fhir/canonical.ts';
+import { codeSystem, loinc } from '../fhir/canonical.ts';
 import type { Resource } from '../fhir/resource.ts';
 import { isLoincCode } from './loinc.ts';
 import type { Instrument, Registry } from './registry.ts';
@@ -15,6 +15,8 @@ export interface Recognised {
   readonly instrument: Instrument;
   /** Whether the whole panel was recognised; false: only its safety item is there, which is read wherever it is asked. */
   readonly panel: boolean;
+  /** What the numbers of this form lack to be those of the instrument. */
+  readonly add: number;
   /** linkId of the instrument -> every item of the response that answers it (more than one is a fault). */
   readonly items: ReadonlyMap<string, readonly ResponseItem[]>;
 }
@@ -37,7 +39,7 @@ export function recognise(response: Resource, registry: Registry, questionnaire?
   const codes = known !== undefined && known.canonical === withoutVersion(url!) ? undefined : formCodes(questionnaire);
   const codeOf = (leaf: Leaf): string => codes?.get(leaf.linkId) ?? lastSegment(leaf.linkId);
   const instrument = known ?? byCodes(leaves.map(codeOf), codes, questionnaire, registry);
-  if (instrument !== undefined) return { instrument, panel: true, items: matched(instrument, leaves, codeOf) };
+  if (instrument !== undefined) return { instrument, panel: true, add: (url === undefined ? undefined : registry.codings.get(withoutVersion(url))) ?? 0, items: matched(instrument, leaves, codeOf) };
   return safetyOnly(leaves, codeOf, registry);
 }
 
@@ -62,14 +64,14 @@ function walk(items: readonly AnsweredItem[] | undefined, parent: string, leaves
   });
 }
 
-/** LOINC code of every coded item of a Questionnaire, by linkId. Older LHC-Forms exports leave the system out. */
+/** Code of every item of a Questionnaire that has one of LOINC or of ours, by linkId. Older LHC-Forms exports leave the system out. */
 function formCodes(questionnaire: Resource | undefined): Map<string, string> | undefined {
   if (questionnaire === undefined) return undefined;
   const codes = new Map<string, string>();
   const collect = (items: readonly FormItem[] | undefined): void => {
     if (!Array.isArray(items)) return;
     for (const item of items as readonly FormItem[]) {
-      const code = loincOf(item.code);
+      const code = loincOf(item.code) ?? ownOf(item.code);
       if (item.linkId !== undefined && code !== undefined) codes.set(item.linkId, code);
       collect(item.item);
     }
@@ -83,6 +85,14 @@ const loincOf = (codings: FormItem['code']): string | undefined =>
     ? (codings as NonNullable<FormItem['code']>).find(({ system, code }) => code !== undefined && (system === loinc || (system === undefined && isLoincCode(code))))?.code
     : undefined;
 
+const ownItems: ReadonlySet<string | undefined> = new Set([codeSystem('instrument-item'), codeSystem('record-item')]);
+const ownOf = (codings: FormItem['code']): string | undefined =>
+  Array.isArray(codings) ? (codings as NonNullable<FormItem['code']>).find(({ system }) => ownItems.has(system))?.code : undefined;
+
+/**
+ * The items of a short form are part of a longer one: a PHQ-9 of which two answers came looks like a PHQ-2. So an instrument
+ * that is part of another is only known by its codes where the form itself is known, and asks nothing else of the longer one.
+ */
 function byCodes(answered: readonly string[], form: Map<string, string> | undefined, questionnaire: Resource | undefined, registry: Registry): Instrument | undefined {
   const present = new Set([...answered, ...form?.values() ?? []]);
   const panels = new Set([...present, loincOf(questionnaire?.code as FormItem['code']) ?? '']);
@@ -90,7 +100,11 @@ function byCodes(answered: readonly string[], form: Map<string, string> | undefi
   if (named.length === 1) return named[0];
   const complete = registry.instruments.filter(({ items }) => [...items.values()].every(({ code }) => present.has(code)));
   const widest = complete.filter((one) => !complete.some((other) => other !== one && includes(other, one)));
-  return widest.length === 1 ? widest[0] : undefined;
+  const [only] = widest;
+  if (only === undefined || widest.length > 1) return undefined;
+  const longer = registry.instruments.filter((other) => includes(other, only));
+  if (longer.length === 0) return only;
+  return form !== undefined && !longer.some((other) => [...other.items.values()].some(({ code }) => present.has(code) && !only.linkIdOf.has(code))) ? only : undefined;
 }
 
 function includes(wide: Instrument, narrow: Instrument): boolean {
@@ -113,7 +127,7 @@ function matched(instrument: Instrument, leaves: readonly Leaf[], codeOf: (leaf:
 function safetyOnly(leaves: readonly Leaf[], codeOf: (leaf: Leaf) => string, registry: Registry): Recognised | undefined {
   for (const leaf of leaves) {
     const instrument = registry.bySafetyItem.get(codeOf(leaf));
-    if (instrument !== undefined) return { instrument, panel: false, items: matched(instrument, leaves, codeOf) };
+    if (instrument !== undefined) return { instrument, panel: false, add: 0, items: matched(instrument, leaves, codeOf) };
   }
   return undefined;
 }

@@ -33,6 +33,8 @@ export interface ScoreData {
   readonly prorated: boolean;
   /** Highest total that these answers could have reached. */
   readonly maxScore: number;
+  /** Ids of the remarks of the scale that hold for these answers. */
+  readonly remarks?: readonly string[];
   /** Item scores of the safety items by linkId; null: not answered, or answered with something that cannot be read. */
   readonly safety?: Readonly<Record<string, number | null>>;
   /** Reference of QuestionnaireResponse.encounter. */

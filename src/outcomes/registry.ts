@@ -14,6 +14,12 @@ export interface Item {
   readonly byNumber: ReadonlyMap<number, number>;
   /** System of the answer codes. */
   readonly answerSystem: string;
+  /** A number that scores itself, within these bounds. */
+  readonly numeric?: { readonly min: number; readonly max: number; readonly step: number };
+  /** Highest score of the item. */
+  readonly max: number;
+  /** Whether "does not apply" is an answer. */
+  readonly notApplicable: boolean;
 }
 
 /** A reliable-change threshold, ready to compare with. */
@@ -36,7 +42,7 @@ export interface Scale {
   /** +1 where higher is worse, -1 where higher is better: improvement = sign * (baseline - current). */
   readonly sign: 1 | -1;
   readonly thresholds: readonly Threshold[];
-  /** The threshold and the cut-off that decide the change class, where the instrument has them. */
+  /** The threshold and the cut-off that decide the change class, where the instrument has them; of cut-offs by sex the more cautious (`cutoffFor`). */
   readonly threshold?: Threshold;
   readonly cutoff?: Cutoff;
   /** All codings of the total: LOINC where it exists, the local code always. */
@@ -61,10 +67,14 @@ export interface Registry {
   readonly scales: ReadonlyMap<string, Scale>;
   /** Canonical without version -> instrument. */
   readonly byCanonical: ReadonlyMap<string, Instrument>;
+  /** Canonical -> what its numbers lack (a form that prints 0 to 4 where ours has 1 to 5: 1). */
+  readonly codings: ReadonlyMap<string, number>;
   /** LOINC code of the panel -> instrument. */
   readonly byPanel: ReadonlyMap<string, Instrument>;
   /** `system|code` of a total -> scale: what a Goal's target.measure names. */
   readonly byMeasure: ReadonlyMap<string, Scale>;
+  /** `system|code` of a total -> what the totals of that coding lack. */
+  readonly addedTo: ReadonlyMap<string, number>;
   /** Code of a safety item -> instrument. */
   readonly bySafetyItem: ReadonlyMap<string, Instrument>;
   /** Answer codes whose check digit looks wrong. */
@@ -83,17 +93,21 @@ export function instrumentRegistry(definitions: readonly unknown[]): Registry {
   const byPanel = new Map<string, Instrument>();
   const byMeasure = new Map<string, Scale>();
   const bySafetyItem = new Map<string, Instrument>();
+  const codings = new Map<string, number>();
+  const addedTo = new Map<string, number>();
   for (const each of instruments) {
     const { id, panel, alsoKnownAs, safety } = each.definition;
-    for (const url of [each.canonical, ...alsoKnownAs]) claim(byCanonical, url, each, id);
+    for (const { canonical, add } of each.definition.codings ?? []) codings.set(canonical, add);
+    for (const url of [each.canonical, ...alsoKnownAs, ...(each.definition.codings ?? []).map(({ canonical }) => canonical)]) claim(byCanonical, url, each, id);
     if (panel !== undefined) claim(byPanel, panel.code, each, id);
     for (const scale of each.scales) {
       claim(scales, scale.key, scale, id);
       for (const { system, code } of [...scale.codings, ...scale.definition.acceptAsTotal]) claim(byMeasure, `${system}|${code}`, scale, id);
+      for (const { system, code, add } of scale.definition.acceptAsTotal) if (add !== undefined) addedTo.set(`${system}|${code}`, add);
     }
     for (const { linkId } of safety) bySafetyItem.set(each.items.get(linkId)!.code, each);
   }
-  return Object.freeze({ instruments, scales, byCanonical, byPanel, byMeasure, bySafetyItem, warnings });
+  return Object.freeze({ instruments, scales, byCanonical, byPanel, byMeasure, bySafetyItem, codings, addedTo, warnings });
 }
 
 function claim<V>(map: Map<string, V>, key: string, value: V, instrumentId: string): void {
@@ -102,9 +116,13 @@ function claim<V>(map: Map<string, V>, key: string, value: V, instrumentId: stri
 }
 
 function instrument(definition: InstrumentDefinition): Instrument {
-  const scored = new Map(definition.items.map((item): [string, Item] => [item.linkId, {
-    linkId: item.linkId, code: item.code, system: item.system ?? loinc, ...itemScores(definition, item),
-  }]));
+  const scored = new Map(definition.items.map((item): [string, Item] => {
+    const maps = itemScores(definition, item);
+    return [item.linkId, {
+      linkId: item.linkId, code: item.code, system: item.system ?? loinc, ...maps, notApplicable: item.notApplicable === true,
+      ...(item.numeric === undefined ? {} : { numeric: item.numeric }), max: item.numeric?.max ?? Math.max(...maps.byNumber.values()),
+    }];
+  }));
   const built: { -readonly [K in keyof Instrument]: Instrument[K] } = {
     definition, canonical: `${canonicalBase}/Questionnaire/${definition.id}`, items: scored,
     linkIdOf: new Map([...scored.values()].map(({ code, linkId }) => [code, linkId])), scales: [],
@@ -123,12 +141,21 @@ function scaleOf(instrument: Instrument, definition: ScaleDefinition): Scale {
     sign: definition.direction === 'higher-worse' ? 1 : -1,
     thresholds,
     threshold: thresholds.find(({ definition: { use } }) => use === 'class'),
-    cutoff: definition.cutoffs.find(({ use }) => use === 'class'),
+    cutoff: decidingCutoff(definition),
     codings: [
       ...definition.codes.map(({ system, code, display }) => ({ system, code, display })),
       { system: codeSystem('instrument'), code: key, display: definition.title },
     ],
   };
+}
+
+/**
+ * @param sex of the person, where it is known.
+ * @returns the cut-off that decides. Where a scale has one for each sex and it is not known or another, the one that is reached first.
+ */
+export function decidingCutoff({ cutoffs, direction }: ScaleDefinition, sex?: string): Cutoff | undefined {
+  const deciding = cutoffs.filter(({ use }) => use === 'class').sort((a, b) => (direction === 'higher-worse' ? a.value - b.value : b.value - a.value));
+  return deciding.find((cutoff) => cutoff.sex === undefined || cutoff.sex === sex) ?? deciding[0];
 }
 
 function threshold(definition: ReliableChange): Threshold {

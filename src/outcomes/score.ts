@@ -1,5 +1,6 @@
 import type { Issue } from '../fhir/outcome.ts';
 import type { Resource } from '../fhir/resource.ts';
+import { goalAttainment } from './goal-attainment.ts';
 import type { Band } from './instrument.ts';
 import { recognise, type Recognised, type ResponseItem } from './recognise.ts';
 import type { Item, Registry, Scale } from './registry.ts';
@@ -8,6 +9,8 @@ import type { Item, Registry, Scale } from './registry.ts';
 export interface ItemScores {
   /** linkId -> item score; an item that is not answered is absent. */
   readonly scores: ReadonlyMap<string, number>;
+  /** linkIds of items that do not apply to the person, by the answer. */
+  readonly notApplicable: ReadonlySet<string>;
   /** What cannot be scored; a response with issues is refused (422), it is never scored as 0. */
   readonly issues: readonly Issue[];
 }
@@ -17,8 +20,11 @@ export interface Total {
   /** null: too many items are missing. */
   readonly value: number | null;
   readonly answered: number;
+  /** Items that apply. */
   readonly items: number;
   readonly prorated: boolean;
+  /** The highest total that could have been reached; below the scale's own where an item does not apply. */
+  readonly maxScore: number;
 }
 
 /**
@@ -31,71 +37,144 @@ export function answerIssues(response: Resource, context: { readonly registry: R
   return recognised?.panel === true ? itemScores(recognised).issues : [];
 }
 
-/** Scores each item by the instrument's own map; `ordinalValue` extensions in the response are not looked at. */
-export function itemScores({ instrument, items }: Recognised): ItemScores {
+const nothing: ReadonlySet<string> = new Set();
+
+/**
+ * Scores each item by the instrument's own map. Weights in the response are looked at only for codes of other systems, and only
+ * where the instrument says what they are.
+ */
+export function itemScores({ instrument, items, add }: Recognised): ItemScores {
   const scores = new Map<string, number>();
   const issues: Issue[] = [];
+  let notApplicable = nothing;
   for (const [linkId, found] of items) {
-    const item = instrument.items.get(linkId)!;
+    const item = instrument.items.get(linkId);
+    if (item === undefined) continue;
     const given = found.filter(({ answers }) => answers.some(hasValue));
-    if (given.length === 0) continue;
+    if (given.length === 0) {
+      if (item.notApplicable && found.some(({ answers }) => answers.some(doesNotApply))) notApplicable = new Set([...notApplicable, linkId]);
+      continue;
+    }
     const only = given[0]!;
     if (given.length > 1 || only.answers.length > 1) {
       const expression = given.length > 1 ? given[1]!.expression : `${only.expression}.answer`;
       issues.push({ severity: 'error', code: 'structure', expression, text: `Item ${linkId} of ${instrument.definition.shortTitle} is answered more than once; give one answer.` });
       continue;
     }
-    const score = answerScore(item, only);
+    const score = answerScore(item, only, add, instrument.definition.foreignWeights === 'item-score');
     if (typeof score === 'number') scores.set(linkId, score);
     else issues.push(score);
   }
-  return { scores, issues };
+  for (const { when, items: skipped } of instrument.definition.skips ?? []) {
+    if (!when.every((linkId) => scores.get(linkId) === 0)) continue;
+    for (const linkId of skipped) if (!scores.has(linkId)) scores.set(linkId, 0);
+  }
+  return { scores, notApplicable, issues };
 }
 
 const absent = 'http://terminology.hl7.org/CodeSystem/data-absent-reason';
+const absentReason = 'http://hl7.org/fhir/StructureDefinition/data-absent-reason';
+
+interface GivenAnswer {
+  readonly valueCoding?: { readonly system?: string; readonly code?: string; readonly extension?: readonly Weight[] };
+  readonly valueInteger?: unknown;
+  readonly valueDecimal?: unknown;
+  readonly extension?: readonly Weight[];
+}
+interface Weight { readonly url?: string; readonly valueDecimal?: unknown; readonly valueInteger?: unknown; readonly valueCode?: string }
 
 /** Whether there is an answer to score. Forms that follow HL7's personal health record format offer "asked but declined" as a choice: it is none. */
 const hasValue = (answer: unknown): boolean =>
   typeof answer === 'object' && answer !== null && Object.keys(answer).some((name) => name.startsWith('value'))
-  && (answer as { valueCoding?: { system?: string } }).valueCoding?.system !== absent;
+  && (answer as GivenAnswer).valueCoding?.system !== absent;
 
-function answerScore(item: Item, { answers, expression }: ResponseItem): number | Issue {
-  const answer = answers[0] as { valueCoding?: { system?: string; code?: string }; valueInteger?: unknown; valueDecimal?: unknown };
+/** As a choice, or as the reason why there is no answer. */
+const doesNotApply = (answer: unknown): boolean => {
+  const { valueCoding, extension } = (answer ?? {}) as GivenAnswer;
+  return (valueCoding?.system === absent && valueCoding.code === 'not-applicable')
+    || (Array.isArray(extension) && (extension as readonly Weight[]).some(({ url, valueCode }) => url === absentReason && valueCode === 'not-applicable'));
+};
+
+const weightUrls: ReadonlySet<string | undefined> = new Set(['http://hl7.org/fhir/StructureDefinition/itemWeight', 'http://hl7.org/fhir/StructureDefinition/ordinalValue']);
+
+/** The weight that an answer carries; undefined for none. */
+function weightOf({ valueCoding, extension }: GivenAnswer): number | undefined {
+  const found = [...valueCoding?.extension ?? [], ...extension ?? []].find(({ url }) => weightUrls.has(url));
+  const weight = found?.valueDecimal ?? found?.valueInteger;
+  return weight === undefined ? undefined : Number(weight);
+}
+
+function answerScore(item: Item, { answers, expression }: ResponseItem, add: number, foreignWeights: boolean): number | Issue {
+  const answer = answers[0] as GivenAnswer;
   let score: number | undefined;
   if (answer.valueCoding !== undefined) {
     const { system, code } = answer.valueCoding;
     // Exports of older LHC-Forms leave the system of LOINC answer codes out.
     if (system === undefined || system === item.answerSystem) score = item.byCode.get(code ?? '');
+    else if (foreignWeights) {
+      const weight = weightOf(answer);
+      if ([...item.byCode.values()].includes(weight!)) score = weight;
+    }
   } else {
     const number = answer.valueInteger ?? answer.valueDecimal;
-    if (number !== undefined) score = item.byNumber.get(Number(number));
+    if (number !== undefined) score = numberScore(item, Number(number) + add);
   }
-  return score ?? {
-    severity: 'error', code: 'code-invalid', expression: `${expression}.answer[0].value`,
-    text: `This is no answer of item ${item.linkId}; expected one of ${[...item.byCode.keys()].join(', ')} (${item.answerSystem}) or the number ${[...item.byNumber.keys()].join(', ')}.`,
-  };
+  return score ?? { severity: 'error', code: 'code-invalid', expression: `${expression}.answer[0].value`, text: expected(item, add) };
+}
+
+function numberScore({ numeric, byNumber }: Item, number: number): number | undefined {
+  if (numeric === undefined) return byNumber.get(number);
+  const { min, max, step } = numeric;
+  const steps = (number - min) / step;
+  return number >= min && number <= max && Math.abs(steps - Math.round(steps)) < 1e-6 ? number : undefined;
+}
+
+function expected({ linkId, numeric, byCode, byNumber, answerSystem }: Item, add: number): string {
+  if (numeric !== undefined) return `This is no answer of item ${linkId}; expected a number from ${numeric.min} to ${numeric.max} in steps of ${numeric.step}.`;
+  return `This is no answer of item ${linkId}; expected one of ${[...byCode.keys()].join(', ')} (${answerSystem}) or the number ${[...byNumber.keys()].map((number) => number - add).join(', ')}.`;
 }
 
 /**
  * @returns the total of `scale` for these item scores.
  * Missing items: none allowed unless the instrument's rule says so, then the mean of the answered items stands for each missing one.
+ * An item that does not apply is not missing: the others make up the score, out of a lower maximum.
  */
-export function total(scale: Scale, scores: ReadonlyMap<string, number>): Total {
-  const { definition: { formula, factor = 1, table, missing }, items } = scale;
+export function total(scale: Scale, scores: ReadonlyMap<string, number>, notApplicable: ReadonlySet<string> = nothing): Total {
+  const { definition: { formula, factor = 1, table, missing, max }, items } = scale;
+  if (formula === 'goal-attainment') return attainment(scale, scores);
   let sum = 0;
   let answered = 0;
-  for (const { linkId } of items) {
+  let applying = items.length;
+  let maxScore = max;
+  for (const { linkId, max: highest } of items) {
     const score = scores.get(linkId);
-    if (score === undefined) continue;
-    sum += score;
-    answered += 1;
+    if (score !== undefined) {
+      sum += score;
+      answered += 1;
+    } else if (notApplicable.has(linkId)) {
+      applying -= 1;
+      maxScore -= highest * factor;
+    }
   }
-  const absent = items.length - answered;
-  const counted = { answered, items: items.length, prorated: absent > 0 };
+  const absent = applying - answered;
+  const counted = { answered, items: applying, prorated: absent > 0, maxScore };
   if (answered === 0 || absent > (missing.method === 'none' ? 0 : missing.max)) return { value: null, ...counted, prorated: false };
-  const raw = absent === 0 ? sum : round((sum * items.length) / answered, missing.round);
-  const value = formula === 'table' ? table?.[raw] ?? null : (formula === 'mean' ? raw / items.length : raw) * factor;
+  if (formula === 'criteria') return { value: isMet(scale, scores) ? 1 : 0, ...counted };
+  const raw = absent === 0 ? exact(sum) : round(exact((sum * applying) / answered), missing.round);
+  const value = formula === 'table' ? table?.[raw] ?? null : (formula === 'mean' ? raw / applying : raw) * factor;
   return { value, ...counted };
+}
+
+/** Without the noise of binary fractions: 9.1 + 8.2 is 17.3. */
+const exact = (value: number): number => (Number.isInteger(value) ? value : Math.round(value * 1e9) / 1e9);
+
+const isMet = ({ definition: { criteria } }: Scale, scores: ReadonlyMap<string, number>): boolean =>
+  criteria!.every(({ items, atLeast, count }) => items.filter((linkId) => (scores.get(linkId) ?? -Infinity) >= atLeast).length >= count);
+
+/** Goals that are not scored are left out; those that are make up the whole. */
+function attainment({ definition: { weights = {}, max }, items }: Scale, scores: ReadonlyMap<string, number>): Total {
+  const result = goalAttainment(items.map(({ linkId }) => ({ level: scores.get(linkId) ?? null, weight: scores.get(weights[linkId] ?? '') ?? 1 })));
+  return { value: result === null ? null : Math.round(result.t * 100) / 100, answered: result?.scored ?? 0, items: result?.scored ?? items.length, prorated: false, maxScore: max };
 }
 
 function round(value: number, rule: 'half-up' | '1dp' | 'none'): number {
@@ -107,3 +186,13 @@ function round(value: number, rule: 'half-up' | '1dp' | 'none'): number {
 export function bandOf(scale: Scale, value: number): Band | undefined {
   return scale.definition.bands?.list.findLast(({ low }) => low <= value);
 }
+
+/** @returns the remarks that go with a score (docs/clinical.md 2): facts about the answers, never about the person. */
+export function remarksOf({ definition: { remarks } }: Scale, value: number, scores: ReadonlyMap<string, number>): string[] {
+  return (remarks ?? [])
+    .filter(({ zero, atLeast, atMost }) => (zero ?? []).every((linkId) => scores.get(linkId) === 0) && value >= (atLeast ?? -Infinity) && value <= (atMost ?? Infinity))
+    .map(({ id }) => id);
+}
+
+/** @returns a score on the whole of its scale: where an item did not apply, as if the others stood for it. Only to compare scores with one another. */
+export const comparable = ({ definition: { max } }: Scale, value: number, maxScore: number): number => (maxScore === max ? value : exact((value * max) / maxScore));

@@ -125,7 +125,7 @@ t.test('formulas that later instruments use: mean, factor, table, subscales, rev
   const made = instrumentRegistry([{ ...source, items, scales: [
     { ...bare, id: 'mean', formula: 'mean', min: 0, max: 3 },
     { ...bare, id: 'percent', factor: 4, max: 84 },
-    { ...bare, id: 'metric', formula: 'table', table },
+    { ...bare, id: 'metric', formula: 'table', table, min: 0.5, max: 21.5 },
     { ...bare, id: 'pair', items: ['/69725-0', '/68509-9'], max: 6 },
   ] }]);
   const recognised = recognise(gad7('a', '2024-01-01', [0, 1, 1, 1, 1, 1, 1]), made)!;
