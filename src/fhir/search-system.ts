@@ -1,6 +1,7 @@
 import { parseSearch, type SearchOptions } from './search-parse.ts';
-import type { SearchPlan } from './search-plan.ts';
-import { badValue, unknownName, unsupported } from './search-syntax.ts';
+import type { Include, SearchPlan } from './search-plan.ts';
+import { Problem } from './outcome.ts';
+import { badValue, unknownName, UnknownName } from './search-syntax.ts';
 import { servedType } from './types.ts';
 
 type Query = readonly (readonly [string, string])[];
@@ -10,30 +11,62 @@ export interface SystemPlan {
   readonly plans: readonly SearchPlan[];
   /** Names and values that are really applied: the self link. */
   readonly applied: readonly (readonly [string, string])[];
+  /** What is to be followed from the matches, of whichever type they are. */
+  readonly includes: readonly Include[];
+  readonly revincludes: readonly Include[];
 }
 
 /**
  * Reads the query of a search over several types: `[base]?_type=Task,Goal&_lastUpdated=gt2026-01-01`
  * (http://hl7.org/fhir/R4/http.html#search, search.html#all). A parameter must be one of each of the types; without `_type`
- * that leaves those of every resource.
+ * that leaves those of every resource. An include must start from one of the types (a reverse one: lead to it).
  * @param all the types that are searched without `_type`.
- * @throws Problem as `parseSearch` does, and `not-supported` for includes and for sorting by anything but _id and _lastUpdated.
+ * @throws Problem as `parseSearch` does.
  */
 export function parseSystemSearch(all: readonly string[], query: Query, options: SearchOptions): SystemPlan {
   const given = query.filter(([name]) => name === '_type');
   const types = given.length === 0 ? all : typesOf(given, options);
   const rest = query.filter(([name]) => name !== '_type');
-  for (const [name, value] of rest) {
-    if (/^_(rev)?include(:|$)/.test(name)) throw unsupported(name, 'A search over several types includes nothing: search one type, or follow the references.');
-    if (name === '_sort' && value.split(',').some((key) => key.replace(/^-/, '') !== '_id' && key.replace(/^-/, '') !== '_lastUpdated')) {
-      throw unsupported(name, 'A search over several types is sorted by _id and _lastUpdated only.');
+  const including = rest.filter(isInclude);
+  const shared = rest.filter((pair) => !isInclude(pair));
+  const first = types.map((type) => parseSearch(type, shared, options));
+  // what is left out for one type (in lenient handling) is left out for all of them
+  const kept = shared.filter(([name]) => first.every(({ applied, page }) => applied.some(([one]) => one === name) || (name === '_page' && page !== null)));
+  const plans = kept.length === shared.length ? first : types.map((type) => parseSearch(type, kept, options));
+  const summary = kept.filter(([name]) => name === '_summary');
+  const followed = including.map((pair) => followedFrom(types, [...summary, pair], options));
+  return {
+    plans,
+    applied: [
+      ...(given.length === 0 ? [] : [['_type', types.join(',')] as const]), ...(plans[0]?.applied ?? []),
+      ...including.filter((_, at) => followed[at]!.length > 0),
+    ],
+    includes: followed.flat().flatMap(({ includes }) => includes),
+    revincludes: followed.flat().flatMap(({ revincludes }) => revincludes),
+  };
+}
+
+const isInclude = ([name]: readonly [string, string]): boolean => /^_(rev)?include(:|$)/.test(name);
+
+/**
+ * The searches by type that an include is part of, each reading of it once.
+ * @returns none for an unknown include in lenient handling.
+ * @throws Problem when it is about none of the types.
+ */
+function followedFrom(types: readonly string[], query: Query, options: SearchOptions): SearchPlan[] {
+  const readings = new Map<string, SearchPlan>();
+  let refusal: Problem | undefined;
+  for (const type of types) {
+    try {
+      const plan = parseSearch(type, query, { ...options, handling: 'strict' });
+      readings.set(JSON.stringify([plan.includes, plan.revincludes]), plan);
+    } catch (error) {
+      if (!(error instanceof Problem)) throw error;
+      refusal = error;
     }
   }
-  const first = types.map((type) => parseSearch(type, rest, options));
-  // what is left out for one type (in lenient handling) is left out for all of them
-  const kept = rest.filter(([name]) => first.every(({ applied, page }) => applied.some(([one]) => one === name) || (name === '_page' && page !== null)));
-  const plans = kept.length === rest.length ? first : types.map((type) => parseSearch(type, kept, options));
-  return { plans, applied: [...(given.length === 0 ? [] : [['_type', types.join(',')] as const]), ...(plans[0]?.applied ?? [])] };
+  if (readings.size === 0 && refusal !== undefined && !(refusal instanceof UnknownName && options.handling === 'lenient')) throw refusal;
+  return [...readings.values()];
 }
 
 function typesOf(given: Query, { handling }: SearchOptions): string[] {

@@ -47,7 +47,7 @@ export function valueTest(parameter: SearchParameter, modifier: string | null, v
 function allows(parameter: SearchParameter, modifier: string | null): boolean {
   const { type, column, elements } = parameter;
   if (modifier === null) return true;
-  if (type === 'reference' && servedType(modifier) !== undefined) return true;
+  if (type === 'reference' && (servedType(modifier) !== undefined || parameter.targets.includes(modifier))) return true;
   if (column === 'lastUpdated' || modifier === '[type]') return false;
   if (column === 'id') return modifier === 'not';
   if (type !== 'uri' && isRelation(modifier)) return hasRelation(parameter, modifier);

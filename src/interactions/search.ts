@@ -37,9 +37,9 @@ export async function searchInteraction(context: SearchContext, plan: SearchPlan
 }
 
 /** search-system: the same over several types. @throws Problem as `searchInteraction` does. */
-export async function systemSearchInteraction(context: SearchContext, { plans, applied }: SystemPlan, visibility: Visibility): Promise<SearchAnswer> {
+export async function systemSearchInteraction(context: SearchContext, { plans, applied, ...follow }: SystemPlan, visibility: Visibility): Promise<SearchAnswer> {
   const ready = await Promise.all(plans.map((plan) => decided(plan, { ...context, visibility })));
-  return answered(context, '', { ...plans[0]!, applied }, visibility, (page) => searchSeveral(context.database, ready, visibility, page));
+  return answered(context, '', { ...plans[0]!, applied }, visibility, (page) => searchSeveral(context.database, ready, follow, visibility, page));
 }
 
 async function answered(context: SearchContext, path: string, plan: SearchPlan, visibility: Visibility, find: (page?: Cursor) => Promise<Found>): Promise<SearchAnswer> {

@@ -5,7 +5,7 @@ import { isCanonical, isReference } from '../fhir/search-values.ts';
 import { servedType } from '../fhir/types.ts';
 import { grants, type Visibility } from '../fhir/visibility.ts';
 import type { Connection } from './database.ts';
-import { rowColumns, type Row } from './row.ts';
+import { bounded, rowColumns, type Row } from './row.ts';
 import { literal, run, typeLiteral, type Fragment } from './sql.ts';
 import { visibleAmong, visiblePredicate } from './visible.ts';
 
@@ -59,8 +59,8 @@ function ofVersion(type: string): Fragment {
 /** What points to `targets`, which are of type `type`, by `include`. */
 function backward(include: Include, type: string, targets: readonly Found[], visibility: Visibility): Fragment[] {
   const { source, parameters } = include;
-  if (!readable(visibility, source) || source === 'AuditEvent') return [];
-  const seen = sql`c.type = ${typeLiteral(source)} and c.live and ${visiblePredicate(visibility, source, 'c')}`;
+  if (!grants(visibility, source, 's') || source === 'AuditEvent') return [];
+  const seen = sql`c.type = ${typeLiteral(source)} and c.live and ${visiblePredicate(visibility, source, 'c', undefined, 's')}`;
   const rids = targets.map(({ rid }) => String(rid));
   const selects: Fragment[] = [];
   if (type === 'Patient' && parameters.some(({ column }) => column === 'patient')) {
@@ -93,8 +93,11 @@ function group(found: readonly Found[]): Map<string, Found[]> {
   return byType;
 }
 
+/** What is to be followed. */
+type Follow = Pick<SearchPlan, 'includes' | 'revincludes'>;
+
 /** The selects of one round: from the matches, or from what the round before found. */
-function round(plan: SearchPlan, from: readonly Found[], first: boolean, visibility: Visibility): Fragment[] {
+function round(plan: Follow, from: readonly Found[], first: boolean, visibility: Visibility): Fragment[] {
   const byType = group(from);
   const selects: Fragment[] = [];
   for (const include of plan.includes) {
@@ -116,7 +119,7 @@ function round(plan: SearchPlan, from: readonly Found[], first: boolean, visibil
  * Only what the caller sees is followed; a type that is not granted yields nothing.
  * @returns each resource once, without the matches; `incomplete` when there were more than one answer may carry.
  */
-export async function includedRows(connection: Connection, plan: SearchPlan, visibility: Visibility, matches: readonly Row[]): Promise<{ rows: Row[]; incomplete: boolean }> {
+export async function includedRows(connection: Connection, plan: Follow, visibility: Visibility, matches: readonly Row[]): Promise<{ rows: Row[]; incomplete: boolean }> {
   const seen = new Set(matches.map(({ rid }) => rid));
   const rows: Row[] = [];
   let from: readonly Found[] = matches;
@@ -124,9 +127,10 @@ export async function includedRows(connection: Connection, plan: SearchPlan, vis
     const selects = round(plan, from, n === 0, visibility);
     if (selects.length === 0) break;
     const room = mostIncluded - rows.length;
-    const fresh = await run<Row>(connection, sql`select distinct on (rid) * from (${sql.join(selects.map((select) => sql`(${select})`), sql` union all `)}) found
-      where not rid = any(${[...seen].map(String)}::bigint[]) order by rid limit ${literal(mostIncluded + 1)}`);
-    if (fresh.length > room) return { rows: [...rows, ...fresh.slice(0, room)], incomplete: true };
+    const found = await run<Row>(connection, bounded(sql`select distinct on (rid) * from (${sql.join(selects.map((select) => sql`(${select})`), sql` union all `)}) found
+      where not rid = any(${[...seen].map(String)}::bigint[]) order by rid limit ${literal(mostIncluded + 1)}`, 0));
+    const fresh = found.filter(({ body }) => (body as string | null) !== null);
+    if (fresh.length > room || fresh.length < found.length) return { rows: [...rows, ...fresh.slice(0, room)], incomplete: true };
     for (const row of fresh) seen.add(row.rid);
     rows.push(...fresh);
     from = fresh;

@@ -70,7 +70,8 @@ function reference(subject: Subject, test: Of<'reference'>): Fragment {
     const patients: string[] = [];
     const others: ReferenceValue[] = [];
     for (const value of values) {
-      if (value.kind === 'local' && (value.type === null || value.type === 'Patient')) patients.push(value.id);
+      if (value.kind === 'local' && value.type === 'Patient') patients.push(value.id);
+      else if (value.kind === 'local' && value.type === null && test.parameter.targets.length > 1) alternatives.push(ofAnyType(subject, test, value.id));
       else others.push(value);
     }
     values = others;
@@ -82,6 +83,16 @@ function reference(subject: Subject, test: Of<'reference'>): Fragment {
   }
   for (const condition of referenceConditions(values, rowsOf(subject))) alternatives.push(valued(subject, test, condition));
   return or(alternatives);
+}
+
+/**
+ * `subject=x` without a type: the Patient x, whom the column has, or what else has the id. Those few are listed first: an OR of
+ * the column and of index rows could begin with neither.
+ */
+function ofAnyType(subject: Subject, { parameter }: Of<'reference'>, id: string): Fragment {
+  return sql`${column(subject, 'rid')} = any(array(
+    select o.rid from resource o where o.patient = ${patientRid(id)} and o.type = ${typeLiteral(subject.type)} and o.live
+    union all select o.rid from index_reference o where o.param = ${literal(parameter.number)} and o.target_id = ${id} and o.target_type is not null))`;
 }
 
 function date(subject: Subject, test: Of<'date'>): Fragment {
@@ -135,7 +146,7 @@ export function links(reference: SearchParameter, from: string, to: string, type
 function linked(subject: Subject, other: Subject, ties: readonly { tables: Fragment; condition: Fragment }[], test: Test): Fragment {
   return or(ties.map(({ tables, condition }) => exists(subject, sql`${tables}resource ${name(other.alias)} where ${and([
     condition, sql`${column(other, 'type')} = ${typeLiteral(other.type)}`, column(other, 'live'),
-    visiblePredicate(subject.visibility, other.type, other.alias), testSql(other, test),
+    visiblePredicate(subject.visibility, other.type, other.alias, undefined, 's'), testSql(other, test),
   ])}`)));
 }
 

@@ -30,12 +30,12 @@ function branches(test: Test): ValueTest[] | null {
 /** Whether a test confines the search to few resources by itself. */
 function confines(test: Test): boolean {
   if (test.kind === 'id') return !test.negated;
-  if (test.kind === 'reference' && test.parameter.column === 'patient') return test.values.every(isPatient);
+  if (test.kind === 'reference' && test.parameter.column === 'patient') return test.values.every((value) => isPatient(value) || (value.kind === 'local' && value.type === null));
   return test.kind === 'compartment';
 }
 
 /** As the column `patient` holds it; a subject that is a Group or a Device is an index row. */
-const isPatient = (value: ReferenceValue): boolean => value.kind === 'local' && (value.type ?? 'Patient') === 'Patient';
+const isPatient = (value: ReferenceValue): boolean => value.kind === 'local' && value.type === 'Patient';
 
 /** Whether the search looks at few rows whatever its other conditions are: those of a Patient's record, or some ids. */
 export const isConfined = (tests: readonly Test[], visibility: Visibility, type: string): boolean =>

@@ -3,8 +3,8 @@ import { problem } from '../fhir/outcome.ts';
 import type { SearchPlan, Test } from '../fhir/search-plan.ts';
 import { grants, type Visibility } from '../fhir/visibility.ts';
 import type { Connection, Plan } from './database.ts';
-import { rowColumns, type Row } from './row.ts';
-import { orderOf, type Cursor } from './search-order.ts';
+import { bounded, rowColumns, type Row } from './row.ts';
+import { orderOf, orderOfSeveral, type Cursor, type Order } from './search-order.ts';
 import { includedRows } from './search-include.ts';
 import { testSql } from './search-tests.ts';
 import { isConfined, orderedWalk, recordOf } from './search-walk.ts';
@@ -43,7 +43,8 @@ function reachedTypes(test: Test, into: Set<string>): void {
   }
 }
 
-const readable = (visibility: Visibility, type: string): boolean => grants(visibility, type, 's') || grants(visibility, type, 'r');
+/** Who asks by what is in a resource searches its type: the answer tells of what matches. */
+const readable = (visibility: Visibility, type: string): boolean => grants(visibility, type, 's');
 
 /** @returns the test without the targets of chains that the caller may not read. */
 function granted(visibility: Visibility, test: Test): Test {
@@ -82,18 +83,17 @@ function matchConditions(plan: SearchPlan, tests: readonly Test[], visibility: V
   const record = recordOf(plan.tests, visibility, plan.type);
   const subject = { type: plan.type, alias: 'r', visibility, confined, record };
   return [
-    sql`r.type = ${typeLiteral(plan.type)}`, sql`r.live`, visiblePredicate(visibility, plan.type, 'r', record),
+    sql`r.type = ${typeLiteral(plan.type)}`, sql`r.live`, visiblePredicate(visibility, plan.type, 'r', record, 's'),
     ...tests.map((test) => testSql(subject, test)),
   ];
 }
 
 /** The statement that fetches `limit` matches after `cursor`. */
-function matchStatement(plan: SearchPlan, tests: readonly Test[], visibility: Visibility, cursor: Cursor | undefined, limit: number): Fragment {
-  const order = orderOf(plan);
+function matchStatement(plan: SearchPlan, tests: readonly Test[], visibility: Visibility, cursor: Cursor | undefined, limit: number, order: Order = orderOf(plan)): Fragment {
   const after = cursor === undefined ? [] : [order.after(cursor)];
   const ending = sql`order by ${order.orderBy} limit ${literal(limit)}`;
   const walk = order.keys === 0 ? orderedWalk(tests, visibility, plan.type, cursor) : null;
-  const selected = sql`select ${rowColumns('r')}, ${order.columns}`;
+  const selected = sql`select ${rowColumns('r')}${order.columns}`;
   if (walk === null) {
     return sql`${selected} from resource r ${order.tables} where ${and([...matchConditions(plan, tests, visibility), ...after])} ${ending}`;
   }
@@ -117,6 +117,13 @@ async function count(connection: Connection, plan: SearchPlan, tests: readonly T
 
 type Keyed = Row & Readonly<Record<string, unknown>>;
 
+/** The rows that fit onto a page, by number and by size; and the last of them, where others follow. */
+function pageOf(rows: readonly Keyed[], count: number): { matches: readonly Keyed[]; last: Keyed | undefined } {
+  const cut = rows.findIndex(({ body }) => (body as string | null) === null);
+  const matches = rows.slice(0, cut < 0 ? count : Math.min(cut, count));
+  return { matches, last: rows.length > matches.length ? matches.at(-1) : undefined };
+}
+
 /**
  * Runs a search: one statement fetches the page, with one row more that tells whether another page follows; the total, where
  * it is asked for, is a statement of its own; so is each round of includes.
@@ -128,11 +135,10 @@ export async function search(connection: Connection, plan: SearchPlan, visibilit
   const tests = admitted(plan, visibility);
   if (plan.count === 0) return { matches: [], included: [], incomplete: false, total: await count(connection, plan, tests, visibility) };
   const [rows, counted] = await Promise.all([
-    run<Keyed>(connection, matchStatement(plan, tests, visibility, page, plan.count + 1), planOf(plan, visibility)),
+    run<Keyed>(connection, bounded(matchStatement(plan, tests, visibility, page, plan.count + 1), plan.sort.length), planOf(plan, visibility)),
     plan.total === 'none' ? undefined : count(connection, plan, tests, visibility),
   ]);
-  const matches = rows.slice(0, plan.count);
-  const last = rows.length > plan.count ? matches.at(-1) : undefined;
+  const { matches, last } = pageOf(rows, plan.count);
   const next = last === undefined ? undefined : cursorOf(last, plan.sort.length);
   const total = counted ?? (page === undefined && next === undefined ? matches.length : undefined);
   const { rows: included, incomplete } = await includedRows(connection, plan, visibility, matches);
@@ -141,10 +147,11 @@ export async function search(connection: Connection, plan: SearchPlan, visibilit
 
 /**
  * Runs a search over several types: one statement fetches a page of each, of which the page of all is made.
- * @param plans one for each type, which differ in their tests only; sorted by `_id` and `_lastUpdated` at most.
- * @throws Problem as `search` does.
+ * @param plans one for each type, which differ in what their parameters are only.
+ * @param follow what is followed from the matches, of whichever type they are.
+ * @throws Problem as `search` does; `not-supported` for a sort key that is of another kind in another type.
  */
-export async function searchSeveral(connection: Connection, plans: readonly SearchPlan[], visibility: Visibility, page?: Cursor): Promise<Found> {
+export async function searchSeveral(connection: Connection, plans: readonly SearchPlan[], follow: Pick<SearchPlan, 'includes' | 'revincludes'>, visibility: Visibility, page?: Cursor): Promise<Found> {
   const asked = plans.map((plan) => ({ plan, tests: admitted(plan, visibility) }));
   const { count: size, total: wanted, sort } = plans[0]!;
   const countAll = async (): Promise<number> => {
@@ -152,28 +159,15 @@ export async function searchSeveral(connection: Connection, plans: readonly Sear
     return (await run<{ total: number }>(connection, sql`select (${sql.join(counts, sql` + `)})::integer as total`, 'for its values'))[0]!.total;
   };
   if (size === 0) return { matches: [], included: [], incomplete: false, total: await countAll() };
-  const pages = asked.map(({ plan, tests }) => sql`(${matchStatement(plan, tests, visibility, page, size + 1)})`);
-  const [rows, counted] = await Promise.all([
-    run<Keyed>(connection, sql.join(pages, sql` union all `), 'for its values'),
-    wanted === 'none' ? undefined : countAll(),
-  ]);
-  const ordered = rows.toSorted(inOrderOf(sort));
-  const matches = ordered.slice(0, size);
-  const last = ordered.length > size ? matches.at(-1) : undefined;
-  const total = counted ?? (page === undefined && last === undefined ? matches.length : undefined);
-  return { matches, included: [], incomplete: false, ...(total === undefined ? {} : { total }), ...(last === undefined ? {} : { next: cursorOf(last, sort.length) }) };
-}
-
-/** The order of `orderOf` for rows that came from several statements. */
-function inOrderOf(sort: SearchPlan['sort']): (a: Row, b: Row) => number {
-  const compare = <T>(a: T, b: T, descending: boolean): number => (a === b ? 0 : a < b !== descending ? -1 : 1);
-  return (a, b) => {
-    for (const { by, descending } of sort) {
-      const order = by === '_id' ? compare(a.id, b.id, descending) : compare(a.lastUpdated, b.lastUpdated, descending);
-      if (order !== 0) return order;
-    }
-    return compare(a.rid, b.rid, sort.at(-1)?.descending ?? true);
-  };
+  const order = orderOfSeveral(plans);
+  const pages = asked.map(({ plan, tests }) => sql`(${matchStatement(plan, tests, visibility, page, size + 1, order.of(plan))})`);
+  const all = sql`select * from (${sql.join(pages, sql` union all `)}) r order by ${order.orderBy} limit ${literal(size + 1)}`;
+  const [rows, counted] = await Promise.all([run<Keyed>(connection, bounded(all, sort.length), 'for its values'), wanted === 'none' ? undefined : countAll()]);
+  const { matches, last } = pageOf(rows, size);
+  const next = last === undefined ? undefined : cursorOf(last, sort.length);
+  const total = counted ?? (page === undefined && next === undefined ? matches.length : undefined);
+  const { rows: included, incomplete } = await includedRows(connection, follow, visibility, matches);
+  return { matches, included, incomplete, ...(total === undefined ? {} : { total }), ...(next === undefined ? {} : { next }) };
 }
 
 const cursorOf = (row: Keyed, keys: number): Cursor => ({

@@ -304,13 +304,13 @@ t.test('a search over several types is one list in one order, and its pages are 
     await putResource(database, rids, { resourceType: type, id, ...(type === 'Task' ? { for: reference, status: 'draft' } : { subject: reference }), ...(type === 'Observation' ? { status: 'draft' } : {}), meta: { tag: n % 2 === 0 ? [{ code: 'x' }] : [] } }, `2026-01-0${1 + (n % 5)}T00:00:00.${n % 4 === 0 ? '1' : '12'}Z`);
   }
   const several = async (query: string, all: readonly string[] = ['Task', 'Goal', 'Observation', 'Patient']): Promise<{ ids: string[]; total: number | undefined; sizes: number[] }> => {
-    const { plans } = parseSystemSearch(all, [...new URLSearchParams(query)] as [string, string][], { handling: 'strict' });
+    const { plans, ...follow } = parseSystemSearch(all, [...new URLSearchParams(query)] as [string, string][], { handling: 'strict' });
     const found: string[] = [];
     const sizes: number[] = [];
     let cursor: Cursor | undefined;
     let total: number | undefined;
     do {
-      const page: Found = await searchSeveral(database, plans, everybody, cursor);
+      const page: Found = await searchSeveral(database, plans, follow, everybody, cursor);
       found.push(...page.matches.map(({ type, id }) => `${type}/${id}`));
       sizes.push(page.matches.length);
       total ??= page.total;
@@ -332,10 +332,10 @@ t.test('a search over several types is one list in one order, and its pages are 
   const at = (one: string): string => { const n = written.indexOf(one); return `${n % 5}.${n % 4 === 0 ? '1' : '12'}`; };
   t.same(byTime, written.toSorted((a, b) => (at(a) === at(b) ? (a.split('/')[1]! < b.split('/')[1]! ? 1 : -1) : at(a) < at(b) ? -1 : 1)));
   const patient = caller({ kind: 'patient', patient: 'nobody' });
-  const { plans } = parseSystemSearch(['Task', 'Patient'], [], { handling: 'strict' });
-  t.same((await searchSeveral(database, plans, patient)).matches, [], 'each type within what the caller sees');
-  t.equal(await kindOf(searchSeveral(database, plans, caller({ kind: 'all' }, { grants: granted(['Task']) }))), 'forbidden');
-  for (const query of ['_type=Nope', '_type=Task&_type=Goal', '_type=Task,Goal&status=draft', 'status=draft', '_include=*', '_sort=status', '_type=Task,Nope']) {
+  const { plans, ...follow } = parseSystemSearch(['Task', 'Patient'], [], { handling: 'strict' });
+  t.same((await searchSeveral(database, plans, follow, patient)).matches, [], 'each type within what the caller sees');
+  t.equal(await kindOf(searchSeveral(database, plans, follow, caller({ kind: 'all' }, { grants: granted(['Task']) }))), 'forbidden');
+  for (const query of ['_type=Nope', '_type=Task&_type=Goal', '_type=Task,Goal&status=draft', 'status=draft', '_include=Observation:subject', '_revinclude=Provenance:agent', '_sort=status', '_type=Task,Nope']) {
     t.throws(() => parseSystemSearch(['Task', 'Goal'], [...new URLSearchParams(query)] as [string, string][], { handling: 'strict' }), { name: 'Problem' }, query);
   }
   t.same(parseSystemSearch(['Task', 'Goal'], [['status', 'draft'], ['_type', 'Task,Goal,Nope'], ['_count', '5000'], ['_id', 'a']], { handling: 'lenient' }).applied, [['_type', 'Task,Goal'], ['_count', '1000'], ['_id', 'a']], 'lenient: left out for all types alike');
