@@ -1,0 +1,109 @@
+import t from 'tap';
+import type { Resource } from '../../src/fhir/resource.ts';
+import { ageAt, plusMonths, spanOf } from '../../src/outcomes/measures/calendar.ts';
+import { conceptsFrom } from '../../src/outcomes/measures/concepts.ts';
+import { depressionRemission } from '../../src/outcomes/measures/depression-remission.ts';
+
+const period = { start: Date.parse('2025-01-01'), end: Date.parse('2026-01-01') };
+const coded = (system: string, code: string): object => ({ coding: [{ system, code }] });
+const icd = 'http://hl7.org/fhir/sid/icd-10-cm';
+const sct = 'http://snomed.info/sct';
+
+const condition = (id: string, code: object, more: object = {}): Resource => ({
+  resourceType: 'Condition', id, code, onsetDateTime: '2024-01-10',
+  clinicalStatus: coded('http://terminology.hl7.org/CodeSystem/condition-clinical', 'active'),
+  verificationStatus: coded('http://terminology.hl7.org/CodeSystem/condition-ver-status', 'confirmed'), ...more,
+});
+const phq9 = (id: string, effectiveDateTime: string, valueInteger: number, more: object = {}): Resource =>
+  ({ resourceType: 'Observation', id, status: 'final', code: coded('http://loinc.org', '44261-6'), effectiveDateTime, valueInteger, ...more });
+const visit = (id: string, start: string, end: string, more: object = {}): Resource =>
+  ({ resourceType: 'Encounter', id, status: 'finished', class: { code: 'AMB' }, type: [coded('http://www.ama-assn.org/go/cpt', '90834')], period: { start, end }, ...more });
+
+const patient: Resource = { resourceType: 'Patient', id: 'p', birthDate: '1990-06-15' };
+const depression = condition('depression', coded(icd, 'F32.9'));
+const march = visit('march', '2024-03-10T10:00:00Z', '2024-03-10T11:00:00Z');
+const elevated = phq9('elevated', '2024-03-10T09:00:00Z', 15);
+
+/** @returns [denominator, exclusion, numerator], or null outside the initial population. */
+function place(resources: readonly Resource[], who: Resource = patient): readonly boolean[] | null {
+  const byType = Map.groupBy(resources, ({ resourceType }) => resourceType);
+  const found = depressionRemission({ patient: who, byType }, period, conceptsFrom());
+  return found === undefined ? null : [found.denominator, found.exclusion, found.numerator];
+}
+
+const open = [true, false, false];
+const met = [true, false, true];
+const excluded = [true, true, false];
+
+t.test('months and ages are counted as calendars do', async (t) => {
+  t.equal(new Date(plusMonths(Date.parse('2024-01-31T12:00:00Z'), 1)).toISOString(), '2024-02-29T12:00:00.000Z');
+  t.equal(new Date(plusMonths(Date.parse('2025-01-01'), -14)).toISOString(), '2023-11-01T00:00:00.000Z');
+  t.equal(ageAt('2012-03-10', Date.parse('2024-03-09T23:59:59Z')), 11);
+  t.equal(ageAt('2012-03-10', Date.parse('2024-03-10T00:00:00Z')), 12);
+  t.equal(ageAt('2012', 0), undefined);
+  t.same(spanOf({ effectivePeriod: { start: '2024-01-01' } }, 'effective'), { low: Date.parse('2024-01-01'), high: Infinity });
+  t.equal(spanOf({}, 'effective'), undefined);
+});
+
+t.test('the index is the first elevated score around a visit for depression in the fourteen to two months before', async (t) => {
+  t.same(place([depression, march, elevated]), open, 'without a later score the case stays, and is not met');
+  t.equal(place([march, elevated]), null, 'no diagnosis');
+  t.equal(place([depression, elevated]), null, 'no visit');
+  t.equal(place([depression, march, phq9('ten', '2024-03-10T09:00:00Z', 9)]), null, 'nine is not above nine');
+  t.same(place([depression, march, phq9('ten', '2024-03-10T09:00:00Z', 10)]), open);
+  t.same(place([depression, march, phq9('before', '2024-03-03T00:00:00Z', 12)]), open, 'seven days before the visit');
+  t.equal(place([depression, march, phq9('before', '2024-03-02T23:59:00Z', 12)]), null, 'eight days before it');
+  t.equal(place([depression, march, phq9('after', '2024-03-11T00:00:00Z', 12)]), null, 'the day after it');
+  t.same(place([depression, march, phq9('evening', '2024-03-10T23:00:00Z', 12)]), open, 'the same day');
+  t.equal(place([depression, visit('late', '2024-11-01T00:00:00Z', '2024-11-01T01:00:00Z'), phq9('x', '2024-11-01T00:30:00Z', 12)]), null, 'two months before is over');
+  t.same(place([depression, visit('last', '2024-10-31T22:00:00Z', '2024-10-31T23:00:00Z'), phq9('x', '2024-10-31T22:30:00Z', 12)]), open);
+  t.equal(place([depression, { ...march, status: 'planned' }, elevated]), null);
+  t.equal(place([depression, march, { ...elevated, status: 'preliminary' }]), null);
+  t.equal(place([{ ...depression, verificationStatus: coded('x', 'provisional') }, march, elevated]), null);
+  t.equal(place([{ ...depression, abatementDateTime: '2024-02-01' }, march, elevated]), null, 'over before the visit');
+  t.equal(place([depression, march, elevated], { ...patient, birthDate: '2012-03-11' }), null, 'eleven years old');
+  t.same(place([depression, { ...march, type: undefined } as Resource, elevated]), open, 'an ambulatory encounter without a type is a visit');
+  const quantity = { valueInteger: undefined, valueQuantity: { value: 15 } };
+  t.same(place([depression, march, { ...elevated, ...quantity } as Resource]), open);
+  t.same(place([depression, march, { ...elevated, valueInteger: undefined, valueString: '12' } as Resource]), open);
+});
+
+t.test('remission is the last score within sixty days of twelve months, below five', async (t) => {
+  const base = [depression, march, elevated];
+  t.same(place([...base, phq9('y', '2025-03-10T09:00:00Z', 4)]), met);
+  t.same(place([...base, phq9('y', '2025-03-10T09:00:00Z', 5)]), open, 'five is not below five');
+  t.same(place([...base, phq9('y', '2025-01-09T00:00:00Z', 3)]), met, 'sixty days before');
+  t.same(place([...base, phq9('y', '2025-01-08T23:00:00Z', 3)]), open, 'sixty-one days before');
+  t.same(place([...base, phq9('y', '2025-05-09T23:00:00Z', 3)]), met, 'sixty days after');
+  t.same(place([...base, phq9('y', '2025-05-10T00:00:00Z', 3)]), open);
+  t.same(place([...base, phq9('y', '2025-02-10', 3), phq9('z', '2025-03-10', 8)]), open, 'the last one counts');
+  t.same(place([...base, phq9('y', '2025-02-10', 8), phq9('z', '2025-03-10', 3, { status: 'amended' })]), met);
+  t.same(place([depression, march, elevated, visit('may', '2024-05-10T10:00:00Z', '2024-05-10T11:00:00Z'), phq9('b', '2024-05-10T10:00:00Z', 20), phq9('y', '2025-05-20T00:00:00Z', 2)]), open, 'the window is that of the first index');
+});
+
+t.test('other disorders, hospice and palliative care, and death take a case out', async (t) => {
+  const base = [depression, march, elevated, phq9('y', '2025-03-10T09:00:00Z', 4)];
+  t.same(place([...base, condition('c', coded(icd, 'F31.81'))]), excluded);
+  t.same(place([...base, condition('c', coded(icd, 'F3181'))]), excluded, 'as some systems write it');
+  t.same(place([...base, condition('c', coded(icd, 'F84.0'), { onsetDateTime: '2025-06-01' })]), met, 'known only after the window');
+  t.same(place([...base, condition('c', coded(icd, 'F31.81'), { clinicalStatus: coded('x', 'inactive') })]), met);
+  t.same(place(base, { ...patient, deceasedDateTime: '2025-02-01' }), excluded);
+  t.same(place(base, { ...patient, deceasedDateTime: '2025-08-01' }), met);
+  t.same(place(base, { ...patient, deceasedBoolean: true }), excluded);
+  t.same(place(base, { ...patient, deceasedBoolean: false }), met);
+  t.same(place([...base, visit('h', '2024-06-01T10:00:00Z', '2024-06-02T10:00:00Z', { type: [coded(sct, '305336008')] })]), excluded);
+  t.same(place([...base, { resourceType: 'ServiceRequest', id: 's', status: 'active', intent: 'order', authoredOn: '2024-06-01', code: coded(sct, '385763009') }]), excluded);
+  t.same(place([...base, { resourceType: 'ServiceRequest', id: 's', status: 'active', intent: 'proposal', authoredOn: '2024-06-01', code: coded(sct, '385763009') }]), met);
+  t.same(place([...base, { resourceType: 'Procedure', id: 'x', status: 'completed', performedDateTime: '2024-06-01', code: coded(sct, '395669003') }]), excluded);
+  t.same(place([...base, { resourceType: 'Procedure', id: 'x', status: 'not-done', performedDateTime: '2024-06-01', code: coded(sct, '395669003') }]), met);
+  t.same(place([...base, { resourceType: 'Observation', id: 'o', status: 'final', effectiveDateTime: '2024-06-01', code: coded('http://loinc.org', '45755-6'), valueCodeableConcept: coded(sct, '373066001') }]), excluded);
+  const discharge = { type: [coded(sct, '183452005')], hospitalization: { dischargeDisposition: coded(sct, '428361000124107') } };
+  t.same(place([...base, visit('i', '2024-06-01T10:00:00Z', '2024-06-05T10:00:00Z', discharge)]), excluded);
+});
+
+t.test('a ValueSet that is stored replaces the shipped codes', async (t) => {
+  const concepts = conceptsFrom(new Map([['depression', new Set(['urn:local|sad'])]]));
+  t.ok(concepts('depression', [{ coding: [{ system: 'urn:local', code: 'sad' }] }]));
+  t.notOk(concepts('depression', [{ coding: [{ system: icd, code: 'F32.9' }] }]));
+  t.notOk(concepts('depression', [{ coding: [{ code: 'F32.9' }] }, undefined]));
+});
