@@ -3,7 +3,7 @@ import { bearerToken } from '../auth/bearer.ts';
 import type { Caller } from '../auth/token.ts';
 import { Problem } from '../fhir/outcome.ts';
 import type { Visibility } from '../fhir/visibility.ts';
-import { accessRows } from '../interactions/access-log.ts';
+import { recordRefusal, recordStranger } from '../interactions/access-log.ts';
 import type { Answer, Context, Parts } from '../interactions/context.ts';
 import { perform } from '../interactions/perform.ts';
 import { route, verbOf, type Interaction } from '../interactions/route.ts';
@@ -20,12 +20,13 @@ export interface Journey { readonly answer: Answer; readonly interaction: Intera
 
 /**
  * The whole journey of a request, one stage a line. A stage refuses by throwing a Problem; nothing travels back.
- * Up to `perform` no database connection is taken (test/http/funnel.test.ts proves it).
+ * Up to `perform` no database connection is taken, but for the row of the log about one who has no access
+ * (test/http/funnel.test.ts proves it).
  */
 export async function journey(service: Service, request: Incoming): Promise<Journey> {
   negotiate(request);                                                      // 406
   if (isPublic(request)) return { answer: capabilities(service), interaction: { kind: 'capabilities' } };
-  const caller = await service.authenticate(bearerToken(header(request, 'authorization'))); // 401
+  const caller = await authenticated(service, request);                    // 401
   const interaction = routed(request);                                     // 400 404 405 415
   const visible = visibility(caller);                                      // 403
   const context = contextOf(service, request, caller, visible);            // 400
@@ -34,7 +35,17 @@ export async function journey(service: Service, request: Incoming): Promise<Jour
     const answer = await perform(context, interaction, request.body, statusOf); // 400 404 409 410 412 422 503
     return { answer, interaction };
   } catch (error) {
-    if (error instanceof Problem) await logRefusal(context, interaction, error);
+    if (error instanceof Problem) await recordRefusal(context, interaction, error);
+    throw error;
+  }
+}
+
+/** Who asks. A request without a token that holds is logged, and refused all the same where that is not possible. */
+async function authenticated({ authenticate, audit }: Service, request: Incoming): Promise<Caller> {
+  try {
+    return await authenticate(bearerToken(header(request, 'authorization')));
+  } catch (error) {
+    if (error instanceof Problem && error.kind === 'unauthenticated') await recordStranger(audit, { requestId: request.id, address: request.address });
     throw error;
   }
 }
@@ -76,11 +87,4 @@ function contextOf(service: Service, request: Incoming, caller: Caller, visible:
 function permit(visible: Visibility, interaction: Interaction): void {
   const needs = verbOf(interaction);
   if (needs !== null) authorize(visible, needs.type, needs.verb);
-}
-
-/** An attempt that was refused is part of the access log; a request that could not be understood is not an attempt. */
-async function logRefusal(context: Context, interaction: Interaction, refusal: Problem): Promise<void> {
-  if (refusal.kind !== 'forbidden' && refusal.kind !== 'not-found') return;
-  const { type, id } = interaction as { type?: string; id?: string };
-  await context.audit.record(accessRows(context, { interaction: interaction.kind, type, id, outcome: '4', action: 'E' }));
 }

@@ -2,9 +2,10 @@ import { authorize } from '../auth/decide.ts';
 import { entriesOf, type Entry } from '../fhir/bundle.ts';
 import { problem, Problem } from '../fhir/outcome.ts';
 import type { Resource } from '../fhir/resource.ts';
+import { recordRefusal } from './access-log.ts';
 import type { Answer, Context } from './context.ts';
 import { patchIn } from './patch.ts';
-import { route, verbOf } from './route.ts';
+import { route, verbOf, type Interaction } from './route.ts';
 import { modified, readEntry, refusedEntry } from './transaction-reads.ts';
 import { bounded, each, isReading, type Perform } from './several.ts';
 import { entryContext, largestBundle, splitUrl } from './transaction-steps.ts';
@@ -23,9 +24,10 @@ export async function batch(context: Context, stored: unknown, perform: Perform,
 }
 
 async function one(context: Context, entry: Entry, perform: Perform, statusOf: (problem: Problem) => number): Promise<string> {
+  let interaction: Interaction | undefined;
   try {
     const [path, query] = splitUrl(entry.url, context.baseUrl);
-    const interaction = route(entry.method, path, query);
+    interaction = route(entry.method, path, query);
     if (interaction.kind === 'bundle') throw problem('not-supported', 'not-supported', 'A batch cannot hold another batch.');
     const needs = verbOf(interaction);
     if (needs !== null) authorize(context.visibility, needs.type, needs.verb);
@@ -34,6 +36,7 @@ async function one(context: Context, entry: Entry, perform: Perform, statusOf: (
     return isReading(interaction) ? readEntry(entry.method, answer) : writtenEntry(context, answer);
   } catch (error) {
     if (!(error instanceof Problem)) throw error;
+    if (interaction !== undefined) await recordRefusal(context, interaction, error);
     return refusedEntry(error, statusOf);
   }
 }

@@ -44,6 +44,8 @@ export interface AuditRow {
   readonly query: string | null;
   readonly requestId: string;
   readonly address: string | null;
+  /** Code of v3-ActReason, where the caller stated why. */
+  readonly purpose?: string | null;
 }
 
 /** Everything that a transaction writes. */

@@ -6,10 +6,15 @@ import type { Current } from './unit.ts';
 export const instant = (expression: string): string =>
   `to_char(${expression} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`;
 
+/** Publishes the time `since`: see `commitHorizon`. */
+const publish = 'count(pg_advisory_xact_lock_shared(floor(extract(epoch from since) / 60)::int, extract(microseconds from since)::int)) as published';
+
+/** A query that publishes since when its transaction may write, for one that is a single statement; one row, `published` above 0. */
+export const publication = `select ${publish} from (select clock_timestamp() as since) held`;
+
 // From the inside out: the locks, a time, that time published, and the time of what is written, which is not before it.
 const lockAndClock = `
-  select ${instant('clock_timestamp()')} as now, max(locked) as locked,
-    count(pg_advisory_xact_lock_shared(floor(extract(epoch from since) / 60)::int, extract(microseconds from since)::int)) as published
+  select ${instant('clock_timestamp()')} as now, max(locked) as locked, ${publish}
   from (
     select clock_timestamp() as since, count(pg_advisory_xact_lock(key)) as locked
     from (select key from unnest($1::bigint[]) as key order by key offset 0) ordered) held`;

@@ -1,6 +1,8 @@
+import { createHash, randomBytes } from 'node:crypto';
 import type { IndexRows } from '../fhir/index-rows.ts';
 import type { Lease } from './database.ts';
 import type { AuditRow, Effects, IndexChange, Version } from './effects.ts';
+import { publication } from './load.ts';
 
 /** Thrown when a live version was replaced by somebody else between reading and writing: the transaction runs again. */
 export class Superseding extends Error {}
@@ -100,8 +102,8 @@ const entryDelete = `
   delete from record_entry e using unnest($1::bigint[], $2::text[], $3::text[]) as d(patient, kind, id)
   where e.patient = d.patient and e.kind = d.kind and e.id = d.id`;
 
-/** What one statement appends: a table, its columns with their types, and how to fill one that no list gives. */
-interface Appended { readonly table: string; readonly columns: readonly (readonly [name: string, type: string])[]; readonly filled?: readonly [name: string, expression: string] }
+/** What one statement appends: a table, its columns with their types, how to fill one that no list gives, and a query that this names. */
+interface Appended { readonly table: string; readonly columns: readonly (readonly [name: string, type: string])[]; readonly filled?: readonly [name: string, expression: string]; readonly before?: string }
 
 const appendedIndex = new Map(kinds.map((kind): [string, Appended] => [kind, {
   table: `index_${kind}`, columns: [['param', 'int'], ['rid', 'bigint'], ['patient', 'bigint'], ...tables[kind].columns.map(([name, type]) => [name, type] as const)],
@@ -110,8 +112,13 @@ const appendedEntries: Appended = { table: 'record_entry', columns: [['patient',
 const appendedReplays: Appended = { table: 'idempotency', columns: [['client', 'text'], ['key', 'text'], ['body_hash', 'bytea'], ['status', 'smallint'], ['type', 'text'], ['id', 'text'], ['version', 'int']] };
 const appendedAudit: Appended = {
   table: 'audit_event', filled: ['recorded', 'clock_timestamp()'],
-  columns: [['id', 'uuid'], ['interaction', 'text'], ['action', '"char"'], ['outcome', '"char"'], ['client', 'text'], ['agent', 'text'], ['patient', 'bigint'], ['entity_type', 'text'], ['entity_id', 'text'], ['version', 'int'], ['query', 'text'], ['request_id', 'text'], ['address', 'inet']],
+  columns: [['id', 'uuid'], ['interaction', 'text'], ['action', '"char"'], ['outcome', '"char"'], ['client', 'text'], ['agent', 'text'], ['patient', 'bigint'], ['entity_type', 'text'], ['entity_id', 'text'], ['version', 'int'], ['query_digest', 'bytea'], ['request_id', 'text'], ['address', 'inet'], ['purpose', 'text']],
 };
+/** As `appendedAudit`, in a transaction of its own: the time is read after it was published that one will be (see `commitHorizon`). */
+const appendedAuditAlone: Appended = {
+  ...appendedAudit, before: `published as materialized (${publication})`, filled: ['recorded', '(select case when published > 0 then clock_timestamp() end from published)'],
+};
+const appendedQueries: Appended = { table: 'audit_query', columns: [['event', 'uuid'], ['salt', 'bytea'], ['query', 'text']] };
 
 /** Lists for one table: as many as it has columns, each in PostgreSQL's input form of an array. */
 interface Appending { readonly into: Appended; readonly lists: readonly string[] }
@@ -123,7 +130,7 @@ const statements = new Map<string, string>();
  * process and PostgreSQL about 20 microseconds apart from its rows, and a scored response has seven of them.
  */
 function appendStatement(parts: readonly Appending[]): { text: string; values: unknown[] } {
-  const key = parts.map(({ into }) => into.table).join(' ');
+  const key = parts.map(({ into }) => `${into.table}${into.before ?? ''}`).join(' ');
   let text = statements.get(key);
   if (text === undefined) {
     let at = 0;
@@ -133,23 +140,31 @@ function appendStatement(parts: readonly Appending[]): { text: string; values: u
       return `insert into ${table} (${names}${filled === undefined ? '' : `, ${filled[0]}`}) select ${names}${filled === undefined ? '' : `, ${filled[1]}`} from unnest(${arrays}) as t(${names})`;
     });
     const last = inserts.pop()!;
-    text = inserts.length === 0 ? last : `with ${inserts.map((insert, n) => `a${n} as (${insert})`).join(', ')} ${last}`;
+    const first = [...parts.flatMap(({ into }) => into.before ?? []), ...inserts.map((insert, n) => `a${n} as (${insert})`)];
+    text = first.length === 0 ? last : `with ${first.join(', ')} ${last}`;
     statements.set(key, text);
   }
   return { text, values: parts.flatMap(({ lists }) => lists) };
 }
 
-function auditLists(rows: readonly AuditRow[]): string[] {
+const bytes = (value: Buffer | null): string | null => (value === null ? null : `\\x${value.toString('hex')}`);
+
+/** What `rows` add to the access log: the text of a query goes beside its row, which keeps only a digest that cannot be guessed back. */
+function auditParts(rows: readonly AuditRow[], into: Appended): Appending[] {
+  const queries = rows.flatMap(({ id, query }) => (query === null ? [] : [{ id, query, salt: randomBytes(16) }]));
+  const digests = new Map(queries.map(({ id, query, salt }) => [id, createHash('sha256').update(salt).update(query).digest()]));
   const list = (pick: (row: AuditRow) => unknown): string => textArray(rows.map(pick));
-  return [
+  const event = { into, lists: [
     list((row) => row.id), list((row) => row.interaction), list((row) => row.action), list((row) => row.outcome), list((row) => row.client),
     list((row) => row.agent), list((row) => row.patient), list((row) => row.entityType), list((row) => row.entityId), list((row) => row.version),
-    list((row) => row.query), list((row) => row.requestId), list((row) => row.address),
-  ];
+    list((row) => bytes(digests.get(row.id) ?? null)), list((row) => row.requestId), list((row) => row.address), list((row) => row.purpose),
+  ] };
+  if (queries.length === 0) return [event];
+  return [{ into: appendedQueries, lists: [textArray(queries.map(({ id }) => id)), textArray(queries.map(({ salt }) => bytes(salt))), textArray(queries.map(({ query }) => query))] }, event];
 }
 
-/** The statement that appends `rows` to the access log. */
-export const auditStatement = (rows: readonly AuditRow[]): { text: string; values: unknown[] } => appendStatement([{ into: appendedAudit, lists: auditLists(rows) }]);
+/** The statement that appends `rows` to the access log in a transaction of its own. */
+export const auditStatement = (rows: readonly AuditRow[]): { text: string; values: unknown[] } => appendStatement(auditParts(rows, appendedAuditAlone));
 
 function entryLists(effects: Effects): string[] | null {
   const added = effects.entries.flatMap(({ patient, entries }) => entries.map((entry) => ({ ...entry, patient })));
@@ -161,7 +176,7 @@ function entryLists(effects: Effects): string[] | null {
 function replayLists({ replays }: Effects): string[] | null {
   if (replays.length === 0) return null;
   const list = (pick: (replay: (typeof replays)[number]) => unknown): string => textArray(replays.map(pick));
-  return [list((r) => r.client), list((r) => r.key), list((r) => `\\x${r.bodyHash.toString('hex')}`), list((r) => r.status), list((r) => r.type), list((r) => r.id), list((r) => r.version)];
+  return [list((r) => r.client), list((r) => r.key), list((r) => bytes(r.bodyHash)), list((r) => r.status), list((r) => r.type), list((r) => r.id), list((r) => r.version)];
 }
 
 /** Deletions come first: an insertion may bring back a row that one of them takes away. */
@@ -182,7 +197,7 @@ function statementsOf(effects: Effects): { text: string; values: unknown[] }[] {
   for (const kind of kinds) append(appendedIndex.get(kind)!, indexLists(effects.index, 'added', kind));
   append(appendedEntries, entryLists(effects));
   append(appendedReplays, replayLists(effects));
-  append(appendedAudit, effects.audit.length === 0 ? null : auditLists(effects.audit));
+  if (effects.audit.length > 0) parts.push(...auditParts(effects.audit, appendedAudit));
   return [...versionStatements(effects.versions), ...removals(effects), ...(parts.length === 0 ? [] : [appendStatement(parts)])];
 }
 

@@ -29,10 +29,6 @@ async function send({ method = 'GET', path, body, headers }: Request): Promise<{
 }
 
 const refusals: readonly Request[] = [
-  { what: 'no token', status: 401, path: '/Patient/p1', headers: { authorization: '' } },
-  { what: 'a token that is none', status: 401, path: '/Patient/p1', headers: bearer('x.y.z') },
-  { what: 'a token with another signature', status: 401, path: '/Patient/p1', headers: bearer(`${token.slice(0, -6)}AAAAAA`) },
-  { what: 'a write without a token', status: 401, method: 'PUT', path: '/Patient/new', body: patient, headers: { ...json, authorization: '' } },
   { what: 'a type that is not served', status: 404, path: '/Pasient/p1' },
   { what: 'a path that leads nowhere', status: 404, path: '/Patient/p1/nothing/here' },
   { what: 'a verb that the base does not take', status: 405, method: 'PUT', path: '', body: patient, headers: json },
@@ -57,12 +53,28 @@ const refusals: readonly Request[] = [
   { what: 'answers that do not fit a Questionnaire that is known', status: 422, method: 'POST', path: '/QuestionnaireResponse', headers: json, body: JSON.stringify(phq9('p1', spread(9), '2026-01-06T10:00:00Z', { item: [{ linkId: '/44250-9', answer: [{ valueString: 'x' }] }] })) },
 ];
 
-t.test('a request that is refused before its interaction takes no database connection and writes nothing', async (t) => {
+t.test('a request with a token that is refused before its interaction takes no database connection and writes nothing', async (t) => {
   const before = await tableCounts(service.database);
   for (const request of refusals) {
     t.match(await send(request), { status: request.status, taken: 0, type: 'OperationOutcome', issue: /error|fatal/ }, `${request.status}: ${request.what}`);
   }
   t.same(await tableCounts(service.database), before);
+});
+
+t.test('a request without a token that holds costs one row of the log, and no more than a few of them a second', async (t) => {
+  const strangers: Request[] = [
+    { what: 'no token', status: 401, path: '/Patient/p1', headers: { authorization: '' } },
+    { what: 'a token that is none', status: 401, path: '/Patient/p1', headers: bearer('x.y.z') },
+    { what: 'a token with another signature', status: 401, path: '/Patient/p1', headers: bearer(`${token.slice(0, -6)}AAAAAA`) },
+    { what: 'a write without a token', status: 401, method: 'PUT', path: '/Patient/new', body: patient, headers: { ...json, authorization: '' } },
+  ];
+  const before = await tableCounts(service.database);
+  for (const request of strangers) t.match(await send(request), { status: 401, taken: 1, type: 'OperationOutcome', issue: /error|fatal/ }, request.what);
+  t.same(await tableCounts(service.database), { ...before, audit_event: before['audit_event']! + strangers.length });
+  for (let at = 0; at < 60; at++) await send(strangers[at % strangers.length]!);
+  t.ok((await tableCounts(service.database))['audit_event']! - before['audit_event']! <= 44, 'anybody can send such requests');
+  const rows = await service.database.query(`select distinct interaction, outcome::text, client from audit_event where interaction = 'login'`);
+  t.same(rows, [{ interaction: 'login', outcome: '4', client: 'unknown' }]);
 });
 
 t.test('a token that does not allow it is refused without a look at the store; then the attempt is logged, and nothing else is written', async (t) => {
@@ -77,7 +89,7 @@ t.test('a token that does not allow it is refused without a look at the store; t
     t.match(await send(request), { status: 403, taken: 1, type: 'OperationOutcome' }, `${request.what}: one connection, for its row of the log`);
   }
   t.same(await tableCounts(service.database), { ...before, audit_event: before['audit_event']! + attempts.length });
-  const rows = await service.database.query(`select outcome::text, action::text from audit_event where outcome = '4'`);
+  const rows = await service.database.query(`select outcome::text, action::text from audit_event where outcome = '4' and interaction <> 'login'`);
   t.same(rows, attempts.map(() => ({ outcome: '4', action: 'E' })));
 });
 

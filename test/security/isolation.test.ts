@@ -513,7 +513,7 @@ t.test('who writes what', async (t) => {
     await as['system']!('GET', 'Patient?_id=ann,ben');
     await as['a']!('DELETE', 'Goal/goal-b');
     const events = async (caller: string, query: string): Promise<any[]> => (await as[caller]!('GET', `AuditEvent?_count=1000${query}`)).body.entry?.map(({ resource }: any) => resource) ?? [];
-    const patients = (list: any[]): string[] => [...new Set(list.flatMap(({ entity }) => entity.map(({ what }: any) => what.reference).filter((reference: any) => /^Patient\/[^/]+$/.test(reference ?? ''))) as string[])].toSorted();
+    const patients = (list: any[]): string[] => [...new Set(list.flatMap(({ entity }) => entity.map(({ what }: any) => what?.reference).filter((reference: any) => /^Patient\/[^/]+$/.test(reference ?? ''))) as string[])].toSorted();
     for (const [caller, of] of [['a', ['Patient/ann']], ['b', ['Patient/ben']], ['t1', ['Patient/ann']], ['t2', ['Patient/ben']], ['stranger', []]] as const) t.same(patients(await events(caller, '')), of, caller);
     t.ok(patients(await events('system', '')).length >= 2);
     t.same(await events('a', '&patient=ben'), []);
