@@ -17,10 +17,12 @@ export function specialTest(type: string, name: string, value: string, reading: 
   return null;
 }
 
-/** `_list=42`: what the List points to. The lists that R4 names by function (`$current-problems`) are not kept here. */
+/** `_list=42`: what the List points to; `_list=$current-problems` of Conditions (http://hl7.org/fhir/R4/lifecycle.html#current). */
 function listTest(type: string, value: string, reading: Reading): Test {
-  const ids = splitEscaped(value, ',').map(unescaped).map((one) => {
-    if (one.startsWith('$')) throw unsupported(reading.name, `${called(reading.name)}: lists by function, such as $current-problems, are not kept here; give the id of a List.`);
+  const named = splitEscaped(value, ',').map(unescaped);
+  if (type === 'Condition' && value === currentProblems) return problems(reading);
+  const ids = named.map((one) => {
+    if (one.startsWith('$')) throw unsupported(reading.name, `${called(reading.name)}: of the lists by function there is ${currentProblems} of Conditions, by itself; give the id of a List.`);
     const id = one.startsWith('List/') ? one.slice('List/'.length) : one;
     if (!isId(id)) throw badValue(reading.name, 'it must be the id of a List.');
     return id;
@@ -28,6 +30,18 @@ function listTest(type: string, value: string, reading: Reading): Test {
   const reference = searchParameter('List', 'item')!;
   if (!reference.targets.includes(type)) return { kind: 'nothing' };
   return { kind: 'has', source: 'List', reference, test: { kind: 'id', ids, negated: false } };
+}
+
+const currentProblems = '$current-problems';
+
+/** What is current is computed from the Conditions: their clinical status says so, and nobody has taken them back. */
+function problems(reading: Reading): Test {
+  const clinical = 'http://terminology.hl7.org/CodeSystem/condition-clinical';
+  const verification = 'http://terminology.hl7.org/CodeSystem/condition-ver-status';
+  return { kind: 'all', tests: [
+    parameterTest('Condition', 'clinical-status', ['active', 'recurrence', 'relapse'].map((code) => `${clinical}|${code}`).join(','), reading),
+    parameterTest('Condition', 'verification-status:not', ['refuted', 'entered-in-error'].map((code) => `${verification}|${code}`).join(','), reading),
+  ] };
 }
 
 function filterTest(type: string, filter: Filter, reading: Reading): Test {

@@ -23,7 +23,7 @@ const searchable = ({ type }: SearchParameter): boolean => type !== 'special';
 /** Parameters of every type that are about no element of it. */
 const general = [
   { name: '_filter', type: 'special', documentation: 'The grammar of R4; "and" binds tighter than "or".' },
-  { name: '_list', type: 'string', documentation: 'The id of a List; lists by function, such as $current-problems, are not kept.' },
+  { name: '_list', type: 'string', documentation: 'The id of a List; of the lists by function there is $current-problems of Conditions.' },
 ];
 
 function resource(type: string): Record<string, unknown> {

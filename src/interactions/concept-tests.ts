@@ -51,11 +51,6 @@ async function inTurn<T>(list: readonly T[], change: (one: T) => Promise<T>): Pr
   return changed;
 }
 
-/** @throws Problem `not-supported` for a plan that definitions would have to decide: what a condition of a write selects must not change with them. */
-export function refuseOpen(plan: SearchPlan): void {
-  if (plan.tests.some(isOpen)) throw problem('not-supported', 'not-supported', 'The modifiers :in, :not-in, :above, :below, and :text of the codes of an Observation, are for searches, not for the condition of a write.', 'http');
-}
-
 function isOpen(test: Test): boolean {
   switch (test.kind) {
     case 'concept': return true;

@@ -4,8 +4,9 @@ import type { SearchPlan } from '../fhir/search-plan.ts';
 import { severalMatches } from '../store/decide.ts';
 import { matching } from '../store/search.ts';
 import { ExistsElsewhere } from '../store/unit.ts';
-import { refuseOpen } from './concept-tests.ts';
-import type { Context, Parts } from './context.ts';
+import { decided } from './concept-tests.ts';
+import type { Context } from './context.ts';
+import type { TerminologyContext } from './terminology.ts';
 
 const shaping = /^_(sort|count|include|revinclude|total|summary|elements|contained|containedType|format|pretty|page)(:|$)/;
 
@@ -24,13 +25,12 @@ function conditionOf(text: string): [string, string][] {
 }
 
 /**
- * @returns the search that a condition of a write stands for. It is read strictly: a criterion that is left out would widen it.
- * @throws Problem as `parseSearch` does, and `precondition-failed` for a condition that selects nothing in particular.
+ * @returns the search that a condition of a write stands for. It is read strictly: a criterion that is left out would widen
+ * it. What definitions decide (`code:in=...`) is decided here, once: each look at what it matches asks for the same codes.
+ * @throws Problem as `parseSearch` and `decided` do, and `precondition-failed` for a condition that selects nothing in particular.
  */
-export function conditionPlan({ baseUrl }: Pick<Parts, 'baseUrl'>, type: string, condition: string): SearchPlan {
-  const plan = parseSearch(type, conditionOf(condition), { handling: 'strict', baseUrl });
-  refuseOpen(plan);
-  return plan;
+export async function conditionPlan(context: TerminologyContext, type: string, condition: string): Promise<SearchPlan> {
+  return decided(parseSearch(type, conditionOf(condition), { handling: 'strict', baseUrl: context.baseUrl }), context);
 }
 
 /**

@@ -14,7 +14,7 @@ import { conditionPlan } from './condition.ts';
  */
 export async function create(context: Context, type: string, body: string): Promise<Answer> {
   const { incoming, questionnaire } = await accept(body, type, context);
-  const ifNoneExist: SearchPlan | undefined = context.ifNoneExist === undefined ? undefined : conditionPlan(context, type, context.ifNoneExist);
+  const ifNoneExist: SearchPlan | undefined = context.ifNoneExist === undefined ? undefined : await conditionPlan(context, type, context.ifNoneExist);
   const [written] = await context.committer.commit({
     ...unitOf(context, 'create', `POST ${type} ${body}`),
     writes: [{ kind: 'create', type, id: newId(), incoming, questionnaire, ...(ifNoneExist === undefined ? {} : { ifNoneExist }) }],

@@ -34,12 +34,12 @@ const severalParameter = '_multiple';
 export interface ConditionalDelete { readonly plan: SearchPlan; readonly several: boolean }
 
 /** @returns the condition of `DELETE Type?...` and whether it may choose several (`_multiple=true`). */
-export function conditionalDeleteOf(context: Pick<Context, 'baseUrl'>, type: string, query: string): ConditionalDelete {
+export async function conditionalDeleteOf(context: Context, type: string, query: string): Promise<ConditionalDelete> {
   const pairs = new URLSearchParams(query);
   const several = pairs.get(severalParameter);
   if (several !== null && several !== 'true' && several !== 'false') throw problem('malformed', 'value', '_multiple must be true or false.', `http.${severalParameter}`);
   pairs.delete(severalParameter);
-  return { plan: conditionPlan(context, type, pairs.toString()), several: several === 'true' };
+  return { plan: await conditionPlan(context, type, pairs.toString()), several: several === 'true' };
 }
 
 /**
@@ -48,7 +48,7 @@ export function conditionalDeleteOf(context: Pick<Context, 'baseUrl'>, type: str
  * @throws Problem `precondition-failed` for more matches than may be deleted, or another version.
  */
 export async function conditionalDelete(context: Context, type: string, query: string): Promise<Answer> {
-  const asked = conditionalDeleteOf(context, type, query);
+  const asked = await conditionalDeleteOf(context, type, query);
   return whileItHolds(async () => {
     const writes = await conditionalDeletes(context, type, asked, context.ifMatch);
     if (writes.length === 0) return { status: 204 };

@@ -37,7 +37,7 @@ async function committed(context: Context, write: PatchRequest, content: string)
  * @throws Problem `not-found` for no match, `precondition-failed` for several.
  */
 export async function conditionalPatch(context: Context, type: string, query: string, body: string): Promise<Answer> {
-  const plan = conditionPlan(context, type, query);
+  const plan = await conditionPlan(context, type, query);
   return whileItHolds(async () => {
     const write = await conditionalPatchWrite(context, type, plan, body);
     return committed(context, context.ifMatch === undefined ? write : { ...write, ifMatch: context.ifMatch }, `PATCH ${type}?${query} ${body}`);

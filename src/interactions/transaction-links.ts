@@ -19,7 +19,9 @@ export type Places = Map<number, { readonly id: string; readonly exists: boolean
  * @returns what conditional references were resolved by.
  */
 export async function linkEntries(context: Context, steps: readonly Step[], places: Places): Promise<Condition[]> {
-  for (const step of steps) step.plan = located(step.at, () => planOf(context, step));
+  await each(steps, async (step) => {
+    step.plan = await located(step.at, async () => planOf(context, step));
+  });
   await each(steps.filter(({ plan }) => plan !== undefined), async (step) => {
     step.match = await located(step.at, () => matchOf(context, step.plan!));
   });
@@ -38,7 +40,7 @@ export async function linkEntries(context: Context, steps: readonly Step[], plac
 }
 
 /** The condition of an entry whose match decides where it goes; that of a conditional delete is looked up on its own. */
-function planOf(context: Context, { entry, interaction }: Step): SearchPlan | undefined {
+async function planOf(context: Context, { entry, interaction }: Step): Promise<SearchPlan | undefined> {
   if (interaction.kind === 'create') return entry.ifNoneExist === undefined ? undefined : conditionPlan(context, interaction.type, entry.ifNoneExist);
   return interaction.kind === 'conditional-update' ? conditionPlan(context, interaction.type, interaction.condition) : undefined;
 }
@@ -53,7 +55,7 @@ async function resolveConditional(context: Context, steps: readonly Step[], clai
   const conditions = await each([...first], ([reference, at]) => located(at, async (): Promise<Condition[]> => {
     const type = reference.slice(0, reference.indexOf('?'));
     if (servedType(type) === undefined) throw nothing();
-    const plan = conditionPlan(context, type, reference);
+    const plan = await conditionPlan(context, type, reference);
     const entry = claimed.get(claimOf(type, plan));
     const id = entry === undefined ? await matchOf(context, plan) : entry.id;
     if (id === undefined) throw nothing();

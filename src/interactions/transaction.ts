@@ -102,9 +102,9 @@ async function writesOf(context: Context, step: Step): Promise<WriteRequest[]> {
       return [conditionalPut({ type: interaction.type, plan: step.plan!, match: step.match, newId: step.id!, accepted, ifMatch: context.ifMatch, ifNoneMatch: entry.ifNoneMatch })];
     }
     case 'patch': return [{ ...(await patchWrite(context, interaction.type, interaction.id, patchIn(entry.resource))), ...ifMatch }];
-    case 'conditional-patch': return [{ ...(await conditionalPatchWrite(context, interaction.type, conditionPlan(context, interaction.type, interaction.condition), patchIn(entry.resource))), ...ifMatch }];
+    case 'conditional-patch': return [{ ...(await conditionalPatchWrite(context, interaction.type, await conditionPlan(context, interaction.type, interaction.condition), patchIn(entry.resource))), ...ifMatch }];
     case 'delete': return [{ kind: 'delete', type: interaction.type, id: interaction.id, patient: await patientOf(context, interaction.type, interaction.id), ...ifMatch }];
-    case 'conditional-delete': return conditionalDeletes(context, interaction.type, conditionalDeleteOf(context, interaction.type, interaction.condition), context.ifMatch);
+    case 'conditional-delete': return conditionalDeletes(context, interaction.type, await conditionalDeleteOf(context, interaction.type, interaction.condition), context.ifMatch);
     default: throw problem('not-supported', 'not-supported', 'This interaction cannot be part of a transaction.');
   }
 }

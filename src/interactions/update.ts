@@ -36,7 +36,7 @@ export const onlyNew = (ifNoneMatch: string | undefined): { ifNoneMatch?: '*' } 
  */
 export async function conditionalUpdate(context: Context, type: string, query: string, body: string): Promise<Answer> {
   const accepted = await accept(body, type, context);
-  const plan = conditionPlan(context, type, query);
+  const plan = await conditionPlan(context, type, query);
   let met: string | null = null;
   return whileItHolds(async () => {
     const match = await matchOf(context, plan);

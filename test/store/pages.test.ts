@@ -117,3 +117,17 @@ t.test('an id without a type is that of a subject of any type', async (t) => {
   }
   t.equal((await search(database, parseSearch('Appointment', pairs('slot:Slot=1&supporting-info:Immunization=2'), { handling: 'strict' }), all)).matches.length, 0, 'a reference may be asked for by a type that is not served here');
 });
+
+t.test('the list of current problems is what the Conditions say', async (t) => {
+  const { database } = await testDatabase(t);
+  const rids: Rids = new Map();
+  await putResource(database, rids, { resourceType: 'Patient', id: 'p' });
+  const condition = (id: string, clinical?: string, verification?: string): Resource => ({
+    resourceType: 'Condition', id, subject: { reference: 'Patient/p' },
+    ...(clinical === undefined ? {} : { clinicalStatus: { coding: [{ system: 'http://terminology.hl7.org/CodeSystem/condition-clinical', code: clinical }] } }),
+    ...(verification === undefined ? {} : { verificationStatus: { coding: [{ system: 'http://terminology.hl7.org/CodeSystem/condition-ver-status', code: verification }] } }),
+  });
+  for (const each of [condition('now', 'active', 'confirmed'), condition('again', 'recurrence'), condition('back', 'relapse', 'provisional'), condition('over', 'resolved', 'confirmed'), condition('rest', 'remission'), condition('wrong', undefined, 'entered-in-error'), condition('not', 'active', 'refuted'), condition('unsaid')]) await putResource(database, rids, each);
+  const { ids } = await walked((page) => search(database, parseSearch('Condition', pairs('patient=p&_list=$current-problems&_sort=_id'), { handling: 'strict' }), all, page));
+  t.same(ids, ['Condition/again', 'Condition/back', 'Condition/now']);
+});

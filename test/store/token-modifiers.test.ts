@@ -8,7 +8,7 @@ import type { Visibility } from '../../src/fhir/visibility.ts';
 import { decided } from '../../src/interactions/concept-tests.ts';
 import { conditionPlan } from '../../src/interactions/condition.ts';
 import type { Connection } from '../../src/store/database.ts';
-import { search } from '../../src/store/search.ts';
+import { matching, search } from '../../src/store/search.ts';
 import { phq9 } from '../kit/answers.ts';
 import { testDatabase } from '../kit/database.ts';
 import { testService } from '../kit/service.ts';
@@ -134,9 +134,10 @@ t.test('token modifiers', async (t) => {
     t.equal(await kindOf(found(database, 'Observation?code:in=ValueSet/restricted', unseeing)), 'malformed not-found http.code:in', 'a restricted definition does not exist for whom it is not visible');
     const narrow: Visibility = { ...everybody, grants: new Map([['Observation', new Set(['r', 's'] as const)]]) };
     t.equal(await found(database, `Observation?code:in=${bs}`, narrow), 'mb mc two', 'needs no scope for ValueSet');
-    t.throws(() => conditionPlan({ baseUrl }, 'Observation', `code:in=${bs}`), /not for the condition of a write/);
-    t.throws(() => conditionPlan({ baseUrl }, 'Patient', `_has:Observation:patient:code:not-in=${bs}`), /not for the condition of a write/);
-    t.doesNotThrow(() => conditionPlan({ baseUrl }, 'Task', 'owner:text=adler'));
+    const condition = async (type: string, query: string) => matching(database, await conditionPlan({ database, baseUrl, visibility: everybody }, type, query), everybody, 10);
+    t.same((await condition('Observation', `code:in=${bs}`)).map(({ id }) => id).toSorted(), ['mb', 'mc', 'two'], 'the condition of a write asks the same');
+    t.same((await condition('Patient', `_has:Observation:patient:code:in=${bs}&_id=nobody`)), []);
+    await t.rejects(condition('Observation', 'code:in=ValueSet/nowhere'), { message: /no such value set is held here/ });
   });
 
   await t.test('any hierarchy and any value set: the same as counting by hand', async () => {
@@ -183,6 +184,12 @@ t.test('computed Observations are found by what their codes are called, and writ
   t.equal((await all('GET', 'Observation?code:in=https://intersession.example/fhir/ValueSet/score')).body.link[0].url.includes('code:in='), true, 'the self link says so');
   await all('POST', 'Observation', { resourceType: 'Observation', status: 'final', code: { text: 'PHQ-9 by telephone' }, subject: { reference: 'Patient/p' } });
   t.equal(await total('code:text=phq-9'), 2, 'beside what clients write');
-  const refused = await all('POST', 'Observation', { resourceType: 'Observation', status: 'final', code: { text: 'x' }, subject: { reference: 'Patient/p' } }, { 'if-none-exist': 'code:in=https://intersession.example/fhir/ValueSet/score' });
-  t.match(refused, { status: 400, body: { issue: [{ code: 'not-supported' }] } });
+  const another = { resourceType: 'Observation', status: 'final', code: { text: 'x' }, subject: { reference: 'Patient/p' } };
+  const scored = 'patient=p&code:in=https://intersession.example/fhir/ValueSet/score';
+  t.equal((await all('POST', 'Observation', another, { 'if-none-exist': scored })).status, 200, 'there is a score: nothing is created');
+  t.match(await all('POST', 'Observation', another, { 'if-none-exist': 'code:in=https://nowhere.example/vs' }), { status: 400, body: { issue: [{ code: 'not-found', expression: ['http.code:in'] }] } });
+  const racers = await Promise.all(Array.from({ length: 10 }, async () => all('POST', 'Observation', another, { 'if-none-exist': `${scored}&code:text=by telephone and post` })));
+  t.ok(racers.every(({ status }) => status === 201), 'none of them matches the condition, which what is created does not fulfil');
+  const conditional = await all('POST', '', { resourceType: 'Bundle', type: 'transaction', entry: [{ resource: another, request: { method: 'POST', url: 'Observation', ifNoneExist: scored } }] });
+  t.match(conditional.body, { entry: [{ response: { status: '200' } }] }, 'also in a transaction');
 });

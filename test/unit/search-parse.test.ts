@@ -107,7 +107,9 @@ t.test('a filter is read by the grammar of R4, and refused where it stops to be 
 
 t.test('lists, contained resources and names that other servers have', async (t) => {
   t.match(parse('Task', '_list=List/42,7').tests, [{ kind: 'has', source: 'List', test: { kind: 'id', ids: ['42', '7'] } }]);
-  t.match(refusal('Task', '_list=$current-problems'), { kind: 'not-supported', issues: [{ expression: 'http._list' }] });
+  for (const [type, list] of [['Task', '$current-problems'], ['Condition', '$current-allergies'], ['Condition', '$current-problems,x']] as const) {
+    t.match(refusal(type, `_list=${list}`), { kind: 'not-supported', issues: [{ expression: 'http._list' }] });
+  }
   t.match(parse('Task', '_contained=false&_containedType=container&status=draft'), { tests: [{ kind: 'token' }], applied: [['_contained', 'false'], ['_containedType', 'container'], ['status', 'draft']] });
   for (const query of ['_contained=true', '_contained=both', '_containedType=contained', '_query=x', '_text=x', '_content=x', '_type=Goal']) t.match(refusal('Task', query), { kind: 'not-supported', issues: [{ expression: `http.${query.split('=')[0]}` }] }, query);
   t.match(refusal('Task', '_elements=status,nope'), { kind: 'not-supported', issues: [{ expression: 'http._elements' }] });
