@@ -7,7 +7,7 @@ import { authorizationServer, type AuthorizationServer } from './http/authorizat
 import type { Service } from './http/funnel.ts';
 import { createMetrics, serveMetrics } from './http/metrics.ts';
 import { httpServer, type Answered } from './http/server.ts';
-import { readInstruments } from './instruments.ts';
+import { readInstruments, readTextPacks } from './instruments.ts';
 import { capabilityStatement } from './interactions/capabilities.ts';
 import { questionnaireFinder } from './interactions/questionnaires.ts';
 import { issuerKeys } from './jobs/outbound.ts';
@@ -44,7 +44,7 @@ export interface App {
  */
 export async function createApp({ config, database, log }: { config: Config; database: Database; log: Log }): Promise<App> {
   const metrics = createMetrics(database.pool);
-  const registry = instrumentRegistry(readInstruments(new URL('../schemas/instruments/', import.meta.url)));
+  const registry = instrumentRegistry(readInstruments(new URL('../schemas/instruments/', import.meta.url)), readTextPacks(config.instrumentTexts));
   const committer = new Committer({
     database, rules: { registry, device }, lanes: config.writeLanes ?? 2, queueLimit: 2000, observer: { batch: (units) => metrics.batch(units) },
   });

@@ -47,6 +47,9 @@ const variables = z.object({
   KEYS_FILE: z.string().optional(),
   LOG_LEVEL: z.enum(logLevels, `must be one of ${logLevels.join(', ')}`).optional(),
 });
+  SAFETY_RULES: z.string().optional(),
+  CRISIS_CONTACTS: z.string().optional(),
+  INSTRUMENT_TEXTS: z.string().optional(),
 
 /** Variables that are secrets or hold one: NAME_FILE names a file to read the value from, as Docker and Kubernetes mount them. */
 const secrets = ['DATABASE_URL'] as const;
@@ -88,6 +91,10 @@ export interface Config {
 }
 
 /**
+  /** Folder with the texts of instruments that the operator has a licence for (docs/clinical.md 8). */
+  readonly instrumentTexts: string | undefined;
+  /** Parsed files of the organisation's own safety rules and crisis contacts; undefined: the service's defaults. */
+  readonly safety: { readonly rules: unknown; readonly contacts: unknown };
  * Reads and checks the configuration.
  * @throws StartRefusal with one line for each variable that is wrong; a value is never repeated, it may be a secret
  */
@@ -131,6 +138,7 @@ export function loadConfig(env: Environment = environment()): Config {
 type Values = z.infer<typeof variables>;
 
 /** Development only where nobody else can reach the service and nothing says that it is meant for others. */
+    instrumentTexts: values.INSTRUMENT_TEXTS === undefined ? undefined : resolve(values.INSTRUMENT_TEXTS),
 function modeOf(values: Values): Config['mode'] {
   const exposed = !loopback.has(values.HOST) || values.OIDC_ISSUER !== undefined || values.PUBLIC_URL !== undefined;
   return values.MODE ?? (exposed ? 'production' : 'development');

@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs';
+import { pathToFileURL } from 'node:url';
 
 /**
  * Reads the instrument files of a folder (`schemas/instruments`), in the order of their names.
@@ -6,15 +7,27 @@ import { readdirSync, readFileSync } from 'node:fs';
  * @throws Error that names the file when it is not JSON or its id is not its name.
  */
 export function readInstruments(directory: URL): unknown[] {
-  const folder = new URL(directory.href.endsWith('/') ? directory.href : `${directory.href}/`);
+  return filesOf(new URL(directory.href.endsWith('/') ? directory.href : `${directory.href}/`)).map(({ name, value }) => {
+    if (`${String((value as { id?: unknown } | null)?.id)}.json` !== name) throw new Error(`${name}: id must be the name of the file.`);
+    return value;
+  });
+}
+
+/**
+ * Reads the texts that a deployment has a licence for, in the order of the names of their files.
+ * @param directory path of the folder; undefined: there are none.
+ * @throws Error that names the file when it cannot be read or is not JSON.
+ */
+export function readTextPacks(directory: string | undefined): unknown[] {
+  return directory === undefined ? [] : filesOf(pathToFileURL(`${directory}/`)).map(({ value }) => value);
+}
+
+function filesOf(folder: URL): { name: string; value: unknown }[] {
   return readdirSync(folder).filter((name) => name.endsWith('.json')).sort().map((name) => {
-    let definition: { id?: unknown };
     try {
-      definition = JSON.parse(readFileSync(new URL(name, folder), 'utf8')) as { id?: unknown };
+      return { name, value: JSON.parse(readFileSync(new URL(name, folder), 'utf8')) as unknown };
     } catch (error) {
-      throw new Error(`schemas/instruments/${name}: ${(error as Error).message}`, { cause: error });
+      throw new Error(`${name}: ${(error as Error).message}`, { cause: error });
     }
-    if (`${String(definition.id)}.json` !== name) throw new Error(`schemas/instruments/${name}: id must be the name of the file.`);
-    return definition;
   });
 }

@@ -37,17 +37,23 @@ function fromRegistry({ instruments, scales }: Registry): Definition[] {
     { code: `${trigger}-missing`, display: `${title} was left open` },
   ]);
   return [
-    { name: 'instrument', title: 'Instruments and their scales', description: 'Scores of known instruments, beside their LOINC codes where these exist.', concept: [...scales.values()].map(({ key, definition }) => ({ code: key, display: definition.title })) },
+    { name: 'instrument', title: 'Instruments and their scales', description: 'Scores of known instruments, beside their LOINC codes where these exist.', concept: [...scales.values()].flatMap(({ key, definition }) => [{ code: key, display: definition.title }, ...own(definition.acceptAsTotal, 'instrument')]) },
     { name: 'scoring-method', title: 'Scoring methods', description: 'Rules that computed Observations name with their version.', concept: [
       ...instruments.map(({ definition: { id, shortTitle } }) => ({ code: id, display: `Scoring of ${shortTitle}` })),
       { code: 'reliable-change', display: 'Reliable and clinically significant change', definition: `Jacobson and Truax 1991; version ${changeRuleVersion} of the rule in this service.` },
     ] },
     { name: 'score-band', title: 'Bands of scores', description: 'Names of score ranges as their instruments publish them. A band is not a diagnosis.', concept: [...bands].map(([code, display]) => ({ code, display })) },
+    { name: 'instrument-item', title: 'Items of instruments', description: 'Questions of instruments that have no code of LOINC. Where their texts may not be published, they are numbered.', concept: own(instruments.flatMap(({ definition: { shortTitle, licence, items, unscored } }) => [...items, ...unscored].map(({ system, code, text }, i) => ({ system, code, display: licence.shipItemText && text !== undefined ? text : `Item ${i + 1} of ${shortTitle}` }))), 'instrument-item') },
+    { name: 'instrument-answer', title: 'Answers of instruments', description: 'Answers that have no code of LOINC; the number at the end is the one that the form prints.', concept: own(instruments.flatMap(({ definition: { answerLists } }) => answerLists.flatMap(({ options }) => options)), 'instrument-answer') },
     { name: 'safety-trigger', title: 'Safety triggers', description: 'Why a response calls for a look.', concept: [...triggers, { code: 'rapid-worsening', display: 'Worse by twice the reliable-change threshold within 14 days' }] },
   ];
 }
 
 const computable = (name: string): string => name.split('-').map((word) => word.charAt(0).toUpperCase() + word.slice(1)).join('');
+/** The codings of a local system, each once. */
+const own = (codings: readonly { readonly system?: string; readonly code: string; readonly display: string }[], name: string): Concept[] =>
+  [...new Map(codings.filter(({ system }) => system === codeSystem(name)).map(({ code, display }) => [code, { code, display }])).values()];
+
 
 const common = ({ name, title, description }: Definition): object => ({
   id: name, version: '1.0.0', name: computable(name), title, status: 'active', experimental: false, description,

@@ -83,7 +83,7 @@ function scaleFaults(definition: InstrumentDefinition): string[] {
 
 /** Names of bands in order of how much they say is the matter: a scale on which more is worse must run that way, any other against it. */
 const grades: readonly (readonly string[])[] = [
-  ['healthy', 'none', 'minimal', 'normal', 'subclinical'], ['low', 'mild'], ['moderate'], ['moderately-severe', 'moderate-severe'], ['severe'], ['extremely-severe'],
+  ['healthy', 'none', 'minimal', 'normal', 'subclinical'], ['low'], ['mild'], ['moderate'], ['moderately-severe', 'moderate-severe'], ['severe'], ['extremely-severe'],
 ];
 const gradeOf = (code: string): number => grades.findIndex((codes) => codes.includes(code));
 
@@ -107,11 +107,17 @@ function bandFaults({ bands, min, max, direction }: ScaleDefinition, field: stri
 function rangeFaults(definition: InstrumentDefinition, scale: ScaleDefinition, field: string): string[] {
   const { formula, min, max } = scale;
   if ((formula === 'table') !== (scale.table !== undefined) || (formula === 'criteria') !== (scale.criteria !== undefined)) return [`${field}: table and criteria belong to the formulas of these names`];
+  if (formula === 'table' && scale.tableSource === undefined) return [`${field}.tableSource: says where the table is from`];
   if (formula === 'criteria') return min === 0 && max === 1 ? [] : [`${field}: criteria are met (1) or not (0)`];
   const ranges = definition.items.filter(({ linkId }) => scale.items?.includes(linkId) ?? true).map((item) => scoreRange(definition, item));
   if (ranges.some((range) => range === undefined)) return [];
   const [lowest, highest] = [0, 1].map((end) => ranges.reduce((sum, range) => sum + range![end]!, 0)) as [number, number];
   if (formula === 'goal-attainment') return min < max && lowest === -highest ? [] : [`${field}: levels must run from as far below 0 as above`];
+  if (formula === 'difference') {
+    if (ranges.length !== 2) return [`${field}.items: a difference is of two items`];
+    const [[least, most], [from, to]] = ranges as [[number, number], [number, number]];
+    return min === least - to && max === most - from ? [] : [`${field}: min and max are ${min} and ${max}, its items give ${least - to} and ${most - from}`];
+  }
   const factor = scale.factor ?? 1;
   if (formula === 'table') {
     const missing = [];

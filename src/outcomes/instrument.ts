@@ -28,8 +28,8 @@ const computedThreshold = z.strictObject({
 const moments = z.strictObject({ mean: z.number(), sd: z.number().positive() });
 
 const totalCoding = z.strictObject({ system: z.url(), code: z.string(), display: z.string(), ...marked });
-/** A code under which totals of other systems arrive; `add`: what their coding of the answers lacks (K10 from 0 to 40: 10). */
-const importedTotal = totalCoding.extend({ add: z.number().optional() });
+/** A code under which totals of other systems arrive; ours is theirs times `multiply` plus `add` (raw WHO-5: 4; K10 from 0 to 40: 10). */
+const importedTotal = totalCoding.extend({ multiply: z.number().positive().optional(), add: z.number().optional() });
 const option = z.strictObject({ system: z.url().optional(), code: z.string(), display: z.string(), score: z.number() });
 
 const scale = z.strictObject({
@@ -39,10 +39,10 @@ const scale = z.strictObject({
   /** linkIds; absent: all items. */
   items: z.array(z.string()).min(1).optional(),
   /**
-   * `criteria`: 1 when every one of `criteria` is met, else 0. `goal-attainment`: the T score of `items` (levels) with their
+   * `difference`: the first of two items less the second. `criteria`: 1 when every one of `criteria` is met, else 0. `goal-attainment`: the T score of `items` (levels) with their
    * `weights`; what is not scored is left out.
    */
-  formula: z.enum(['sum', 'mean', 'table', 'criteria', 'goal-attainment']),
+  formula: z.enum(['sum', 'mean', 'table', 'difference', 'criteria', 'goal-attainment']),
   /** At least `count` of `items` score `atLeast` or more. */
   criteria: z.array(z.strictObject({ items: z.array(z.string()).min(1), atLeast: z.number(), count: z.int().positive() })).optional(),
   /** linkId of a level -> linkId of its weight, which is 1 where it is not given. */
@@ -51,12 +51,15 @@ const scale = z.strictObject({
   factor: z.number().positive().optional(),
   /** For `table`: raw sum -> scale value. */
   table: z.record(z.string(), z.number()).optional(),
+  tableSource: z.strictObject(marked).optional(),
   min: z.number(), max: z.number(),
   direction: z.enum(['higher-worse', 'higher-better']),
   codes: z.array(totalCoding),
   acceptAsTotal: z.array(importedTotal),
   /** false: each score stands for itself and is not compared with a baseline (a mood of the moment, a pattern of answers). */
   compared: z.boolean().optional(),
+  /** Whether there is no score where none of its items is answered, instead of one without a value: a question that may be passed over. */
+  optional: z.boolean().optional(),
   /** `clinician`: the score is labelled so that the client's own access does not show it. */
   audience: z.literal('clinician').optional(),
   /** Sentences that go with a score: where all of `zero` score 0, and the score is within `atLeast` and `atMost`. */

@@ -51,9 +51,11 @@ function scoreEntries(response: Resource, { registry, questionnaire }: Projectio
     ...(encounter === undefined ? {} : { encounter }),
     ...(labels === undefined || labels.length === 0 ? {} : { security: labels }),
   };
-  return (panel ? instrument.scales : instrument.scales.slice(0, 1)).map((scale, i) => {
+  return (panel ? instrument.scales : instrument.scales.slice(0, 1)).flatMap((scale, i) => {
     const { value, data } = scored(scale, given, common);
-    return entry('score', scale.key, response, authored, value, i === 0 && safety !== undefined ? { ...data, safety } : data);
+    const safe = i === 0 && safety !== undefined;
+    if (scale.definition.optional === true && data.answered === 0 && !safe) return [];
+    return [entry('score', scale.key, response, authored, value, safe ? { ...data, safety } : data)];
   });
 }
 

@@ -1,29 +1,38 @@
 import { loinc } from '../fhir/canonical.ts';
 import type { Resource } from '../fhir/resource.ts';
+import { calculation, type Calculation } from './calculated.ts';
 import { codeSystems } from './code-systems.ts';
 import type { ItemDefinition } from './instrument.ts';
-import type { Instrument, Registry } from './registry.ts';
+import { observationDefinitions } from './observation-definitions.ts';
+import type { Instrument, Registry, Scale } from './registry.ts';
 import { valueSets } from './value-sets.ts';
 
-/** FHIR resources that follow from the registry: Questionnaires, code systems, value sets. */
+/** FHIR resources that follow from the registry: Questionnaires, ObservationDefinitions, code systems, value sets. */
 
 const loincNotice = 'This material contains content from LOINC (http://loinc.org). LOINC is copyright Regenstrief Institute, Inc. and the LOINC Committee, and is available at no cost under the license at http://loinc.org/license.';
-const observationExtract = 'http://hl7.org/fhir/uv/sdc/StructureDefinition/sdc-questionnaire-observationExtract';
+const sdc = 'http://hl7.org/fhir/uv/sdc/StructureDefinition/sdc-questionnaire-';
+const core = 'http://hl7.org/fhir/StructureDefinition/';
+const notApplicable = { system: 'http://terminology.hl7.org/CodeSystem/data-absent-reason', code: 'not-applicable', display: 'Not Applicable' };
 
 /** @returns everything that the service publishes about its instruments, with stable ids: write it at start. */
 export function shippedResources(registry: Registry): Resource[] {
-  return [...registry.instruments.map(questionnaire), ...codeSystems(registry), ...valueSets(registry)];
+  const forms = registry.instruments.filter(({ definition }) => definition.form === undefined);
+  return [...forms.map(questionnaire), ...observationDefinitions(registry), ...codeSystems(registry), ...valueSets(registry)];
 }
 
 /**
  * @returns the Questionnaire of an instrument: linkIds and codes as LHC-Forms writes them, so that forms and responses can be exchanged.
  * No item is required: how many may be missing is the scoring rule's matter.
  */
-export function questionnaire({ definition, canonical, scales }: Instrument): Resource {
-  const { id, version, name, title, licence, panel, stem, items, unscored } = definition;
+export function questionnaire(instrument: Instrument): Resource {
+  const { definition, canonical, scales, texts: [pack] } = instrument;
+  const { id, version, name, title, licence, panel, items, unscored, scales: [first] } = definition;
+  const calculations = new Map(scales.map((scale) => [scale, calculation(scale)]));
   return {
     resourceType: 'Questionnaire',
     id,
+    ...(pack === undefined ? {} : { language: pack.language }),
+    ...variables([...calculations.values()]),
     url: canonical,
     version,
     name,
@@ -33,41 +42,83 @@ export function questionnaire({ definition, canonical, scales }: Instrument): Re
     subjectType: ['Patient'],
     publisher: 'Intersession',
     description: `${title}: ${definition.measures}. Recall: ${definition.recall}. About ${Math.ceil(definition.estimatedSeconds / 60)} min.`,
-    copyright: `${licence.notice} ${loincNotice}`,
+    copyright: [licence.notice, ...(pack === undefined ? [] : [`Item texts under licence ${pack.licence.id} of ${pack.licence.date}.`]), loincNotice].join(' '),
     ...(panel === undefined ? {} : { code: [{ system: loinc, code: panel.code, display: panel.display }] }),
     item: [
-      ...(stem === undefined || !licence.shipItemText ? [] : [{ linkId: 'stem', type: 'display', text: stem }]),
-      ...items.map((item, i) => choice(definition, item, `${i + 1}`)),
-      ...unscored.map((item) => choice(definition, item)),
-      ...scales.flatMap(({ codings, definition: scale }) => {
-        const code = codings.find(({ system }) => system === loinc);
-        return code === undefined ? [] : [{ linkId: `/${code.code}`, code: [code], text: `${scale.title} (computed when the answers are sent)`, type: 'decimal', readOnly: true }];
-      }),
+      ...stem(instrument),
+      ...items.map((item, i) => question(instrument, item, `${i + 1}`)),
+      ...unscored.map((item) => question(instrument, item)),
+      ...scales.flatMap((scale) => totalItem(scale, calculations.get(scale), scale.definition === first)),
     ],
   };
 }
 
-function choice({ answerLists, licence }: Instrument['definition'], item: ItemDefinition, prefix?: string): object {
-  const { options } = answerLists.find(({ id }) => id === item.answers) ?? { options: [] };
-  const text = licence.shipItemText && item.text !== undefined ? item.text : `Item ${prefix ?? item.linkId} (text supplied by your licence)`;
+function variables(calculations: readonly (Calculation | undefined)[]): object {
+  const extension = calculations.flatMap((each) => (each === undefined ? [] : [
+    { url: `${core}variable`, valueExpression: { name: each.name, language: 'text/fhirpath', expression: each.variable } },
+  ]));
+  return extension.length === 0 ? {} : { extension };
+}
+
+/** What a renderer shows of a score; the service computes it from the answers, whatever is sent. */
+function totalItem({ key, codings, definition: { title } }: Scale, calculated: Calculation | undefined, isFirst: boolean): object[] {
+  if (calculated === undefined) return [];
+  const code = codings.find(({ system }) => system === loinc);
+  return [{
+    extension: [{ url: `${sdc}calculatedExpression`, valueExpression: { language: 'text/fhirpath', expression: calculated.expression } }],
+    linkId: code === undefined ? (isFirst ? `${key}.total` : key) : `/${code.code}`,
+    code: [code ?? codings.at(-1)!],
+    text: `${title} (computed when the answers are sent)`,
+    type: 'decimal',
+    readOnly: true,
+  }];
+}
+
+function stem({ definition, texts }: Instrument): object[] {
+  const text = texts[0]?.stem ?? (definition.licence.shipItemText ? definition.stem : undefined);
+  return text === undefined ? [] : [{ linkId: 'stem', type: 'display', text, ...translations(texts, (pack) => pack.stem) }];
+}
+
+/** The texts of the packs after the first, as translations of the element before. */
+function translations(packs: Instrument['texts'], textOf: (pack: Instrument['texts'][number]) => string | undefined, element = '_text'): object {
+  const extension = packs.slice(1).flatMap((pack) => {
+    const text = textOf(pack);
+    return text === undefined ? [] : [{ url: `${core}translation`, extension: [{ url: 'lang', valueCode: pack.language }, { url: 'content', valueString: text }] }];
+  });
+  return extension.length === 0 ? {} : { [element]: { extension } };
+}
+
+function question(instrument: Instrument, item: ItemDefinition, prefix?: string): object {
+  const { definition: { licence, shortTitle }, texts } = instrument;
+  const shipped = licence.shipItemText ? item.text : undefined;
+  const numeric = item.numeric;
+  const value = numeric !== undefined && Number.isInteger(numeric.step) ? 'valueInteger' : 'valueDecimal';
+  const bounds = numeric === undefined ? [] : [{ url: `${core}minValue`, [value]: numeric.min }, { url: `${core}maxValue`, [value]: numeric.max }];
   return {
-    extension: [{ url: observationExtract, valueBoolean: true }],
+    ...(item.free === undefined ? { extension: [{ url: `${sdc}observationExtract`, valueBoolean: true }, ...bounds] } : {}),
     linkId: item.linkId,
     code: [{ system: item.system ?? loinc, code: item.code }],
     ...(prefix === undefined ? {} : { prefix: `${prefix}.` }),
-    text,
-    type: 'choice',
+    text: texts[0]?.items[item.linkId] ?? shipped ?? `Item ${prefix ?? item.linkId} of ${shortTitle} (text supplied by your licence)`,
+    ...translations(texts, (pack) => pack.items[item.linkId]),
+    ...(item.free !== undefined ? { type: item.free } : numeric !== undefined ? { type: value === 'valueInteger' ? 'integer' : 'decimal' } : { type: 'choice' }),
     required: false,
     repeats: false,
-    answerOption: options.map(({ system, code, display, score }) => ({
-      ...(score === undefined ? {} : {
-        extension: [
-          { url: 'http://hl7.org/fhir/StructureDefinition/questionnaire-optionPrefix', valueString: String(score) },
-          { url: 'http://hl7.org/fhir/StructureDefinition/ordinalValue', valueDecimal: score },
-          { url: 'http://hl7.org/fhir/StructureDefinition/itemWeight', valueDecimal: score },
-        ],
-      }),
-      valueCoding: { system: system ?? loinc, code, display },
-    })),
+    ...(item.answers === undefined ? {} : { answerOption: options(instrument, item) }),
   };
+}
+
+/** Each answer with the number that the form prints, and the score that it gives: they differ for items that run against the scale. */
+function options({ definition: { answerLists }, items, texts }: Instrument, item: ItemDefinition): object[] {
+  const scored = items.get(item.linkId);
+  const offered = answerLists.find(({ id }) => id === item.answers)!.options.map(({ system, code, display, score }) => ({
+    ...(score === undefined ? {} : {
+      extension: [
+        { url: `${core}questionnaire-optionPrefix`, valueString: String(score) },
+        ...['ordinalValue', 'itemWeight'].map((name) => ({ url: core + name, valueDecimal: scored?.byCode.get(code) ?? score })),
+      ],
+    }),
+    valueCoding: { system: system ?? loinc, code, display: texts[0]?.answers?.[code] ?? display, ...translations(texts, (pack) => pack.answers?.[code], '_display') },
+  }));
+  return item.notApplicable === true ? [...offered, { valueCoding: notApplicable }] : offered;
 }

@@ -89,6 +89,9 @@ const ownItems: ReadonlySet<string | undefined> = new Set([codeSystem('instrumen
 const ownOf = (codings: FormItem['code']): string | undefined =>
   Array.isArray(codings) ? (codings as NonNullable<FormItem['code']>).find(({ system }) => ownItems.has(system))?.code : undefined;
 
+/** Words such as "mood" may be the linkIds of any form: our own scales and single totals are known by codes only. */
+const isNamedInLinkIds = ({ definition: { licence }, items }: Instrument): boolean => licence.class !== 'OWN' && items.size > 1;
+
 /**
  * The items of a short form are part of a longer one: a PHQ-9 of which two answers came looks like a PHQ-2. So an instrument
  * that is part of another is only known by its codes where the form itself is known, and asks nothing else of the longer one.
@@ -98,7 +101,11 @@ function byCodes(answered: readonly string[], form: Map<string, string> | undefi
   const panels = new Set([...present, loincOf(questionnaire?.code as FormItem['code']) ?? '']);
   const named = [...panels].flatMap((code) => registry.byPanel.get(code) ?? []);
   if (named.length === 1) return named[0];
-  const complete = registry.instruments.filter(({ items }) => [...items.values()].every(({ code }) => present.has(code)));
+  const onForm = new Set(form?.values());
+  const complete = registry.instruments.filter((instrument) => {
+    const codes = isNamedInLinkIds(instrument) ? present : onForm;
+    return [...instrument.items.values()].every(({ code }) => codes.has(code));
+  });
   const widest = complete.filter((one) => !complete.some((other) => other !== one && includes(other, one)));
   const [only] = widest;
   if (only === undefined || widest.length > 1) return undefined;

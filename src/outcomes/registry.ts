@@ -2,6 +2,7 @@ import { canonicalBase, codeSystem, loinc } from '../fhir/canonical.ts';
 import { checkInstrument, itemScores } from './instrument-check.ts';
 import type { Cutoff, InstrumentDefinition, ReliableChange, ScaleDefinition, Coding } from './instrument.ts';
 import { reliableChangeIndex } from './reliable-change.ts';
+import { textPacks, type TextPack } from './text-pack.ts';
 
 /** An item as answers are scored against it. */
 export interface Item {
@@ -16,6 +17,8 @@ export interface Item {
   readonly answerSystem: string;
   /** A number that scores itself, within these bounds. */
   readonly numeric?: { readonly min: number; readonly max: number; readonly step: number };
+  /** Whether such a number runs against the scale; the maps hold reversed scores already. */
+  readonly reverse: boolean;
   /** Highest score of the item. */
   readonly max: number;
   /** Whether "does not apply" is an answer. */
@@ -58,6 +61,8 @@ export interface Instrument {
   /** linkId by item code. */
   readonly linkIdOf: ReadonlyMap<string, string>;
   readonly scales: readonly Scale[];
+  /** Texts that the deployment has a licence for. */
+  readonly texts: readonly TextPack[];
 }
 
 /** All instruments that the service can score. */
@@ -73,8 +78,8 @@ export interface Registry {
   readonly byPanel: ReadonlyMap<string, Instrument>;
   /** `system|code` of a total -> scale: what a Goal's target.measure names. */
   readonly byMeasure: ReadonlyMap<string, Scale>;
-  /** `system|code` of a total -> what the totals of that coding lack. */
-  readonly addedTo: ReadonlyMap<string, number>;
+  /** `system|code` of a total in another coding -> how ours follows from it: times `multiply`, plus `add`. */
+  readonly conversions: ReadonlyMap<string, { readonly multiply: number; readonly add: number }>;
   /** Code of a safety item -> instrument. */
   readonly bySafetyItem: ReadonlyMap<string, Instrument>;
   /** Answer codes whose check digit looks wrong. */
@@ -82,19 +87,21 @@ export interface Registry {
 }
 
 /**
- * Builds the registry from the parsed files of `schemas/instruments`.
+ * Builds the registry from the parsed files of `schemas/instruments` and of the folder with the deployment's own texts.
  * @throws Error that names the instrument and every field that is wrong.
  */
-export function instrumentRegistry(definitions: readonly unknown[]): Registry {
+export function instrumentRegistry(definitions: readonly unknown[], texts: readonly unknown[] = []): Registry {
   const warnings: string[] = [];
-  const instruments = definitions.map((definition) => instrument(checkInstrument(definition, warnings)));
+  const checked = definitions.map((definition) => checkInstrument(definition, warnings));
+  const packs = textPacks(texts, checked);
+  const instruments = checked.map((definition) => instrument(definition, packs.get(definition.id) ?? []));
   const scales = new Map<string, Scale>();
   const byCanonical = new Map<string, Instrument>();
   const byPanel = new Map<string, Instrument>();
   const byMeasure = new Map<string, Scale>();
   const bySafetyItem = new Map<string, Instrument>();
   const codings = new Map<string, number>();
-  const addedTo = new Map<string, number>();
+  const conversions = new Map<string, { multiply: number; add: number }>();
   for (const each of instruments) {
     const { id, panel, alsoKnownAs, safety } = each.definition;
     for (const { canonical, add } of each.definition.codings ?? []) codings.set(canonical, add);
@@ -103,11 +110,11 @@ export function instrumentRegistry(definitions: readonly unknown[]): Registry {
     for (const scale of each.scales) {
       claim(scales, scale.key, scale, id);
       for (const { system, code } of [...scale.codings, ...scale.definition.acceptAsTotal]) claim(byMeasure, `${system}|${code}`, scale, id);
-      for (const { system, code, add } of scale.definition.acceptAsTotal) if (add !== undefined) addedTo.set(`${system}|${code}`, add);
+      for (const { system, code, multiply = 1, add = 0 } of scale.definition.acceptAsTotal) if (multiply !== 1 || add !== 0) conversions.set(`${system}|${code}`, { multiply, add });
     }
     for (const { linkId } of safety) bySafetyItem.set(each.items.get(linkId)!.code, each);
   }
-  return Object.freeze({ instruments, scales, byCanonical, byPanel, byMeasure, bySafetyItem, codings, addedTo, warnings });
+  return Object.freeze({ instruments, scales, byCanonical, byPanel, byMeasure, bySafetyItem, codings, conversions, warnings });
 }
 
 function claim<V>(map: Map<string, V>, key: string, value: V, instrumentId: string): void {
@@ -115,17 +122,17 @@ function claim<V>(map: Map<string, V>, key: string, value: V, instrumentId: stri
   map.set(key, value);
 }
 
-function instrument(definition: InstrumentDefinition): Instrument {
+function instrument(definition: InstrumentDefinition, texts: readonly TextPack[]): Instrument {
   const scored = new Map(definition.items.map((item): [string, Item] => {
     const maps = itemScores(definition, item);
     return [item.linkId, {
-      linkId: item.linkId, code: item.code, system: item.system ?? loinc, ...maps, notApplicable: item.notApplicable === true,
+      linkId: item.linkId, code: item.code, system: item.system ?? loinc, ...maps, notApplicable: item.notApplicable === true, reverse: item.reverse === true,
       ...(item.numeric === undefined ? {} : { numeric: item.numeric }), max: item.numeric?.max ?? Math.max(...maps.byNumber.values()),
     }];
   }));
   const built: { -readonly [K in keyof Instrument]: Instrument[K] } = {
     definition, canonical: `${canonicalBase}/Questionnaire/${definition.id}`, items: scored,
-    linkIdOf: new Map([...scored.values()].map(({ code, linkId }) => [code, linkId])), scales: [],
+    linkIdOf: new Map([...scored.values()].map(({ code, linkId }) => [code, linkId])), scales: [], texts,
   };
   built.scales = definition.scales.map((scale) => scaleOf(built, scale));
   return built;

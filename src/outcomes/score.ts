@@ -122,11 +122,12 @@ function answerScore(item: Item, { answers, expression }: ResponseItem, add: num
   return score ?? { severity: 'error', code: 'code-invalid', expression: `${expression}.answer[0].value`, text: expected(item, add) };
 }
 
-function numberScore({ numeric, byNumber }: Item, number: number): number | undefined {
+function numberScore({ numeric, reverse, byNumber }: Item, number: number): number | undefined {
   if (numeric === undefined) return byNumber.get(number);
   const { min, max, step } = numeric;
   const steps = (number - min) / step;
-  return number >= min && number <= max && Math.abs(steps - Math.round(steps)) < 1e-6 ? number : undefined;
+  if (!(number >= min && number <= max && Math.abs(steps - Math.round(steps)) < 1e-6)) return undefined;
+  return reverse ? exact(min + max - number) : number;
 }
 
 function expected({ linkId, numeric, byCode, byNumber, answerSystem }: Item, add: number): string {
@@ -160,6 +161,7 @@ export function total(scale: Scale, scores: ReadonlyMap<string, number>, notAppl
   const counted = { answered, items: applying, prorated: absent > 0, maxScore };
   if (answered === 0 || absent > (missing.method === 'none' ? 0 : missing.max)) return { value: null, ...counted, prorated: false };
   if (formula === 'criteria') return { value: isMet(scale, scores) ? 1 : 0, ...counted };
+  if (formula === 'difference') return { value: exact(scores.get(items[0]!.linkId)! - scores.get(items[1]!.linkId)!), ...counted };
   const raw = absent === 0 ? exact(sum) : round(exact((sum * applying) / answered), missing.round);
   const value = formula === 'table' ? table?.[raw] ?? null : (formula === 'mean' ? raw / applying : raw) * factor;
   return { value, ...counted };
