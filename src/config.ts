@@ -47,8 +47,6 @@ const variables = z.object({
   KEYS_FILE: z.string().optional(),
   LOG_LEVEL: z.enum(logLevels, `must be one of ${logLevels.join(', ')}`).optional(),
 });
-  SAFETY_RULES: z.string().optional(),
-  CRISIS_CONTACTS: z.string().optional(),
   INSTRUMENT_TEXTS: z.string().optional(),
 
 /** Variables that are secrets or hold one: NAME_FILE names a file to read the value from, as Docker and Kubernetes mount them. */
@@ -93,8 +91,6 @@ export interface Config {
 /**
   /** Folder with the texts of instruments that the operator has a licence for (docs/clinical.md 8). */
   readonly instrumentTexts: string | undefined;
-  /** Parsed files of the organisation's own safety rules and crisis contacts; undefined: the service's defaults. */
-  readonly safety: { readonly rules: unknown; readonly contacts: unknown };
  * Reads and checks the configuration.
  * @throws StartRefusal with one line for each variable that is wrong; a value is never repeated, it may be a secret
  */
