@@ -45,9 +45,9 @@ const variables = z.object({
   OIDC_ISSUER: httpUrl.optional(),
   OIDC_TOKEN_TYPE: z.string().regex(/^[\w.+-]+$/, 'must be a token type such as at+jwt or JWT').default('at+jwt'),
   KEYS_FILE: z.string().optional(),
+  INSTRUMENT_TEXTS: z.string().optional(),
   LOG_LEVEL: z.enum(logLevels, `must be one of ${logLevels.join(', ')}`).optional(),
 });
-  INSTRUMENT_TEXTS: z.string().optional(),
 
 /** Variables that are secrets or hold one: NAME_FILE names a file to read the value from, as Docker and Kubernetes mount them. */
 const secrets = ['DATABASE_URL'] as const;
@@ -83,14 +83,14 @@ export interface Config {
   readonly issuer: string;
   /** Signing keys of the service's own authorization server. */
   readonly keysFile: string;
+  /** Folder with the texts of instruments that the operator has a licence for (docs/clinical.md 8). */
+  readonly instrumentTexts: string | undefined;
   readonly logLevel: (typeof logLevels)[number];
   /** npm started this process: a signal that ends npm does not reach it through the shell between them. */
   readonly startedByNpm: boolean;
 }
 
 /**
-  /** Folder with the texts of instruments that the operator has a licence for (docs/clinical.md 8). */
-  readonly instrumentTexts: string | undefined;
  * Reads and checks the configuration.
  * @throws StartRefusal with one line for each variable that is wrong; a value is never repeated, it may be a secret
  */
@@ -125,6 +125,7 @@ export function loadConfig(env: Environment = environment()): Config {
     oidcIssuer: values.OIDC_ISSUER,
     oidcTokenType: values.OIDC_TOKEN_TYPE,
     issuer: values.OIDC_ISSUER ?? `${values.PUBLIC_URL ?? `http://${values.HOST.includes(':') ? `[${values.HOST}]` : values.HOST}:${values.PORT}`}/oauth`,
+    instrumentTexts: values.INSTRUMENT_TEXTS === undefined ? undefined : resolve(values.INSTRUMENT_TEXTS),
     keysFile: resolve(values.KEYS_FILE ?? join(values.DATA_DIR, 'keys.json')),
     logLevel: values.LOG_LEVEL ?? (mode === 'development' ? 'warn' : 'info'),
     startedByNpm: env['npm_lifecycle_event'] !== undefined,
@@ -134,7 +135,6 @@ export function loadConfig(env: Environment = environment()): Config {
 type Values = z.infer<typeof variables>;
 
 /** Development only where nobody else can reach the service and nothing says that it is meant for others. */
-    instrumentTexts: values.INSTRUMENT_TEXTS === undefined ? undefined : resolve(values.INSTRUMENT_TEXTS),
 function modeOf(values: Values): Config['mode'] {
   const exposed = !loopback.has(values.HOST) || values.OIDC_ISSUER !== undefined || values.PUBLIC_URL !== undefined;
   return values.MODE ?? (exposed ? 'production' : 'development');
