@@ -15,6 +15,8 @@ import { Schedule } from './jobs/schedule.ts';
 import { failure, type Log } from './log.ts';
 import { shippedResources } from './outcomes/questionnaires.ts';
 import { instrumentRegistry } from './outcomes/registry.ts';
+import { safetySettings, type SafetySettings } from './outcomes/safety-settings.ts';
+import { StartRefusal } from './start-refusal.ts';
 import { AuditLog } from './store/audit.ts';
 import { Committer } from './store/commit.ts';
 import type { Database } from './store/database.ts';
@@ -46,7 +48,7 @@ export async function createApp({ config, database, log }: { config: Config; dat
   const metrics = createMetrics(database.pool);
   const registry = instrumentRegistry(readInstruments(new URL('../schemas/instruments/', import.meta.url)), readTextPacks(config.instrumentTexts));
   const committer = new Committer({
-    database, rules: { registry, device }, lanes: config.writeLanes ?? 2, queueLimit: 2000, observer: { batch: (units) => metrics.batch(units) },
+    database, rules: { registry, device, safety: safetyOf(config) }, lanes: config.writeLanes ?? 2, queueLimit: 2000, observer: { batch: (units) => metrics.batch(units) },
   });
   await storeShipped(database, committer, [...shippedResources(registry), ...readShipped(new URL('../schemas/', import.meta.url), version)]);
   const parts = {
@@ -95,6 +97,15 @@ export async function createApp({ config, database, log }: { config: Config; dat
       await metricsServer?.close();
     },
   };
+}
+
+/** @throws StartRefusal with one line for each element of the organisation's files that is wrong. */
+function safetyOf({ safety }: Config): SafetySettings {
+  try {
+    return safetySettings(safety);
+  } catch (error) {
+    throw new StartRefusal((error as Error).message);
+  }
 }
 
 /** Ready means: the database answers within its time and would take a write. */

@@ -45,6 +45,8 @@ const variables = z.object({
   OIDC_ISSUER: httpUrl.optional(),
   OIDC_TOKEN_TYPE: z.string().regex(/^[\w.+-]+$/, 'must be a token type such as at+jwt or JWT').default('at+jwt'),
   KEYS_FILE: z.string().optional(),
+  SAFETY_RULES: z.string().optional(),
+  CRISIS_CONTACTS: z.string().optional(),
   INSTRUMENT_TEXTS: z.string().optional(),
   LOG_LEVEL: z.enum(logLevels, `must be one of ${logLevels.join(', ')}`).optional(),
 });
@@ -85,6 +87,8 @@ export interface Config {
   readonly keysFile: string;
   /** Folder with the texts of instruments that the operator has a licence for (docs/clinical.md 8). */
   readonly instrumentTexts: string | undefined;
+  /** Parsed files of the organisation's own safety rules and crisis contacts; undefined: the service's defaults. */
+  readonly safety: { readonly rules: unknown; readonly contacts: unknown };
   readonly logLevel: (typeof logLevels)[number];
   /** npm started this process: a signal that ends npm does not reach it through the shell between them. */
   readonly startedByNpm: boolean;
@@ -102,6 +106,7 @@ export function loadConfig(env: Environment = environment()): Config {
     if (value) given[name] = value; // an empty variable is one that is not set
   }
   for (const name of secrets) readSecret(name, env, given, wrong);
+  const safety = { rules: jsonFile('SAFETY_RULES', given, wrong), contacts: jsonFile('CRISIS_CONTACTS', given, wrong) };
   const parsed = variables.safeParse(given);
   if (!parsed.success) wrong.push(...parsed.error.issues.map((issue) => `${String(issue.path[0])} ${issue.message}`));
   else wrong.push(...contradictions(parsed.data));
@@ -127,6 +132,7 @@ export function loadConfig(env: Environment = environment()): Config {
     issuer: values.OIDC_ISSUER ?? `${values.PUBLIC_URL ?? `http://${values.HOST.includes(':') ? `[${values.HOST}]` : values.HOST}:${values.PORT}`}/oauth`,
     instrumentTexts: values.INSTRUMENT_TEXTS === undefined ? undefined : resolve(values.INSTRUMENT_TEXTS),
     keysFile: resolve(values.KEYS_FILE ?? join(values.DATA_DIR, 'keys.json')),
+    safety,
     logLevel: values.LOG_LEVEL ?? (mode === 'development' ? 'warn' : 'info'),
     startedByNpm: env['npm_lifecycle_event'] !== undefined,
   });
@@ -146,6 +152,18 @@ function contradictions(values: Values): string[] {
   if (values.METRICS_PORT !== undefined && values.METRICS_PORT !== 0 && values.METRICS_PORT === values.PORT) found.push('METRICS_PORT must be another port than PORT');
   if (values.PUBLIC_URL === undefined && !loopback.has(values.HOST)) found.push('PUBLIC_URL must be set when HOST is not a loopback address: links and tokens carry it');
   return found;
+}
+
+/** The content of the JSON file that a variable names. */
+function jsonFile(name: string, given: Readonly<Record<string, string>>, wrong: string[]): unknown {
+  const file = given[name];
+  if (file === undefined) return undefined;
+  try {
+    return JSON.parse(readFileSync(file, 'utf8'));
+  } catch (error) {
+    wrong.push(`${name} ${error instanceof SyntaxError ? 'names a file that is not JSON' : `cannot be read (${(error as NodeJS.ErrnoException).code})`}`);
+    return undefined;
+  }
 }
 
 function readSecret(name: string, env: Environment, given: Record<string, string>, wrong: string[]): void {

@@ -1,7 +1,10 @@
+import careTeamRole from '../../schemas/code-systems/care-team-role.json' with { type: 'json' };
 import homeworkType from '../../schemas/code-systems/homework-type.json' with { type: 'json' };
 import recordAnswer from '../../schemas/code-systems/record-answer.json' with { type: 'json' };
 import recordItem from '../../schemas/code-systems/record-item.json' with { type: 'json' };
 import reviewAction from '../../schemas/code-systems/review-action.json' with { type: 'json' };
+import reviewEscalation from '../../schemas/code-systems/review-escalation.json' with { type: 'json' };
+import safetyAnswer from '../../schemas/code-systems/safety-answer.json' with { type: 'json' };
 import sharing from '../../schemas/code-systems/sharing.json' with { type: 'json' };
 import taskInput from '../../schemas/code-systems/task-input.json' with { type: 'json' };
 import taskType from '../../schemas/code-systems/task-type.json' with { type: 'json' };
@@ -9,6 +12,7 @@ import { canonicalBase, codeSystem } from '../fhir/canonical.ts';
 import type { Resource } from '../fhir/resource.ts';
 import { changeRuleVersion } from './observations.ts';
 import type { Registry } from './registry.ts';
+import { triggerConcepts } from './safety.ts';
 import { changeClassDisplay, progressMetricDisplay } from './terminology.ts';
 
 /** The code systems that this service defines, each with a value set of all its codes. */
@@ -21,7 +25,7 @@ const concepts = (displays: Readonly<Record<string, string>>): Concept[] => Obje
 /** @returns CodeSystem and ValueSet resources with stable ids; those of instruments, methods, bands and triggers follow from the registry. */
 export function codeSystems(registry: Registry): Resource[] {
   const definitions: Definition[] = [
-    homeworkType, taskType, taskInput, reviewAction, recordItem, recordAnswer, sharing,
+    homeworkType, taskType, taskInput, reviewAction, recordItem, recordAnswer, sharing, safetyAnswer, careTeamRole, reviewEscalation,
     { name: 'progress-metric', title: 'Progress metrics', description: 'What a computed progress Observation and its components measure.', concept: concepts(progressMetricDisplay) },
     { name: 'change-class', title: 'Classes of change', description: 'Reliable and clinically significant change between two scores. A class describes scores, not a person.', concept: concepts(changeClassDisplay) },
     { name: 'observation-category', title: 'Observation categories', description: 'Category beside those of HL7.', concept: [{ code: 'progress', display: 'Progress' }] },
@@ -30,12 +34,9 @@ export function codeSystems(registry: Registry): Resource[] {
   return definitions.flatMap((definition) => [system(definition), valueSet(definition)]);
 }
 
-function fromRegistry({ instruments, scales }: Registry): Definition[] {
+function fromRegistry(registry: Registry): Definition[] {
+  const { instruments, scales } = registry;
   const bands = new Map([...scales.values()].flatMap(({ definition }) => definition.bands?.list ?? []).map(({ code, clinicianLabel }) => [code, clinicianLabel]));
-  const triggers = instruments.flatMap(({ definition }) => definition.safety).flatMap(({ trigger, title }) => [
-    { code: trigger, display: `${title} above 0` },
-    { code: `${trigger}-missing`, display: `${title} was left open` },
-  ]);
   return [
     { name: 'instrument', title: 'Instruments and their scales', description: 'Scores of known instruments, beside their LOINC codes where these exist.', concept: [...scales.values()].flatMap(({ key, definition }) => [{ code: key, display: definition.title }, ...own(definition.acceptAsTotal, 'instrument')]) },
     { name: 'scoring-method', title: 'Scoring methods', description: 'Rules that computed Observations name with their version.', concept: [
@@ -45,7 +46,7 @@ function fromRegistry({ instruments, scales }: Registry): Definition[] {
     { name: 'score-band', title: 'Bands of scores', description: 'Names of score ranges as their instruments publish them. A band is not a diagnosis.', concept: [...bands].map(([code, display]) => ({ code, display })) },
     { name: 'instrument-item', title: 'Items of instruments', description: 'Questions of instruments that have no code of LOINC. Where their texts may not be published, they are numbered.', concept: own(instruments.flatMap(({ definition: { shortTitle, licence, items, unscored } }) => [...items, ...unscored].map(({ system, code, text }, i) => ({ system, code, display: licence.shipItemText && text !== undefined ? text : `Item ${i + 1} of ${shortTitle}` }))), 'instrument-item') },
     { name: 'instrument-answer', title: 'Answers of instruments', description: 'Answers that have no code of LOINC; the number at the end is the one that the form prints.', concept: own(instruments.flatMap(({ definition: { answerLists } }) => answerLists.flatMap(({ options }) => options)), 'instrument-answer') },
-    { name: 'safety-trigger', title: 'Safety triggers', description: 'Why a response calls for a look.', concept: [...triggers, { code: 'rapid-worsening', display: 'Worse by twice the reliable-change threshold within 14 days' }] },
+    { name: 'safety-trigger', title: 'Safety triggers', description: 'Why a response calls for a look.', concept: triggerConcepts(registry) },
   ];
 }
 

@@ -5,7 +5,7 @@ import { withoutVersion } from './recognise.ts';
 import { instant, type PatientRecord } from './record.ts';
 import type { Registry, Scale } from './registry.ts';
 import { completed } from './requests.ts';
-import { alertId, alertResources, alertsOf, isMorePressing, notification, reviewAfterAmendment, type Alert } from './safety.ts';
+import { safetyWrites } from './safety-writes.ts';
 
 export type { Change, DeriveContext, DerivedWrite } from './derived-write.ts';
 
@@ -18,10 +18,8 @@ export function derive(before: PatientRecord, after: PatientRecord, change: Chan
   const { resourceType } = change.resource;
   const touched = touchedScales(before, after, change, context.registry);
   const writes: DerivedWrite[] = [];
-  for (const scale of touched) {
-    observationWrites(writes, scale, before, after, change, context);
-    if (resourceType === 'QuestionnaireResponse') safetyWrites(writes, scale, before, after, change, context);
-  }
+  for (const scale of touched) observationWrites(writes, scale, before, after, change, context);
+  safetyWrites(writes, before, after, change, context);
   goalWrites(writes, before, after, change, touched, context);
   if (resourceType === 'QuestionnaireResponse') requestWrites(writes, after, change, context);
   return writes;
@@ -34,31 +32,6 @@ function touchedScales(before: PatientRecord, after: PatientRecord, { resource: 
   if (!moves && resourceType !== 'QuestionnaireResponse') return [];
   const holds = (record: PatientRecord, key: string): boolean => record.scores.get(key)?.some((score) => score.id === id) === true;
   return [...keys].filter((key) => moves || holds(before, key) || holds(after, key)).flatMap((key) => scales.get(key) ?? []);
-}
-
-/** Only the response that was written is looked at: an alert is about an answer that has just been given or changed. */
-function safetyWrites(writes: DerivedWrite[], scale: Scale, before: PatientRecord, after: PatientRecord, change: Change, context: DeriveContext): void {
-  const id = change.resource.id!;
-  const was = alertsOf(before, scale, id);
-  const is = alertsOf(after, scale, id);
-  if (was.length === 0 && is.length === 0) return;
-  const mayExist = change.resource.meta?.versionId !== '1';
-  const score = after.scores.get(scale.key)?.find((one) => one.id === id);
-  const byTrigger = new Map(was.map((alert) => [alert.trigger, alert]));
-  const review = (trigger: string, alert: Alert | undefined): void => {
-    writes.push({ kind: 'change', type: 'Task', id: alertId(id, trigger, 'task'), change: (task) => reviewAfterAmendment(task, alert, score, context.now) });
-  };
-  for (const alert of is) {
-    const earlier = byTrigger.get(alert.trigger);
-    byTrigger.delete(alert.trigger);
-    if (earlier === undefined) {
-      for (const resource of alertResources(alert, score!, context)) writes.push({ kind: 'once', resource, mayExist });
-    } else if (earlier.priority !== alert.priority) {
-      review(alert.trigger, alert);
-      if (isMorePressing(alert, earlier)) writes.push({ kind: 'once', resource: notification(alert, score!, context), mayExist: true });
-    }
-  }
-  for (const { trigger } of byTrigger.values()) review(trigger, undefined);
 }
 
 function goalWrites(writes: DerivedWrite[], before: PatientRecord, after: PatientRecord, change: Change, touched: readonly Scale[], { registry, now }: DeriveContext): void {

@@ -1,5 +1,6 @@
 import type { Resource } from '../fhir/resource.ts';
 import type { Registry } from './registry.ts';
+import type { SafetySettings } from './safety-settings.ts';
 
 /** One write of a resource that may change what is derived. */
 export interface Change {
@@ -21,6 +22,10 @@ export interface DeriveContext {
   /** `Patient/...` */
   readonly patient: string;
   readonly careTeam?: Resource;
+  /** The Patient itself. */
+  readonly patientResource?: Resource;
+  /** What the organisation decided about safety reviews; absent: the service's defaults. */
+  readonly safety?: SafetySettings;
 }
 
 /**

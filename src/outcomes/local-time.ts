@@ -1,7 +1,5 @@
 /** Calendar days where the client lives: what is due "on Friday" is due when Friday is over there. Pure. */
 
-const day = 86_400_000;
-
 const formats = new Map<string, Intl.DateTimeFormat>();
 
 function formatOf(zone: string): Intl.DateTimeFormat {
@@ -44,13 +42,16 @@ export function dateOf(dateTime: string, zone: string): string | undefined {
   return Number.isNaN(at) ? undefined : localDate(at, zone);
 }
 
-/** @returns the first instant after `date` in `zone`; days on which clocks change are an hour shorter or longer. */
-export function endOfDay(date: string, zone: string): number {
-  const wanted = Date.parse(date) + day;
+/** @returns when a clock in `zone` shows `minutes` after midnight of `date`; for a time that clocks skip, as much later as they skip. */
+export function instantAt(date: string, minutes: number, zone: string): number {
+  const wanted = Date.parse(date) + minutes * 60_000;
   // The offset just before the change applies to the first guess, the one after it to the second; more than two do not differ.
   const first = wanted - (shown(wanted, zone) - wanted);
   return wanted - (shown(first, zone) - first);
 }
+
+/** @returns the first instant after `date` in `zone`; days on which clocks change are an hour shorter or longer. */
+export const endOfDay = (date: string, zone: string): number => instantAt(date, 24 * 60, zone);
 
 /**
  * @returns the first instant after the period that a FHIR date or dateTime stands for: for a date the end of that day in `zone`

@@ -1,4 +1,5 @@
 import type { Resource } from '../fhir/resource.ts';
+import { impressionEntry } from './impressions.ts';
 import { fulfillable, questionnaireOf } from './requests.ts';
 import { recognise } from './recognise.ts';
 import type { EpisodeData, GoalData, RecordEntry, ScoreData, SessionData, TaskData } from './record.ts';
@@ -16,7 +17,7 @@ export interface ProjectionContext { readonly registry: Registry; readonly quest
  */
 export function recordEntries(resource: Resource, context: ProjectionContext): RecordEntry[] {
   switch (resource.resourceType) {
-    case 'QuestionnaireResponse': return scoreEntries(resource, context);
+    case 'QuestionnaireResponse': return [...scoreEntries(resource, context), ...impressionEntry(resource)];
     case 'Encounter': return sessionEntries(resource);
     case 'EpisodeOfCare': return episodeEntries(resource);
     case 'Goal': return goalEntries(resource, context.registry);

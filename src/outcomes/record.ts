@@ -5,7 +5,7 @@ import type { Coding } from './instrument.ts';
  * It may be rebuilt from the resources at any time (`recordEntries` in project.ts).
  */
 export interface RecordEntry {
-  readonly kind: 'score' | 'session' | 'episode' | 'goal' | 'task';
+  readonly kind: 'score' | 'session' | 'episode' | 'goal' | 'task' | 'impression';
   /** score: score key (`phq-9`); task: canonical of the questionnaire without version; else ''. */
   readonly key: string;
   /** Id of the resource that it is projected from. */
@@ -63,6 +63,9 @@ export interface GoalData {
   readonly due?: string;
 }
 
+/** A therapist's impression of risk (form with the item `risk-impression`). */
+export interface ImpressionData { readonly authored?: string; readonly code: string }
+
 /** An open request to answer a questionnaire (SDC complete-questionnaire). */
 export interface TaskData { readonly authoredOn?: string; readonly status: string }
 
@@ -77,6 +80,7 @@ export type Session = Projected<SessionData>;
 export type Episode = Projected<EpisodeData>;
 export type MeasuredGoal = Projected<GoalData>;
 export type QuestionnaireRequest = Projected<TaskData>;
+export type Impression = Projected<ImpressionData>;
 
 /** What the engine knows of one patient, each list in time order. */
 export interface PatientRecord {
@@ -86,6 +90,7 @@ export interface PatientRecord {
   readonly episodes: readonly Episode[];
   readonly goals: readonly MeasuredGoal[];
   readonly tasks: readonly QuestionnaireRequest[];
+  readonly impressions: readonly Impression[];
 }
 
 const typeOfKind = {
@@ -94,6 +99,7 @@ const typeOfKind = {
   episode: 'EpisodeOfCare',
   goal: 'Goal',
   task: 'Task',
+  impression: 'QuestionnaireResponse',
 } as const satisfies Record<RecordEntry['kind'], string>;
 
 /** @returns the kinds of entry that a resource of `type` may project to: what the store replaces when it changes. */
@@ -123,6 +129,7 @@ export function withSource(record: PatientRecord, source: { type: string; id: st
     episodes: keep('episode', record.episodes),
     goals: keep('goal', record.goals),
     tasks: keep('task', record.tasks),
+    impressions: keep('impression', record.impressions),
   };
   for (const entry of entries) place(lists, entry);
   return finish(lists);
@@ -134,9 +141,10 @@ interface Lists {
   episodes: Episode[];
   goals: MeasuredGoal[];
   tasks: QuestionnaireRequest[];
+  impressions: Impression[];
 }
 
-const empty = (): Lists => ({ scores: new Map(), sessions: [], episodes: [], goals: [], tasks: [] });
+const empty = (): Lists => ({ scores: new Map(), sessions: [], episodes: [], goals: [], tasks: [], impressions: [] });
 
 function place(lists: Lists, { kind, key, id, value, data }: ReadEntry): void {
   const parsed: unknown = typeof data === 'string' ? JSON.parse(data) : data;
@@ -156,6 +164,7 @@ function place(lists: Lists, { kind, key, id, value, data }: ReadEntry): void {
     case 'session': lists.sessions.push({ id, key, at: instant((parsed as SessionData).start), data: parsed as SessionData }); return;
     case 'episode': lists.episodes.push({ id, key, at: instant((parsed as EpisodeData).start), data: parsed as EpisodeData }); return;
     case 'goal': lists.goals.push({ id, key, at: instant((parsed as GoalData).start), data: parsed as GoalData }); return;
+    case 'impression': lists.impressions.push({ id, key, at: instant((parsed as ImpressionData).authored), data: parsed as ImpressionData }); return;
     case 'task': lists.tasks.push({ id, key, at: instant((parsed as TaskData).authoredOn), data: parsed as TaskData }); return;
   }
 }
@@ -165,7 +174,7 @@ function finish(lists: Lists): PatientRecord {
     if (list.length === 0) lists.scores.delete(key);
     else list.sort(byTime);
   }
-  for (const list of [lists.sessions, lists.episodes, lists.goals, lists.tasks]) list.sort(byTime);
+  for (const list of [lists.sessions, lists.episodes, lists.goals, lists.tasks, lists.impressions]) list.sort(byTime);
   return lists;
 }
 

@@ -1,11 +1,16 @@
-import { codeSystem } from '../fhir/canonical.ts';
+import triggers from '../../schemas/safety/triggers.json' with { type: 'json' };
+import { canonicalBase } from '../fhir/canonical.ts';
+import { audience } from '../fhir/labels.ts';
 import type { Resource } from '../fhir/resource.ts';
 import { derivedId } from '../fhir/uuid.ts';
 import type { Priority, SafetyItem } from './instrument.ts';
-import { instant, type PatientRecord, type Score } from './record.ts';
-import type { Scale } from './registry.ts';
+import { withoutVersion } from './recognise.ts';
+import type { PatientRecord, Score } from './record.ts';
+import type { Registry, Scale } from './registry.ts';
+import { matches } from './safety-phrases.ts';
+import type { SafetySettings } from './safety-settings.ts';
 
-/** When a response calls for a look by a person, and what is written then (docs/clinical.md 5). No alert is ever closed here. */
+/** When a response calls for a look by a person (docs/clinical.md 7). Triggers are data: `safety` of an instrument, schemas/safety/triggers.json. */
 
 const day = 86_400_000;
 const priorities: readonly Priority[] = ['routine', 'urgent', 'asap', 'stat'];
@@ -22,171 +27,159 @@ export interface Alert {
   readonly limit: TimeLimit;
   /** Whether the patient's chart is flagged; a missing answer only asks for a look. */
   readonly flagged: boolean;
+  /** Whether the client is told at once who will look, and whom to reach now. */
+  readonly tellsClient: boolean;
+  /** Set where the source is not for the client's eyes. */
+  readonly audience?: 'clinicians';
 }
 
-/** @returns the alerts of the response `responseId` as the record stands, for its scores on `scale`. */
-export function alertsOf(record: PatientRecord, scale: Scale, responseId: string): Alert[] {
-  const scores = record.scores.get(scale.key) ?? [];
+/** Id of what is written for an alert. `client-message` is one for all alerts of a response. */
+export const alertId = (responseId: string, trigger: string, what: 'flag' | 'task' | `communication-${Priority}` | 'second-clinician' | 'duty-lead'): string =>
+  derivedId(responseId, `${trigger}|${what}`);
+
+/** @returns every trigger that a response can have, with what it stands for: the concepts of CodeSystem/safety-trigger. */
+export function triggerConcepts({ instruments }: Registry): { code: string; display: string }[] {
+  const { answers, totals, worsening, phrases, conflict } = triggers;
+  return [
+    ...instruments.flatMap(({ definition }) => definition.safety).flatMap(({ trigger, title }) => [{ code: trigger, display: `${title} above 0` }, { code: `${trigger}-missing`, display: `${title} was left open` }]),
+    ...[...answers, ...totals, phrases, conflict].map(({ trigger, title }) => ({ code: trigger, display: title })),
+    { code: worsening.trigger, display: `Worse by ${worsening.thresholds === 2 ? 'twice' : `${worsening.thresholds} times`} the reliable-change threshold within ${worsening.days} days` },
+  ];
+}
+
+/** The alerts of a response: of its scores in the record, and of its own answers. */
+export interface AlertSource { readonly record: PatientRecord; readonly response: Resource; readonly registry: Registry; readonly settings: SafetySettings }
+
+/** @returns the alerts of `response` as the record stands, one for each trigger (the most pressing). */
+export function alertsOf({ record, response, registry, settings }: AlertSource): Alert[] {
+  const found = [
+    ...[...record.scores].flatMap(([key, scores]) => {
+      const scale = registry.scales.get(key);
+      return scale === undefined ? [] : scoreAlerts(scale, scores, response.id!, settings);
+    }),
+    ...answerAlerts(response, settings),
+    ...phraseAlerts(response, settings),
+  ];
+  const byTrigger = new Map<string, Alert>();
+  for (const alert of found) {
+    const other = byTrigger.get(alert.trigger);
+    if (other === undefined || isMorePressing(alert, other)) byTrigger.set(alert.trigger, alert);
+  }
+  return [...byTrigger.values()];
+}
+
+function scoreAlerts(scale: Scale, scores: readonly Score[], responseId: string, settings: SafetySettings): Alert[] {
   const index = scores.findIndex(({ id }) => id === responseId);
   if (index < 0) return [];
   const score = scores[index]!;
   const earlier = scores.slice(0, index);
   return [
-    ...scale.instrument.definition.safety.flatMap((item) => itemAlert(item, score, earlier)),
+    ...scale.instrument.definition.safety.flatMap((item) => itemAlert(item, score, earlier, settings)),
+    ...totalAlerts(scale, score),
     ...worseningAlert(scale, score, earlier),
   ];
 }
 
-function itemAlert(item: SafetyItem, { data: { safety, status } }: Score, earlier: readonly Score[]): Alert[] {
+function itemAlert(item: SafetyItem, { data: { safety, status } }: Score, earlier: readonly Score[], settings: SafetySettings): Alert[] {
   const { linkId, trigger, title, levels, minutes, raiseWhenWorse, missing } = item;
   const value = safety?.[linkId];
   if (value === undefined) return [];
   if (value === null) {
     // An answer may still come while the response is being written; a stopped response says by itself that it is incomplete.
     if (status !== 'completed' && status !== 'amended') return [];
-    return [{ trigger: `${trigger}-missing`, title: `${title} was left open`, priority: missing, limit: null, flagged: false }];
+    return [{ trigger: `${trigger}-missing`, title: `${title} was left open`, priority: missing, limit: null, flagged: false, tellsClient: false }];
   }
   const level = levels[value];
   if (level === undefined) return [];
   const last = earlier.findLast(({ data }) => typeof data.safety?.[linkId] === 'number')?.data.safety?.[linkId];
   const priority = typeof last === 'number' && value - last >= raiseWhenWorse ? raised(level) : level;
-  return [{ trigger, title, priority, limit: { minutes: minutes[priority] ?? minutes[level]! }, flagged: true }];
+  return [{ trigger, title, priority, limit: { minutes: setMinutes(settings, trigger, priority) ?? minutes[priority] ?? minutes[level]! }, flagged: true, tellsClient: true }];
 }
 
+const setMinutes = ({ minutes }: SafetySettings, trigger: string, priority: Priority): number | undefined => minutes[trigger]?.[priority] ?? minutes['*']?.[priority];
+
 const raised = (priority: Priority): Priority => priorities[Math.min(priorities.indexOf(priority) + 1, priorities.length - 1)]!;
+
+function totalAlerts({ key, definition }: Scale, { value }: Score): Alert[] {
+  return triggers.totals.filter(({ scale, atLeast }) => scale === key && value !== null && value >= atLeast).map(({ trigger, priority, workingDays, tellsClient }) => ({
+    trigger, title: `${definition.title} of ${triggers.totals.find((each) => each.trigger === trigger)!.atLeast} or more`, priority: priority as Priority, limit: { workingDays }, flagged: true, tellsClient,
+  }));
+}
 
 /** Worse by twice the reliable-change threshold within 14 days. */
 function worseningAlert(scale: Scale, score: Score, earlier: readonly Score[]): Alert[] {
   const { value, at } = score;
-  const { threshold, sign, definition: { title } } = scale;
+  const { threshold, sign, definition } = scale;
+  const { trigger, title, thresholds, days, priority, workingDays, tellsClient } = triggers.worsening;
   if (threshold === undefined || value === null || at === null) return [];
-  const fast = earlier.some((one) => one.value !== null && one.at !== null && at - one.at <= 14 * day && sign * (value - one.value) >= 2 * threshold.value);
-  return fast ? [{ trigger: 'rapid-worsening', title: `${title} changed fast`, priority: 'urgent', limit: { workingDays: 1 }, flagged: true }] : [];
+  const fast = earlier.some((one) => one.value !== null && one.at !== null && at - one.at <= days * day && sign * (value - one.value) >= thresholds * threshold.value);
+  return fast ? [{ trigger, title: `${definition.title} ${title}`, priority: priority as Priority, limit: { workingDays }, flagged: true, tellsClient }] : [];
 }
 
-/** What Flag, Task and Communication name beside the alert. */
-export interface AlertContext {
-  readonly patient: string;
-  readonly device: string;
-  readonly now: string;
-  readonly careTeam?: Resource;
-}
+const readable: readonly unknown[] = ['in-progress', 'completed', 'amended', 'stopped'];
 
-export const alertId = (responseId: string, trigger: string, what: 'flag' | 'task' | `communication-${Priority}`): string =>
-  derivedId(responseId, `${trigger}|${what}`);
+interface Answer { readonly valueCoding?: { readonly code?: string }; readonly valueString?: string; readonly item?: readonly AnsweredItem[] }
+interface AnsweredItem { readonly linkId?: string; readonly answer?: readonly Answer[]; readonly item?: readonly AnsweredItem[] }
 
-/** @returns what is written once for an alert: a Flag (unless nothing was answered), a Task for a clinician, a Communication. */
-export function alertResources(alert: Alert, score: Score, context: AlertContext): Resource[] {
-  return [...(alert.flagged ? [flag(alert, score, context)] : []), reviewTask(alert, score, context), notification(alert, score, context)];
-}
-
-const triggerConcept = ({ trigger, title }: Alert): object => ({ coding: [{ system: codeSystem('safety-trigger'), code: trigger, display: title }], text: title });
-
-function flag(alert: Alert, score: Score, { patient, device, now }: AlertContext): Resource {
-  const high = alert.priority === 'asap' || alert.priority === 'stat';
-  return {
-    resourceType: 'Flag',
-    id: alertId(score.id, alert.trigger, 'flag'),
-    extension: [{
-      url: 'http://hl7.org/fhir/StructureDefinition/flag-priority',
-      valueCodeableConcept: { coding: [{ system: 'http://hl7.org/fhir/flag-priority-code', code: high ? 'PH' : 'PM', display: high ? 'High priority' : 'Medium priority' }] },
-    }],
-    status: 'active',
-    category: ['clinical', 'safety'].map((code) => ({ coding: [{ system: 'http://terminology.hl7.org/CodeSystem/flag-category', code }] })),
-    code: triggerConcept(alert),
-    subject: { reference: patient },
-    period: { start: now },
-    author: { reference: device },
-  };
-}
-
-function reviewTask(alert: Alert, score: Score, { patient, device, now, careTeam }: AlertContext): Resource {
-  const owner = onDuty(careTeam, now);
-  const end = due(alert, score, now);
-  return {
-    resourceType: 'Task',
-    id: alertId(score.id, alert.trigger, 'task'),
-    status: 'requested',
-    intent: 'order',
-    priority: alert.priority,
-    code: { coding: [{ system: codeSystem('task-type'), code: 'safety-review', display: 'Review of a response that calls for a look' }] },
-    description: `${alert.title}: please look at the response and talk with the client`,
-    focus: { reference: `QuestionnaireResponse/${score.id}` },
-    for: { reference: patient },
-    ...(score.data.encounter === undefined ? {} : { encounter: { reference: score.data.encounter } }),
-    authoredOn: now,
-    lastModified: now,
-    requester: { reference: device },
-    ...(owner === undefined ? {} : { owner }),
-    reasonCode: triggerConcept(alert),
-    ...(alert.flagged ? { reasonReference: { reference: `Flag/${alertId(score.id, alert.trigger, 'flag')}` } } : {}),
-    ...(end === undefined ? {} : { restriction: { period: { end } } }),
-  };
-}
-
-/** The payload carries nothing clinical: it may be passed on to a telephone. */
-export function notification(alert: Alert, score: Score, { patient, device, now, careTeam }: AlertContext): Resource {
-  const recipient = onDuty(careTeam, now);
-  return {
-    resourceType: 'Communication',
-    id: alertId(score.id, alert.trigger, `communication-${alert.priority}`),
-    status: 'completed',
-    category: [{ coding: [{ system: 'http://terminology.hl7.org/CodeSystem/communication-category', code: 'alert', display: 'Alert' }] }],
-    priority: alert.priority,
-    subject: { reference: patient },
-    about: [{ reference: `Task/${alertId(score.id, alert.trigger, 'task')}` }],
-    sent: now,
-    ...(recipient === undefined ? {} : { recipient: [recipient] }),
-    sender: { reference: device },
-    payload: [{ contentString: 'A response needs to be looked at. Please open your task list.' }],
-  };
-}
-
-/** The clock starts with the answer, or now where the author's clock runs ahead. */
-function due({ limit }: Alert, { at }: Score, now: string): string | undefined {
-  if (limit === null) return undefined;
-  const start = Math.min(at ?? Infinity, Date.parse(now));
-  return new Date('minutes' in limit ? start + limit.minutes * 60_000 : afterWorkingDays(start, limit.workingDays)).toISOString();
-}
-
-function afterWorkingDays(start: number, days: number): number {
-  let time = start;
-  for (let left = days; left > 0;) {
-    time += day;
-    const weekday = new Date(time).getUTCDay();
-    if (weekday !== 0 && weekday !== 6) left -= 1;
+/** Every answer of a response with the linkId of its question. */
+export function* answersIn(items: unknown): Generator<{ linkId: string | undefined; answer: Answer }> {
+  for (const item of Array.isArray(items) ? (items as readonly AnsweredItem[]) : []) {
+    for (const answer of Array.isArray(item.answer) ? (item.answer as readonly Answer[]) : []) {
+      yield { linkId: item.linkId, answer };
+      yield* answersIn(answer.item);
+    }
+    yield* answersIn(item.item);
   }
-  return time;
 }
 
-interface Participant { member?: { reference?: string }; period?: { start?: string; end?: string } }
-
-/** The first professional of the care team whose period covers now. */
-function onDuty(careTeam: Resource | undefined, now: string): { reference: string } | undefined {
-  const at = Date.parse(now);
-  const found = (careTeam?.participant as Participant[] | undefined)?.find(({ member, period }) =>
-    /^(Practitioner|PractitionerRole|Organization)\//.test(member?.reference ?? '')
-    && (instant(period?.start) ?? -Infinity) <= at && at <= (instant(period?.end) ?? Infinity));
-  return found === undefined ? undefined : { reference: found.member!.reference! };
+/** @returns the id of the form of this service that a response answers, or undefined for another's. */
+export function ownForm({ questionnaire }: Resource): string | undefined {
+  const prefix = `${canonicalBase}/Questionnaire/`;
+  const canonical = typeof questionnaire === 'string' ? withoutVersion(questionnaire) : '';
+  return canonical.startsWith(prefix) ? canonical.slice(prefix.length) : undefined;
 }
+
+interface AnswerTrigger {
+  readonly trigger: string; readonly title: string; readonly questionnaire?: string; readonly linkId?: string; readonly workingDays?: number;
+  /** Answer code -> priority; `*`: the response itself, whatever is answered. */
+  readonly levels: Readonly<Record<string, { readonly priority: string; readonly title?: string } | undefined>>;
+  readonly audience?: string; readonly tellsClient: boolean;
+}
+
+function answerAlerts(response: Resource, settings: SafetySettings): Alert[] {
+  const form = ownForm(response);
+  if (form === undefined || !readable.includes(response.status)) return [];
+  const answers = [...answersIn(response.item)];
+  return (triggers.answers as readonly AnswerTrigger[]).flatMap(({ trigger, title, questionnaire, linkId, levels, workingDays, audience: readers, tellsClient }): Alert[] => {
+    if (questionnaire !== undefined && questionnaire !== form) return [];
+    const codes = linkId === undefined ? ['*'] : answers.filter((each) => each.linkId === linkId).map(({ answer }) => answer.valueCoding?.code ?? '');
+    return codes.flatMap((code): Alert[] => {
+      const level = levels[code];
+      if (level === undefined) return [];
+      const priority = level.priority as Priority;
+      const limit = workingDays === undefined ? { minutes: setMinutes(settings, trigger, priority) ?? triggers.minutes[priority as keyof typeof triggers.minutes] } : { workingDays };
+      return [{ trigger, title: level.title ?? title, priority, limit, flagged: true, tellsClient, ...(readers === 'clinicians' ? { audience: 'clinicians' } : {}) }];
+    });
+  });
+}
+
+/** Only what people write in their own words is looked at, and of a private entry only where the organisation said so. */
+function phraseAlerts(response: Resource, settings: SafetySettings): Alert[] {
+  const kept = audience(response);
+  // A note of a therapist is not a client's words.
+  if (triggers.phrases.notIn.includes(ownForm(response) ?? '') || byProfessional(response)) return [];
+  if (!readable.includes(response.status) || (kept.restricted && !kept.private) || !(kept.private ? settings.phrases.private : settings.phrases.shared)) return [];
+  const { trigger, title, priority, tellsClient } = triggers.phrases;
+  for (const { answer: { valueString } } of answersIn(response.item)) {
+    if (typeof valueString !== 'string' || !matches(settings.phrases.index, valueString)) continue;
+    return [{ trigger, title, priority: priority as Priority, limit: { minutes: setMinutes(settings, trigger, priority as Priority) ?? triggers.minutes.urgent }, flagged: true, tellsClient }];
+  }
+  return [];
+}
+
+const byProfessional = (response: Resource): boolean => [response.source, response.author].some((who) => /^(?:Practitioner|PractitionerRole|Organization)\//.test((who as { reference?: string } | undefined)?.reference ?? ''));
 
 const higher = (one: Priority, other: Priority): boolean => priorities.indexOf(one) > priorities.indexOf(other);
 
 /** @returns whether `after` is more pressing than `before`. */
-export const isMorePressing = (after: Alert, before: Alert): boolean => higher(after.priority, before.priority);
-
-const closed: readonly unknown[] = ['completed', 'cancelled', 'rejected', 'failed', 'entered-in-error'];
-
-/**
- * @returns the review Task after the answer behind it was changed: a note always, and a higher priority with its earlier time limit
- * while the Task is open. It is never closed and never made less pressing: that is a person's decision.
- */
-export function reviewAfterAmendment(task: Resource, alert: Alert | undefined, score: Score | undefined, now: string): Resource {
-  const text = alert === undefined
-    ? 'The response was changed or withdrawn and does not call for a look by itself any more. Please check, and close this task yourself.'
-    : 'The response was changed and still calls for a look.';
-  const noted = { ...task, lastModified: now, note: [...(task.note as unknown[] | undefined) ?? [], { time: now, text }] };
-  if (alert === undefined || score === undefined || closed.includes(task.status) || !higher(alert.priority, (task.priority as Priority | undefined) ?? 'routine')) return noted;
-  const end = due(alert, score, now);
-  return { ...noted, priority: alert.priority, ...(end === undefined ? {} : { restriction: { ...task.restriction as object | undefined, period: { end } } }) };
-}
+export const isMorePressing = (after: { readonly priority: Priority }, before: { readonly priority: Priority }): boolean => higher(after.priority, before.priority);

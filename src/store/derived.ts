@@ -5,6 +5,7 @@ import { recordEntries } from '../outcomes/project.ts';
 import { provenance } from '../outcomes/provenance.ts';
 import { kindsOf, patientRecord, withSource, type PatientRecord, type ReadEntry } from '../outcomes/record.ts';
 import type { Registry } from '../outcomes/registry.ts';
+import type { SafetySettings } from '../outcomes/safety-settings.ts';
 import { newId } from './identity.ts';
 import type { Changed, Staging } from './staging.ts';
 import type { Current, Unit } from './unit.ts';
@@ -14,6 +15,8 @@ export interface OutcomeRules {
   readonly registry: Registry;
   /** `Device/...` of this version of the service. */
   readonly device: string;
+  /** What the organisation decided about safety reviews; absent: the service's defaults. */
+  readonly safety?: SafetySettings;
 }
 
 /** What deriving reads: the record by logical id of the Patient, and on demand more. */
@@ -92,19 +95,22 @@ export async function deriveUnit(unit: Unit, staging: Staging, source: RecordSou
 }
 
 /**
- * Derives, and only when the rules ask who looks after the patient (a safety alert does) reads the CareTeam and derives
- * again with it: the usual response needs no CareTeam, and deriving is pure.
+ * Derives, and only when the rules ask who the patient is and who looks after them (a safety alert does) reads the Patient and
+ * the CareTeam and derives again with them: the usual response needs neither, and deriving is pure.
  */
 async function derived(
   { before, after, change, patientId }: { before: PatientRecord; after: PatientRecord; change: Change; patientId: string },
   staging: Staging, source: RecordSource, rules: OutcomeRules,
 ): Promise<DerivedWrite[]> {
   let asked = false;
-  const context = { registry: rules.registry, now: staging.now, device: rules.device, patient: `Patient/${patientId}` };
-  const writes = derive(before, after, change, { ...context, get careTeam() { asked = true; return undefined; } });
+  const context = { registry: rules.registry, now: staging.now, device: rules.device, patient: `Patient/${patientId}`, ...(rules.safety === undefined ? {} : { safety: rules.safety }) };
+  const ask = (): undefined => { asked = true; };
+  const writes = derive(before, after, change, { ...context, get careTeam() { return ask(); }, get patientResource() { return ask(); } });
   if (!asked) return writes;
   const text = await source.careTeam(patientId);
-  return text === undefined ? writes : derive(before, after, change, { ...context, careTeam: JSON.parse(text) as Resource });
+  const patient = staging.current('Patient', patientId) ?? (await source.current([{ type: 'Patient', id: patientId }])).get(`Patient/${patientId}`);
+  const parsed = (body: string | null | undefined): Resource | undefined => (body === null || body === undefined ? undefined : (JSON.parse(body) as Resource));
+  return derive(before, after, change, { ...context, careTeam: parsed(text), patientResource: parsed(patient?.body) });
 }
 
 /** @returns whether a version was staged. */

@@ -99,7 +99,10 @@ function needRecord(needs: Needs, write: WriteRequest, patient: string, rules: O
   if (write.kind !== 'create') needs.instruments = null;
   else if (needs.instruments !== null) {
     const entries = recordEntries({ ...write.incoming.value, id: write.id }, { registry: rules.registry, questionnaire: write.questionnaire });
-    for (const { key } of entries) needs.instruments.add(key);
+    for (const { kind, key } of entries) {
+      if (kind === 'impression') needs.instruments = null; // it is compared with the safety items of every instrument
+      else needs.instruments?.add(key);
+    }
   }
 }
 

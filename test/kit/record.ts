@@ -6,6 +6,7 @@ import { observationId, type ObservationRule } from '../../src/outcomes/observat
 import { recordEntries } from '../../src/outcomes/project.ts';
 import { patientRecord, withSource, type PatientRecord } from '../../src/outcomes/record.ts';
 import { instrumentRegistry } from '../../src/outcomes/registry.ts';
+import type { SafetySettings } from '../../src/outcomes/safety-settings.ts';
 
 export const registry = instrumentRegistry(readInstruments(new URL('../../schemas/instruments', import.meta.url)));
 export const base = 'https://intersession.example/fhir';
@@ -50,6 +51,8 @@ export class World {
   record: PatientRecord = patientRecord([]);
   now = '2024-12-01T12:00:00Z';
   careTeam: Resource | undefined;
+  patient: Resource | undefined;
+  safety: SafetySettings | undefined;
 
   write(resource: Resource, questionnaire?: Resource): void {
     const key = `${resource.resourceType}/${resource.id}`;
@@ -76,7 +79,7 @@ export class World {
   #derive(resource: Resource, previous: Resource | undefined, deleted: boolean, questionnaire?: Resource): void {
     const before = this.record;
     this.record = withSource(before, { type: resource.resourceType, id: resource.id! }, deleted ? [] : recordEntries(resource, { registry, questionnaire }));
-    const context = { registry, now: this.now, device: 'Device/intersession-1', patient: 'Patient/p', careTeam: this.careTeam };
+    const context = { registry, now: this.now, device: 'Device/intersession-1', patient: 'Patient/p', careTeam: this.careTeam, patientResource: this.patient, safety: this.safety };
     for (const write of derive(before, this.record, { resource, previous, deleted, questionnaire }, context)) {
       const key = write.kind === 'change' ? `${write.type}/${write.id}` : `${write.resource.resourceType}/${write.resource.id}`;
       const current = this.resources.get(key);

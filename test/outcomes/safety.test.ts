@@ -1,11 +1,19 @@
 import t from 'tap';
 import type { Resource } from '../../src/fhir/resource.ts';
-import { alertId } from '../../src/outcomes/safety.ts';
 import { checkTaskTransition } from '../../src/resources/task.ts';
-import { base, gad7, phq9, totalling, World } from '../kit/record.ts';
+import { alertId, alertsOf } from '../../src/outcomes/safety.ts';
+import { clientMessageId } from '../../src/outcomes/safety-message.ts';
+import { matches, phraseIndex } from '../../src/outcomes/safety-phrases.ts';
+import { recipients } from '../../src/outcomes/safety-recipients.ts';
+import { defaultSafety, safetySettings } from '../../src/outcomes/safety-settings.ts';
+import { afterStaffed, afterWorkingDays, nextStaffed, staffedHours } from '../../src/outcomes/staffed-hours.ts';
+import { base, gad7, phq9, registry, totalling, World } from '../kit/record.ts';
 
 const trigger = 'phq-9-item-9';
 const task = (world: World, id: string, what = trigger): Resource | undefined => world.resources.get(`Task/${alertId(id, what, 'task')}`);
+/** Messages to clinicians; the client's own answers another question. */
+const messages = (world: World): Resource[] => world.all('Communication', ({ about }) => about !== undefined);
+const counts = (world: World): number[] => [world.all('Flag').length, world.all('Task').length, messages(world).length];
 const due = (one: Resource | undefined): string | undefined => (one?.restriction as { period?: { end?: string } } | undefined)?.period?.end;
 
 t.test('each level of PHQ-9 item 9 has its priority and its time to be seen', async (t) => {
@@ -30,7 +38,7 @@ t.test('each level of PHQ-9 item 9 has its priority and its time to be seen', as
     t.match(flag, { status: 'active', subject: { reference: 'Patient/p' }, code: { coding: [{ system: `${base}/CodeSystem/safety-trigger`, code: trigger }] } });
     t.match(JSON.stringify(flag!.extension), flagPriority);
     t.same((flag!.category as { coding: { code: string }[] }[]).map(({ coding }) => coding[0]!.code), ['clinical', 'safety']);
-    const [message] = world.all('Communication');
+    const [message] = world.all('Communication', ({ about }) => about !== undefined);
     t.match(message, { category: [{ coding: [{ code: 'alert' }] }], sender: { reference: 'Device/intersession-1' }, recipient: [{ reference: 'Practitioner/here' }] });
     t.notMatch(JSON.stringify(message!.payload), /PHQ|item|suicid|[0-9]/i, 'the message itself carries nothing clinical');
     t.match(world.observation('safety-item', 'q1'), { valueInteger: answer, code: { coding: [{ code: '44260-8' }] } });
@@ -61,7 +69,7 @@ t.test('responses in progress or stopped alert as well, once: completing them ad
     t.equal(world.all('Flag').length, 1, status);
     t.match(world.observation('safety-item', 'q1'), { status: status === 'in-progress' ? 'preliminary' : 'final' });
     world.write(phq9('q1', '2024-03-01', totalling(12, 2)));
-    t.same([world.all('Flag').length, world.all('Task').length, world.all('Communication').length], [1, 1, 1]);
+    t.same(counts(world), [1, 1, 1]);
   }
 });
 
@@ -85,7 +93,7 @@ t.test('item 9 left open in a completed response asks for a routine look, withou
 t.test('writing the response again makes no second alert', async (t) => {
   const world = new World();
   for (let i = 0; i < 3; i += 1) world.write(phq9('q1', '2024-03-01', totalling(10, 2)));
-  t.same(['Flag', 'Task', 'Communication'].map((type) => world.all(type).length), [1, 1, 1]);
+  t.same(counts(world), [1, 1, 1]);
   t.equal(task(world, 'q1')?.meta?.versionId, '1');
 });
 
@@ -113,13 +121,13 @@ t.test('an amendment upward makes the same Task more pressing and sends one more
   world.write(phq9('q1', '2024-03-01T10:00:00Z', totalling(10, 3), { status: 'amended' }));
   t.match(task(world, 'q1'), { status: 'requested', priority: 'stat', note: [{}] });
   t.equal(due(task(world, 'q1')), '2024-03-01T11:00:00.000Z');
-  t.same(['Flag', 'Task', 'Communication'].map((type) => world.all(type).length), [1, 1, 2]);
+  t.same(counts(world), [1, 1, 2]);
   const closed = new World();
   closed.write(phq9('q1', '2024-03-01', totalling(10, 1)));
   closed.resources.set(`Task/${alertId('q1', trigger, 'task')}`, { ...task(closed, 'q1')!, status: 'completed' });
   closed.write(phq9('q1', '2024-03-01', totalling(10, 3), { status: 'amended' }));
   t.match(task(closed, 'q1'), { status: 'completed', priority: 'urgent', note: [{}] });
-  t.equal(closed.all('Communication').length, 2, 'somebody hears of it');
+  t.equal(messages(closed).length, 2, 'somebody hears of it');
 });
 
 t.test('worse by twice the threshold within 14 days asks for a look by the next working day', async (t) => {
@@ -141,4 +149,201 @@ t.test('a clock that runs ahead does not give more time', async (t) => {
   world.now = '2024-03-01T10:00:00Z';
   world.write(phq9('q1', '2024-03-05T10:00:00Z', totalling(10, 3)));
   t.equal(due(task(world, 'q1')), '2024-03-01T11:00:00.000Z');
+});
+
+const coded = (linkId: string, code: string): object => ({ linkId, answer: [{ valueCoding: { system: `${base}/CodeSystem/record-answer`, code } }] });
+const form = (id: string, questionnaire: string, item: object[], more: object = {}): Resource =>
+  ({ resourceType: 'QuestionnaireResponse', id, questionnaire: `${base}/Questionnaire/${questionnaire}`, status: 'completed', authored: '2024-03-01T10:00:00Z', item, ...more });
+const private_ = { meta: { security: [{ system: `${base}/CodeSystem/sharing`, code: 'private' }] } };
+const words = (text: string): object => ({ linkId: 'note', answer: [{ valueString: text }] });
+const minutesOf = (one: Resource | undefined): number => {
+  const { start, end } = (one!.restriction as { period: { start: string; end: string } }).period;
+  return (Date.parse(end) - Date.parse(start)) / 60_000;
+};
+
+t.test('a check-in that says "not sure" or "no" to being safe, and "I need help now", are looked at in their time; the client is told at once', async (t) => {
+  for (const [questionnaire, item, what, priority, minutes] of [
+    ['bs-stress-checkin', [coded('safe', 'not-sure')], 'checkin-safe', 'asap', 120],
+    ['bs-checkin', [{ linkId: 'group', item: [coded('safe', 'no')] }], 'checkin-safe', 'stat', 60],
+    ['bs-help-now', [], 'help-now', 'stat', 60],
+  ] as const) {
+    const world = new World();
+    world.now = '2024-03-01T10:00:00Z';
+    world.write(form('r1', questionnaire, [...item]));
+    t.match(task(world, 'r1', what), { priority, status: 'requested' }, questionnaire);
+    t.equal(minutesOf(task(world, 'r1', what)), minutes);
+    t.same(counts(world), [1, 1, 1]);
+    t.match(world.resources.get(`Communication/${clientMessageId('r1')}`), { recipient: [{ reference: 'Patient/p' }], partOf: [{ reference: 'QuestionnaireResponse/r1' }], sender: { reference: 'Device/intersession-1' } });
+  }
+  const world = new World();
+  world.write(form('r1', 'bs-stress-checkin', [coded('safe', 'yes')]));
+  world.write({ ...form('r2', 'x', [coded('safe', 'no')]), questionnaire: 'http://example.org/Questionnaire/other' });
+  world.write(form('r3', 'bs-help-now', [], { status: 'entered-in-error' }));
+  t.same(counts(world), [0, 0, 0], 'yes, the form of somebody else, an error');
+  world.write(form('r4', 'bs-stress-checkin', [coded('safe', 'not-sure')]));
+  world.write(form('r4', 'bs-stress-checkin', [coded('safe', 'no')], { status: 'amended' }));
+  t.match(task(world, 'r4', 'checkin-safe'), { priority: 'stat', note: [{}] });
+  t.same(counts(world), [1, 1, 2], 'the same alert, more pressing');
+});
+
+t.test('a private entry hides no safety item, and the client is told', async (t) => {
+  const world = new World();
+  world.write(form('r1', 'bs-checkin', [coded('safe', 'no')], private_));
+  world.write(phq9('q1', '2024-03-01T10:00:00Z', totalling(10, 2), private_));
+  t.same(counts(world), [2, 2, 2]);
+  for (const resource of [...world.all('Flag'), ...world.all('Task'), ...world.all('Communication')]) t.equal(resource.meta?.security, undefined, resource.resourceType);
+  t.equal(world.observation('safety-item', 'q1')?.meta?.security, undefined);
+});
+
+t.test('words in a text are found in shared entries, in private ones only where the organisation said so, and never in notes for therapists', async (t) => {
+  const text = 'On Tuesday I thought: I want to   DIE, honestly.';
+  const found = (more: object, rules: object = {}): boolean => {
+    const world = new World();
+    world.safety = safetySettings({ rules });
+    world.write(form('r1', 'bs-journal-question', [words(text)], more));
+    return task(world, 'r1', 'phrase-match') !== undefined;
+  };
+  t.equal(found({}), true);
+  t.equal(found(private_), false);
+  t.equal(found(private_, { phrases: { private: true } }), true);
+  t.equal(found({}, { phrases: { shared: false } }), false);
+  t.equal(found({}, { phrases: { languages: ['de'] } }), false);
+  t.equal(found({}, { phrases: { languages: ['de'], more: ['on tuesday i thought'] } }), true);
+  t.equal(found({ source: { reference: 'Practitioner/t' } }), false);
+  t.equal(found({ meta: { security: [{ system: 'http://terminology.hl7.org/CodeSystem/v3-Confidentiality', code: 'R' }] } }), false);
+  const world = new World();
+  world.write(form('r1', 'bs-journal-question', [words(text)]));
+  t.match(task(world, 'r1', 'phrase-match'), { priority: 'urgent', reasonCode: { text: /possible, machine-matched/ } });
+  t.notMatch(JSON.stringify([...world.all('Flag'), ...world.all('Task'), ...world.all('Communication')]), /want to/i, 'the words stay where they were written');
+});
+
+t.test('phrases match whole words of every language, whatever the case, accents and punctuation, in time that grows with the text alone', async (t) => {
+  const { index } = defaultSafety.phrases;
+  for (const text of ['I wish I was dead.', 'Ich möchte sterben', 'J’ai envie de mourir', 'No quiero vivir…', 'self-harm', 'don’t want to live']) t.ok(matches(index, text), text);
+  for (const text of ['', 'The deadline is Tuesday', 'I want to diet', 'kill my self-doubt', 'Leben', 'she is dead-set on it']) t.notOk(matches(index, text), text);
+  t.notOk(matches(phraseIndex([]), 'anything'));
+  t.notOk(matches(phraseIndex(['...']), 'anything'), 'a phrase without words matches nothing');
+  const timed = (text: string): number => {
+    const started = performance.now();
+    matches(index, text);
+    return performance.now() - started;
+  };
+  timed('i want to '.repeat(10_000));
+  t.ok(timed('do not want to be '.repeat(20_000)) < 1000, 'a text of 360,000 characters that almost matches everywhere');
+});
+
+t.test('AUDIT of 20 or more and a marked impression of risk are looked at by the next working day, and are not told to the client', async (t) => {
+  const scale = [...registry.scales.values()].find(({ key }) => key === 'phq-9')!;
+  const audit = { ...scale, key: 'audit', instrument: { ...scale.instrument, definition: { ...scale.instrument.definition, safety: [] } }, threshold: undefined, definition: { ...scale.definition, title: 'AUDIT' } };
+  const alerts = (value: number): unknown[] => alertsOf({
+    record: { scores: new Map([['audit', [{ id: 'a1', key: 'audit', at: 0, value, date: '', data: { status: 'completed', panel: true, answered: 10, items: 10, prorated: false, maxScore: 40 } }]]]), sessions: [], episodes: [], goals: [], tasks: [], impressions: [] },
+    response: { resourceType: 'QuestionnaireResponse', id: 'a1', status: 'completed' }, registry: { ...registry, scales: new Map([['audit', audit]]) }, settings: defaultSafety,
+  });
+  t.match(alerts(20), [{ trigger: 'audit-20', priority: 'urgent', limit: { workingDays: 1 }, tellsClient: false }]);
+  t.same(alerts(19), []);
+  const world = new World();
+  world.now = '2024-03-01T12:00:00Z';
+  world.write(form('o1', 'bs-therapist-observation', [coded('risk-impression', 'marked')]));
+  t.match(task(world, 'o1', 'risk-impression'), { priority: 'urgent', meta: { security: [{ code: 'R' }] } }, 'and it is for clinicians');
+  t.equal(due(task(world, 'o1', 'risk-impression')), '2024-03-04T10:00:00.000Z', 'Friday to Monday');
+  t.match([...world.all('Flag'), ...world.all('Communication')], [{ meta: { security: [{ code: 'R' }] } }, { meta: { security: [{ code: 'R' }] } }]);
+  world.write(form('o2', 'bs-therapist-observation', [coded('risk-impression', 'some')]));
+  t.equal(world.all('Task').length, 1);
+});
+
+t.test('a positive item and an impression of "no concern" within a week are a DetectedIssue, whichever comes first, once', async (t) => {
+  const impression = (id: string, authored: string, code: string): Resource => form(id, 'bs-therapist-observation', [coded('risk-impression', code)], { authored });
+  for (const order of [[0, 1], [1, 0]]) {
+    const world = new World();
+    const both = [phq9('q1', '2024-03-01T10:00:00Z', totalling(10, 1)), impression('o1', '2024-03-07T10:00:00Z', 'no-concern')];
+    for (const at of order) world.write(both[at]!);
+    for (const at of order) world.write(both[at]!);
+    t.match(world.all('DetectedIssue'), [{ severity: 'high', status: 'preliminary', patient: { reference: 'Patient/p' }, implicated: [{ reference: 'QuestionnaireResponse/q1' }, { reference: 'QuestionnaireResponse/o1' }], meta: { security: [{ code: 'R' }] } }]);
+  }
+  const world = new World();
+  world.write(phq9('q1', '2024-03-01T10:00:00Z', totalling(10, 1)));
+  world.write(impression('o1', '2024-03-08T11:00:00Z', 'no-concern'));
+  world.write(phq9('q2', '2024-03-20T10:00:00Z', totalling(10, 0)));
+  world.write(impression('o2', '2024-03-20T11:00:00Z', 'no-concern'));
+  t.equal(world.all('DetectedIssue').length, 0, 'more than a week apart; nothing positive');
+  world.write(impression('o3', '2024-03-02T10:00:00Z', 'no-concern'));
+  t.equal(world.all('DetectedIssue').length, 1);
+  const later = new World();
+  later.write(impression('o1', '2024-03-01T10:00:00Z', 'no-concern'));
+  later.write(impression('o2', '2024-03-02T10:00:00Z', 'some'));
+  later.write(phq9('q1', '2024-03-03T10:00:00Z', totalling(10, 1)));
+  t.equal(later.all('DetectedIssue').length, 0, 'the newer impression counts');
+});
+
+const office = { timeZone: 'Europe/London', week: { mon: [['09:00', '12:00'], ['13:00', '17:00']], tue: [['09:00', '17:00']], fri: [['09:00', '17:00']] }, closed: ['2024-03-11'] };
+
+t.test('staffed hours are of the place: over lunch, nights, closed days and the change of the clocks', async (t) => {
+  const hours = staffedHours.parse(office);
+  const at = (text: string): number => Date.parse(text);
+  const text = (time: number | null): string | null => (time === null ? null : new Date(time).toISOString().slice(0, 16));
+  t.equal(text(nextStaffed(hours, at('2024-03-08T10:00:00Z'))), '2024-03-08T10:00', 'now');
+  t.equal(text(nextStaffed(hours, at('2024-03-04T12:30:00Z'))), '2024-03-04T13:00', 'after lunch');
+  t.equal(text(nextStaffed(hours, at('2024-03-08T17:00:00Z'))), '2024-03-12T09:00', 'Monday is closed');
+  t.equal(text(nextStaffed(hours, at('2024-03-31T20:00:00Z'))), '2024-04-01T08:00', 'summer time began that day');
+  t.equal(text(afterStaffed(hours, at('2024-03-04T11:00:00Z'), 240)), '2024-03-04T16:00', 'an hour, lunch, three hours');
+  t.equal(text(afterStaffed(hours, at('2024-03-08T16:30:00Z'), 60)), '2024-03-12T09:30');
+  t.equal(text(afterWorkingDays(hours, at('2024-03-08T16:30:00Z'), 1)), '2024-03-12T16:30');
+  t.equal(text(afterWorkingDays(undefined, at('2024-03-08T16:30:00Z'), 1)), '2024-03-11T16:30');
+  t.equal(nextStaffed(staffedHours.parse({ timeZone: 'UTC', week: {} }), 0), null, 'never');
+});
+
+t.test('outside staffed hours the client reads when somebody may see it, and both time limits are kept', async (t) => {
+  const world = new World();
+  world.now = '2024-03-08T20:00:00Z';
+  world.safety = safetySettings({ rules: { staffedHours: office }, contacts: { GB: [{ name: 'Example line', phone: '000', hours: 'always' }], '*': [{ name: 'Elsewhere', url: 'https://example.org/lines' }] } });
+  world.careTeam = { resourceType: 'CareTeam', participant: [{ member: { reference: 'Practitioner/one' } }] };
+  world.patient = { resourceType: 'Patient', id: 'p', address: [{ country: 'gb' }] };
+  world.write(phq9('q1', '2024-03-08T20:00:00Z', totalling(10, 3)));
+  const told = world.resources.get(`Communication/${clientMessageId('q1')}`)!;
+  const lines = (told.payload as { contentString: string }[]).map(({ contentString }) => contentString);
+  t.match(lines[0], /No one may see this before Tuesday 12 March at 09:00 GMT/);
+  t.match(lines[0], /Your care team has been told. The time set for looking at it is Friday 8 March at 21:00 GMT/);
+  t.same(lines.slice(1), ['Example line: 000 (always)', 'This app is not an emergency service.']);
+  t.notMatch(lines.join(' '), /PHQ|item|suicid|die|harm/i);
+  const review = task(world, 'q1')!;
+  t.equal(due(review), '2024-03-08T21:00:00.000Z');
+  t.match(review.extension, [{ url: `${base}/StructureDefinition/on-duty-limit`, valueDateTime: '2024-03-12T10:00:00.000Z' }]);
+  world.patient = { resourceType: 'Patient', id: 'p', address: [{ country: 'FR' }] };
+  world.now = '2024-03-12T10:00:00Z';
+  world.write(phq9('q2', '2024-03-12T10:00:00Z', totalling(10, 1)));
+  const later = JSON.stringify(world.resources.get(`Communication/${clientMessageId('q2')}`));
+  t.match(later, /Elsewhere: https/);
+  t.notMatch(later, /No one may see/);
+  const plain = new World();
+  plain.write(phq9('q1', '2024-03-08T20:00:00Z', totalling(10, 3)));
+  t.match(JSON.stringify(plain.all('Communication')), /findahelpline/, 'the finder, where the organisation has set nothing');
+  t.notMatch(JSON.stringify(plain.resources.get(`Communication/${clientMessageId('q1')}`)), /has been told/, 'nobody is named where there is nobody');
+});
+
+t.test('the organisation sets the times; a file that does not fit says where', async (t) => {
+  const world = new World();
+  world.safety = safetySettings({ rules: { minutes: { 'phq-9-item-9': { stat: 15 }, '*': { urgent: 30 } } } });
+  world.write(phq9('q1', '2024-03-01T10:00:00Z', totalling(10, 1)));
+  world.write(phq9('q2', '2024-03-02T10:00:00Z', totalling(10, 3)));
+  t.same(['q1', 'q2'].map((id) => minutesOf(task(world, id))), [30, 15]);
+  t.throws(() => safetySettings({ rules: { staffedHours: { timeZone: 'Mars/North', week: { mon: [['17:00', '09:00']] } }, minutes: { '*': { stat: -1 } } } }), /SAFETY_RULES staffedHours.timeZone: .*\n?.*/);
+  t.throws(() => safetySettings({ contacts: { UK1: [{ name: 'x' }] } }), /CRISIS_CONTACTS/);
+});
+
+t.test('who is told: the first and the next on duty, and who leads', async (t) => {
+  const lead = [{ coding: [{ system: `${base}/CodeSystem/care-team-role`, code: 'duty-lead' }] }];
+  const team = (...participant: object[]): Resource => ({ resourceType: 'CareTeam', participant });
+  const person = (id: string, more: object = {}): object => ({ member: { reference: `Practitioner/${id}` }, ...more });
+  const now = Date.parse('2024-03-01T22:00:00Z');
+  const told = (careTeam: Resource | undefined, patient?: Resource, dutyLead?: string): unknown[] => {
+    const { first, second, lead: leads } = recipients(careTeam, patient, now, dutyLead);
+    return [first, second, leads].map((one) => one?.reference.split('/')[1]);
+  };
+  t.same(told(team(person('boss', { role: lead }), person('a'), person('b'))), ['a', 'b', 'boss']);
+  t.same(told(team(person('a'), person('off', { period: { end: '2024-02-29' } }), person('b', { period: { end: '2024-03-01' } }), person('c'))), ['a', 'b', 'c'], 'a last day counts to its end');
+  t.same(told(team(person('a'), person('a'), person('b')), undefined, 'Practitioner/set'), ['a', 'b', 'set']);
+  t.same(told(team(person('a'))), ['a', 'a', 'a']);
+  t.same(told(team(person('boss', { role: lead }))), ['boss', 'boss', 'boss']);
+  t.same(told(team({ member: { reference: 'Patient/p' } }), { resourceType: 'Patient', generalPractitioner: [{ reference: 'Practitioner/gp' }] }), ['gp', 'gp', 'gp']);
+  t.same(told(undefined), [undefined, undefined, undefined]);
 });

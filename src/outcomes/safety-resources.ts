@@ -1,0 +1,144 @@
+import { codeSystem, extensionUrl } from '../fhir/canonical.ts';
+import type { Resource } from '../fhir/resource.ts';
+import type { Priority } from './instrument.ts';
+import { instant } from './record.ts';
+import { alertId, isMorePressing, type Alert } from './safety.ts';
+import { recipients, type Recipients } from './safety-recipients.ts';
+import type { SafetySettings } from './safety-settings.ts';
+import { afterStaffed, afterWorkingDays } from './staffed-hours.ts';
+
+/** What is written for an alert: Flag, Task, Communication. No alert is ever closed here. */
+
+/** What Flag, Task and Communication name beside the alert. */
+export interface AlertContext {
+  readonly patient: string;
+  readonly device: string;
+  readonly now: string;
+  readonly careTeam?: Resource;
+  readonly patientResource?: Resource;
+  readonly settings: SafetySettings;
+}
+
+/** Time limit by staffed hours, beside the one by the clock in restriction.period.end. */
+export const onDutyLimit = extensionUrl('on-duty-limit');
+
+const clinicians = { security: [{ system: 'http://terminology.hl7.org/CodeSystem/v3-Confidentiality', code: 'R' }] };
+const labelled = ({ audience }: Alert): { meta?: typeof clinicians } => (audience === 'clinicians' ? { meta: clinicians } : {});
+
+/** @returns who is told, as the care team is now. */
+export const recipientsIn = ({ careTeam, patientResource, now, settings }: AlertContext): Recipients => recipients(careTeam, patientResource, Date.parse(now), settings.dutyLead);
+
+/** @returns what is written once for an alert of `response`: a Flag (unless nothing was answered), a Task for a clinician, a Communication. */
+export function alertResources(alert: Alert, response: Resource, context: AlertContext): Resource[] {
+  return [...(alert.flagged ? [flag(alert, response, context)] : []), reviewTask(alert, response, context), notification(alert, response, context)];
+}
+
+const triggerConcept = ({ trigger, title }: Alert): object => ({ coding: [{ system: codeSystem('safety-trigger'), code: trigger, display: title }], text: title });
+
+function flag(alert: Alert, response: Resource, { patient, device, now }: AlertContext): Resource {
+  const high = alert.priority === 'asap' || alert.priority === 'stat';
+  return {
+    resourceType: 'Flag',
+    id: alertId(response.id!, alert.trigger, 'flag'),
+    ...labelled(alert),
+    extension: [{
+      url: 'http://hl7.org/fhir/StructureDefinition/flag-priority',
+      valueCodeableConcept: { coding: [{ system: 'http://hl7.org/fhir/flag-priority-code', code: high ? 'PH' : 'PM', display: high ? 'High priority' : 'Medium priority' }] },
+    }],
+    status: 'active',
+    category: ['clinical', 'safety'].map((code) => ({ coding: [{ system: 'http://terminology.hl7.org/CodeSystem/flag-category', code }] })),
+    code: triggerConcept(alert),
+    subject: { reference: patient },
+    period: { start: now },
+    author: { reference: device },
+  };
+}
+
+function reviewTask(alert: Alert, response: Resource, context: AlertContext): Resource {
+  const { patient, device, now } = context;
+  const { first: owner } = recipientsIn(context);
+  const encounter = (response.encounter as { reference?: string } | undefined)?.reference;
+  const limits = limitsOf(alert, response, context);
+  return {
+    resourceType: 'Task',
+    id: alertId(response.id!, alert.trigger, 'task'),
+    ...labelled(alert),
+    ...(limits?.onDuty === undefined ? {} : { extension: [{ url: onDutyLimit, valueDateTime: limits.onDuty }] }),
+    status: 'requested',
+    intent: 'order',
+    priority: alert.priority,
+    code: { coding: [{ system: codeSystem('task-type'), code: 'safety-review', display: 'Review of a response that calls for a look' }] },
+    description: `${alert.title}: please look at the response and talk with the client`,
+    focus: { reference: `QuestionnaireResponse/${response.id}` },
+    for: { reference: patient },
+    ...(encounter === undefined ? {} : { encounter: { reference: encounter } }),
+    authoredOn: now,
+    lastModified: now,
+    requester: { reference: device },
+    ...(owner === undefined ? {} : { owner }),
+    reasonCode: triggerConcept(alert),
+    ...(alert.flagged ? { reasonReference: { reference: `Flag/${alertId(response.id!, alert.trigger, 'flag')}` } } : {}),
+    ...(limits === undefined ? {} : { restriction: { period: { start: limits.start, end: limits.end } } }),
+  };
+}
+
+/** A message that somebody should look. Its payload carries nothing clinical: it may be passed on to a telephone. */
+export function message(id: string, task: string, priority: Priority | undefined, recipient: { readonly reference: string } | undefined, { patient, device, now }: Pick<AlertContext, 'patient' | 'device' | 'now'>): Resource {
+  return {
+    resourceType: 'Communication',
+    id,
+    status: 'completed',
+    category: [{ coding: [{ system: 'http://terminology.hl7.org/CodeSystem/communication-category', code: 'alert', display: 'Alert' }] }],
+    ...(priority === undefined ? {} : { priority }),
+    subject: { reference: patient },
+    about: [{ reference: task }],
+    sent: now,
+    ...(recipient === undefined ? {} : { recipient: [recipient] }),
+    sender: { reference: device },
+    payload: [{ contentString: 'A response needs to be looked at. Please open your task list.' }],
+  };
+}
+
+/** @returns the message to the first clinician; one for each priority that an alert has had. */
+export function notification(alert: Alert, response: Resource, context: AlertContext): Resource {
+  const { trigger, priority } = alert;
+  const built = message(alertId(response.id!, trigger, `communication-${priority}`), `Task/${alertId(response.id!, trigger, 'task')}`, priority, recipientsIn(context).first, context);
+  return { ...built, ...labelled(alert) };
+}
+
+/** When the time to acknowledge begins and ends. */
+export interface Limits { readonly start: string; readonly end: string; readonly onDuty?: string }
+
+/** The clock starts with the answer, or now where the author's clock runs ahead; by the clock on the wall, and by staffed hours where they are set. */
+export function limitsOf({ limit }: Alert, response: Resource, { now, settings: { staffedHours: hours } }: Pick<AlertContext, 'now' | 'settings'>): Limits | undefined {
+  if (limit === null) return undefined;
+  const start = Math.min(instant((response.authored ?? response.meta?.lastUpdated) as string | undefined) ?? Infinity, Date.parse(now));
+  const end = 'minutes' in limit ? start + limit.minutes * 60_000 : afterWorkingDays(hours, start, limit.workingDays);
+  const onDuty = hours === undefined ? null : 'minutes' in limit ? afterStaffed(hours, start, limit.minutes) : end;
+  const text = (at: number): string => new Date(at).toISOString();
+  return { start: text(start), end: text(end), ...(onDuty === null ? {} : { onDuty: text(onDuty) }) };
+}
+
+const closed: readonly unknown[] = ['completed', 'cancelled', 'rejected', 'failed', 'entered-in-error'];
+
+/**
+ * @returns the review Task after the answer behind it was changed: a note always, and a higher priority with its earlier time limit
+ * while the Task is open. It is never closed and never made less pressing: that is a person's decision.
+ */
+export function reviewAfterAmendment(task: Resource, alert: Alert | undefined, response: Resource, context: Pick<AlertContext, 'now' | 'settings'>): Resource {
+  const { now } = context;
+  const text = alert === undefined
+    ? 'The response was changed or withdrawn and does not call for a look by itself any more. Please check, and close this task yourself.'
+    : 'The response was changed and still calls for a look.';
+  const noted = { ...task, lastModified: now, note: [...(task.note as unknown[] | undefined) ?? [], { time: now, text }] };
+  const priority = (task.priority as Priority | undefined) ?? 'routine';
+  if (alert === undefined || closed.includes(task.status) || !isMorePressing(alert, { priority })) return noted;
+  const limits = limitsOf(alert, response, context);
+  if (limits === undefined) return { ...noted, priority: alert.priority };
+  const others = ((task.extension ?? []) as readonly { url?: string }[]).filter(({ url }) => url !== onDutyLimit);
+  const extension = [...others, ...(limits.onDuty === undefined ? [] : [{ url: onDutyLimit, valueDateTime: limits.onDuty }])];
+  return {
+    ...noted, priority: alert.priority, ...(extension.length === 0 ? {} : { extension }),
+    restriction: { ...task.restriction as object | undefined, period: { start: limits.start, end: limits.end } },
+  };
+}

@@ -1,0 +1,107 @@
+import triggers from '../../schemas/safety/triggers.json' with { type: 'json' };
+import { codeSystem, extensionUrl } from '../fhir/canonical.ts';
+import type { Resource } from '../fhir/resource.ts';
+import { derivedId } from '../fhir/uuid.ts';
+import type { Change, DeriveContext, DerivedWrite } from './derived-write.ts';
+import type { PatientRecord } from './record.ts';
+import { alertId, alertsOf, isMorePressing, type Alert } from './safety.ts';
+import { clientMessage } from './safety-message.ts';
+import { alertResources, notification, reviewAfterAmendment, type AlertContext } from './safety-resources.ts';
+import { defaultSafety } from './safety-settings.ts';
+
+/** What the safety rules write for one change of a record. */
+export function safetyWrites(writes: DerivedWrite[], before: PatientRecord, after: PatientRecord, change: Change, context: DeriveContext): void {
+  const { resourceType } = change.resource;
+  if (resourceType === 'QuestionnaireResponse') {
+    responseWrites(writes, before, after, change, context);
+    conflictWrites(writes, after, change, context);
+  }
+  if (resourceType === 'Task') reviewWrites(writes, change);
+}
+
+/** Only the response that was written is looked at: an alert is about an answer that has just been given or changed. */
+function responseWrites(writes: DerivedWrite[], before: PatientRecord, after: PatientRecord, change: Change, context: DeriveContext): void {
+  const { resource, previous, deleted } = change;
+  const settings = context.safety ?? defaultSafety;
+  const alerts = (record: PatientRecord, response: Resource | undefined): Alert[] => (response === undefined ? [] : alertsOf({ record, response, registry: context.registry, settings }));
+  const was = alerts(before, deleted ? resource : previous);
+  const is = deleted ? [] : alerts(after, resource);
+  if (was.length === 0 && is.length === 0) return;
+  const id = resource.id!;
+  const mayExist = resource.meta?.versionId !== '1';
+  const within: AlertContext = {
+    patient: context.patient, device: context.device, now: context.now, settings,
+    get careTeam() { return context.careTeam; }, get patientResource() { return context.patientResource; },
+  };
+  const byTrigger = new Map(was.map((alert) => [alert.trigger, alert]));
+  const review = (trigger: string, alert: Alert | undefined): void => {
+    writes.push({ kind: 'change', type: 'Task', id: alertId(id, trigger, 'task'), change: (task) => reviewAfterAmendment(task, alert, resource, within) });
+  };
+  for (const alert of is) {
+    const earlier = byTrigger.get(alert.trigger);
+    byTrigger.delete(alert.trigger);
+    if (earlier === undefined) {
+      for (const written of alertResources(alert, resource, within)) writes.push({ kind: 'once', resource: written, mayExist });
+    } else if (earlier.priority !== alert.priority) {
+      review(alert.trigger, alert);
+      if (isMorePressing(alert, earlier)) writes.push({ kind: 'once', resource: notification(alert, resource, within), mayExist: true });
+    }
+  }
+  for (const { trigger } of byTrigger.values()) review(trigger, undefined);
+  const told = is.filter(({ tellsClient }) => tellsClient);
+  if (told.length > 0) writes.push({ kind: 'once', resource: clientMessage(told, resource, within), mayExist });
+}
+
+const day = 86_400_000;
+
+/** A positive safety item and a therapist's impression of no concern within a week of each other. */
+function conflictWrites(writes: DerivedWrite[], after: PatientRecord, { resource, deleted }: Change, { registry, patient, device, now }: DeriveContext): void {
+  const { trigger, title, code, days } = triggers.conflict;
+  if (deleted || after.impressions.length === 0) return;
+  const near = (a: number | null, b: number | null): boolean => a !== null && b !== null && Math.abs(a - b) <= days * day;
+  for (const [key, scores] of after.scores) {
+    const items = registry.scales.get(key)?.instrument.definition.safety ?? [];
+    for (const score of scores) {
+      const positive = items.some(({ linkId, levels }) => levels[score.data.safety?.[linkId] ?? 0] !== undefined);
+      // The newest impression near the answer is the one that counts.
+      const impression = positive ? after.impressions.findLast(({ at }) => near(at, score.at)) : undefined;
+      if (impression?.data.code !== code || (resource.id !== score.id && resource.id !== impression.id)) continue;
+      writes.push({ kind: 'once', mayExist: resource.meta?.versionId !== '1', resource: {
+        resourceType: 'DetectedIssue',
+        id: derivedId(score.id, `${trigger}|${impression.id}`),
+        // A therapist's impression is for clinicians.
+        meta: { security: [{ system: 'http://terminology.hl7.org/CodeSystem/v3-Confidentiality', code: 'R' }] },
+        status: 'preliminary',
+        code: { coding: [{ system: codeSystem('safety-trigger'), code: trigger, display: title }], text: title },
+        severity: 'high',
+        patient: { reference: patient },
+        identifiedDateTime: now,
+        author: { reference: device },
+        implicated: [{ reference: `QuestionnaireResponse/${score.id}` }, { reference: `QuestionnaireResponse/${impression.id}` }],
+        detail: 'The client answered the safety item above "not at all"; the impression noted within a week of it was "no concern". Please compare the two.',
+      } });
+    }
+  }
+}
+
+/** The completed review of an alert, on its Flag: only then may the Flag be set inactive. */
+export const reviewedBy = extensionUrl('review');
+
+/** A review that was completed is named on the Flag of its alert, which a clinician may then close. */
+function reviewWrites(writes: DerivedWrite[], { resource, previous, deleted }: Change): void {
+  if (deleted || resource.status !== 'completed' || previous?.status === 'completed' || !isSafetyReview(resource)) return;
+  const response = (resource.focus as { reference?: string } | undefined)?.reference?.replace('QuestionnaireResponse/', '') ?? '';
+  const { coding } = (resource.reasonCode ?? {}) as { coding?: readonly { system?: string; code?: string }[] };
+  const trigger = coding?.find(({ system }) => system === codeSystem('safety-trigger'))?.code ?? '';
+  if (resource.id !== alertId(response, trigger, 'task')) return; // not the review of an alert that was raised here
+  writes.push({ kind: 'change', type: 'Flag', id: alertId(response, trigger, 'flag'), change: (current) => {
+    const others = ((current.extension ?? []) as readonly { url?: string }[]).filter(({ url }) => url !== reviewedBy);
+    return { ...current, extension: [...others, { url: reviewedBy, valueReference: { reference: `Task/${resource.id}` } }] };
+  } });
+}
+
+/** @returns whether a Task is the review of an alert. */
+export function isSafetyReview({ resourceType, code }: Resource): boolean {
+  const { coding } = (code ?? {}) as { coding?: readonly { system?: string; code?: string }[] };
+  return resourceType === 'Task' && Array.isArray(coding) && coding.some((each: { system?: string; code?: string }) => each.system === codeSystem('task-type') && each.code === 'safety-review');
+}
