@@ -15,14 +15,18 @@ export interface LaunchContext {
  * @returns the granted scopes, as they were written
  */
 export function grantableScopes(requested: string, registered: string, context: LaunchContext): readonly string[] {
-  const limits = parseScopes(registered).contexts;
+  const limits = parseScopes(registered);
   const present: Readonly<Record<Context, boolean>> = {
     patient: context.patient !== undefined,
     user: context.fhirUser !== undefined,
     system: true,
   };
-  return parseScopes(requested).understood.filter((scope) =>
-    [...parseScopes(scope).contexts].every(([name, grants]) => present[name] && covers(limits.get(name), grants)));
+  return parseScopes(requested).understood.filter((scope) => {
+    const { contexts, limited } = parseScopes(scope);
+    const byContext = [...contexts, ...[...limited].map(([name, list]) => [name, new Map(list.map(({ type, verbs }) => [type, verbs]))] as const)];
+    // a granular scope is covered by what grants all of the type, or by the very same scope
+    return byContext.length > 0 && byContext.every(([name, grants]) => present[name] && (covers(limits.contexts.get(name), grants) || (limited.size > 0 && limits.understood.includes(scope))));
+  });
 }
 
 function covers(limit: Grants | undefined, grants: Grants): boolean {

@@ -1,3 +1,4 @@
+import { parseCriterion, type Criterion } from '../fhir/criteria.ts';
 import { servedType, servedTypes } from '../fhir/types.ts';
 import type { Verb } from '../fhir/visibility.ts';
 
@@ -12,14 +13,23 @@ export interface IgnoredScope {
   readonly scope: string;
   /**
    * `malformed`: not the grammar of SMART App Launch; `unserved-type`: a type this service does not have;
-   * `criteria`: limited by a query (`?category=...`), which this service does not evaluate and so must not widen.
+   * `criteria`: limited by a query (`?category:in=...`) that this service does not evaluate for single resources, and so must not widen.
    */
   readonly reason: 'malformed' | 'unserved-type' | 'criteria';
 }
 
+/** What a granular scope (`patient/Observation.rs?category=...`) grants: verbs on those resources of a type that fulfil a criterion. */
+export interface LimitedGrant {
+  readonly type: string;
+  readonly verbs: ReadonlySet<Verb>;
+  readonly criterion: Criterion;
+}
+
 /** A scope string, read. */
 export interface Scopes {
+  /** What is granted without a limit. */
   readonly contexts: ReadonlyMap<Context, Grants>;
+  readonly limited: ReadonlyMap<Context, readonly LimitedGrant[]>;
   /** The resource scopes that count, as they were written. */
   readonly understood: readonly string[];
   readonly ignored: readonly IgnoredScope[];
@@ -30,7 +40,7 @@ const launchScopes: ReadonlySet<string> = new Set([
   'openid', 'profile', 'fhirUser', 'launch', 'launch/patient', 'launch/encounter', 'online_access', 'offline_access',
 ]);
 
-const grammar = /^(patient|user|system)\/(\*|[A-Za-z]+)\.(read|write|\*|[a-z]+)(\?.+)?$/;
+const grammar = /^(patient|user|system)\/(\*|[A-Za-z]+)\.(read|write|\*|[a-z]+)(?:\?(.+))?$/;
 
 /** Version 1 of the scopes, in letters of version 2. */
 const version1: Readonly<Record<string, string>> = { read: 'rs', write: 'cud', '*': 'cruds' };
@@ -47,6 +57,7 @@ const inOrder = /^c?r?u?d?s?$/;
  */
 export function parseScopes(text: string): Scopes {
   const contexts = new Map<Context, Map<string, Set<Verb>>>();
+  const limited = new Map<Context, LimitedGrant[]>();
   const understood: string[] = [];
   const ignored: IgnoredScope[] = [];
   for (const scope of new Set(text.split(/\s+/).filter((word) => word !== '' && !launchScopes.has(word)))) {
@@ -56,19 +67,32 @@ export function parseScopes(text: string): Scopes {
       continue;
     }
     understood.push(scope);
-    const grants = contexts.get(read.context) ?? new Map<string, Set<Verb>>();
-    contexts.set(read.context, grants);
-    for (const type of read.types) grants.set(type, new Set([...(grants.get(type) ?? []), ...read.verbs]));
+    const { context, verbs } = read;
+    if ('limited' in read) {
+      limited.set(context, [...(limited.get(context) ?? []), ...read.limited.map((each) => ({ ...each, verbs: new Set(verbs) }))]);
+      continue;
+    }
+    const grants = contexts.get(context) ?? new Map<string, Set<Verb>>();
+    contexts.set(context, grants);
+    for (const type of read.types) grants.set(type, new Set([...(grants.get(type) ?? []), ...verbs]));
   }
-  return { contexts, understood, ignored };
+  return { contexts, limited, understood, ignored };
 }
 
-function readScope(scope: string): { context: Context; types: readonly string[]; verbs: readonly Verb[] } | IgnoredScope['reason'] {
-  const [, context, type, permission, criteria] = grammar.exec(scope) ?? [];
+type Read = { readonly context: Context; readonly verbs: readonly Verb[] } & ({ readonly types: readonly string[] } | { readonly limited: readonly Omit<LimitedGrant, 'verbs'>[] });
+
+function readScope(scope: string): Read | IgnoredScope['reason'] {
+  const [, context, type, permission, query] = grammar.exec(scope) ?? [];
   if (context === undefined || type === undefined || permission === undefined) return 'malformed';
   const letters = version1[permission] ?? permission;
   if (!inOrder.test(letters)) return 'malformed';
   if (type !== '*' && servedType(type) === undefined) return 'unserved-type';
-  if (criteria !== undefined) return 'criteria';
-  return { context: context as Context, types: type === '*' ? servedTypes : [type], verbs: letters.split('') as Verb[] };
+  const types = type === '*' ? servedTypes : [type];
+  const granted = { context: context as Context, verbs: letters.split('') as Verb[] };
+  if (query === undefined) return { ...granted, types };
+  const limited = types.flatMap((each) => {
+    const criterion = parseCriterion(each, query);
+    return criterion === undefined ? [] : [{ type: each, criterion }];
+  });
+  return limited.length === 0 ? 'criteria' : { ...granted, limited };
 }

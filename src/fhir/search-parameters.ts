@@ -149,9 +149,10 @@ export function tupleNumber(composite: SearchParameter, code: string, system?: b
 /**
  * What further rows of a parameter say, each under a number of its own: `of-type` an identifier with its type, `identifier`
  * the logical identifier of a reference, `present` that the element is there without a value that other rows could hold, and
- * `canonical` a quantity in the base unit of its dimension, `text` the text beside a code or a reference.
+ * `canonical` a quantity in the base unit of its dimension, `text` the text beside a code or a reference, `nested` the same element
+ * further down in what repeats within itself.
  */
-export type Aspect = 'of-type' | 'identifier' | 'present' | 'canonical' | 'text';
+export type Aspect = 'of-type' | 'identifier' | 'present' | 'canonical' | 'text' | 'nested';
 
 /** @returns the number of the rows that tell `aspect` of what rows with `number` are about. */
 export function aspectNumber(number: number, aspect: Aspect): number {
@@ -163,7 +164,7 @@ export function aspectNumber(number: number, aspect: Aspect): number {
   return value;
 }
 
-const aspectNumbers: Readonly<Record<Aspect, Map<number, number>>> = { 'of-type': new Map(), identifier: new Map(), present: new Map(), canonical: new Map(), text: new Map() };
+const aspectNumbers: Readonly<Record<Aspect, Map<number, number>>> = { 'of-type': new Map(), identifier: new Map(), present: new Map(), canonical: new Map(), text: new Map(), nested: new Map() };
 
 function int32(text: string): number {
   return hash('sha256', text, 'buffer').readInt32BE(0);

@@ -1,5 +1,6 @@
 import { operationOutcome } from '../fhir/outcome.ts';
-import { grants } from '../fhir/visibility.ts';
+import type { Resource } from '../fhir/resource.ts';
+import { grants, limitsOf, within, type Visibility } from '../fhir/visibility.ts';
 import type { VersionRow } from '../store/read.ts';
 import type { Written } from '../store/unit.ts';
 import type { Answer, Context } from './context.ts';
@@ -25,6 +26,15 @@ export function storedOutcome({ outcome, version }: Written): Record<string, unk
   return operationOutcome([{ severity: 'information', code: 'informational', text }]);
 }
 
+/**
+ * @returns whether what became of a write is shown. Who may write but not read is told what became of it; what a patch or a
+ * label of before made of it, or a condition found, is not for them.
+ */
+export function mayRead(visibility: Visibility, { outcome, type, body }: Written): boolean {
+  if (outcome === 'created') return true;
+  return grants(visibility, type, 'r') && (body === null || limitsOf(visibility, type, 'r').length === 0 || within(visibility, 'r', JSON.parse(body) as Resource));
+}
+
 /** The answer to one write, with the body that `Prefer: return` asks for. */
 export function writtenAnswer(context: Context, written: Written): Answer {
   const { outcome, version, lastUpdated, body } = written;
@@ -33,9 +43,7 @@ export function writtenAnswer(context: Context, written: Written): Answer {
   const headers: Record<string, string> = { etag: etag(version), 'last-modified': httpDate(lastUpdated) };
   if (outcome === 'deleted') return { status, headers };
   headers['location'] = versionUrl(context, written);
-  // Who may write but not read is told what became of it; what a patch or a label of before made of it is not for them.
-  const mayRead = outcome === 'created' || grants(context.visibility, written.type, 'r');
-  if (context.prefer.return === 'minimal' || !mayRead) return { status, headers };
+  if (context.prefer.return === 'minimal' || !mayRead(context.visibility, written)) return { status, headers };
   if (context.prefer.return === 'OperationOutcome') {
     return { status, headers, body: JSON.stringify(storedOutcome(written)) };
   }

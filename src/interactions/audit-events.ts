@@ -24,7 +24,7 @@ const domainResource = { system: auditSystems.role, code: '4', display: 'Domain 
  * shown them.
  */
 function auditEvent(row: AuditEventRow, { reach }: Visibility, baseUrl: string): string {
-  const whole = reach.kind === 'all';
+  const whole = reach.kind === 'all' || reach.kind === 'auditor';
   const { type, subtype } = kindOf(row.interaction);
   return JSON.stringify({
     resourceType: 'AuditEvent',

@@ -6,6 +6,7 @@ import { validate } from '../fhir/validate.ts';
 import { operation } from '../operations/operations.ts';
 import { refuseErrors } from './accept.ts';
 import { accessRows } from './access-log.ts';
+import { withConsents } from '../store/consents.ts';
 import { readAudit, searchAuditEvents } from './audit-events.ts';
 import { batch } from './batch.ts';
 import type { Answer, Context } from './context.ts';
@@ -26,7 +27,9 @@ import { vread } from './vread.ts';
  * @param body the request body as text; '' when there is none.
  * @param statusOf the HTTP status of a Problem, for the entries of a batch.
  */
-export async function perform(context: Context, interaction: Interaction, body: string, statusOf: (problem: Problem) => number): Promise<Answer> {
+export async function perform(asked: Context, interaction: Interaction, body: string, statusOf: (problem: Problem) => number): Promise<Answer> {
+  const visibility = await withConsents(asked.database, asked.visibility);
+  const context = visibility === asked.visibility ? asked : { ...asked, visibility };
   if ('type' in interaction && interaction.type !== undefined && interaction.kind !== 'operation') refuseServiceOnly(interaction);
   const answer = await carriedOut(context, interaction, body, statusOf);
   if (isWrite(interaction) && interaction.type === 'Questionnaire') context.questionnaire.forget();

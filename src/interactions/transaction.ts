@@ -2,10 +2,9 @@ import { processingOrder } from '../fhir/bundle.ts';
 import { parseJson } from '../fhir/json.ts';
 import { problem, Problem } from '../fhir/outcome.ts';
 import type { Resource } from '../fhir/resource.ts';
-import { grants } from '../fhir/visibility.ts';
 import { ExistsElsewhere, type Condition, type Incoming, type WriteRequest, type Written } from '../store/unit.ts';
 import { admit } from './accept.ts';
-import { etag, storedOutcome, versionUrl, writtenStatus } from './answer.ts';
+import { etag, mayRead, storedOutcome, versionUrl, writtenStatus } from './answer.ts';
 import { conditionPlan, whileItHolds } from './condition.ts';
 import type { Answer, Context } from './context.ts';
 import { conditionalDeleteOf, conditionalDeletes, patientOf } from './delete.ts';
@@ -163,7 +162,6 @@ function writtenEntry(context: Context, written: Written): string {
   if (outcome === 'absent') return JSON.stringify({ response: { status } });
   const told = context.prefer.return === 'OperationOutcome' ? { outcome: storedOutcome(written) } : {};
   const response = JSON.stringify({ status, ...(outcome === 'deleted' ? {} : { location: versionUrl(context, written) }), etag: etag(version), lastModified: lastUpdated, ...told });
-  const mayRead = outcome === 'created' || grants(context.visibility, written.type, 'r');
-  const resource = context.prefer.return === 'representation' && body !== null && mayRead ? `"resource":${body},` : '';
+  const resource = context.prefer.return === 'representation' && body !== null && mayRead(context.visibility, written) ? `"resource":${body},` : '';
   return `{"fullUrl":${JSON.stringify(`${context.baseUrl}/${written.type}/${written.id}`)},${resource}"response":${response}}`;
 }

@@ -2,63 +2,22 @@ import { hotColumns } from '../fhir/extract.ts';
 import { hash64 } from '../fhir/search-parameters.ts';
 import { problem, type Issue, type Problem } from '../fhir/outcome.ts';
 import type { Resource } from '../fhir/resource.ts';
-import type { SearchPlan } from '../fhir/search-plan.ts';
-import { servedType } from '../fhir/types.ts';
-import type { Reach, Visibility } from '../fhir/visibility.ts';
 import { checkByPatient } from '../resources/by-patient.ts';
 import { goalByClient } from '../resources/goal.ts';
 import { decisionProvenance } from '../resources/provenance.ts';
+import { checkEmergency, withRecorder } from '../resources/consent.ts';
 import { checkMaker } from '../resources/maker.ts';
 import { checkWrite } from '../resources/rules.ts';
 import { withSharing } from '../resources/sharing.ts';
 import { newId } from './identity.ts';
+import { admitNew, checkLimits, reachesRow, standing, type Found } from './admission.ts';
+import { isBeyond, overlooks } from './standing.ts';
 import type { Staging } from './staging.ts';
 import { ExistsElsewhere, type Condition, type Current, type Incoming, type Unit, type WriteRequest, type Written } from './unit.ts';
-
-/** What was read for one unit before it is decided, beside the current versions. */
-export interface Found {
-  /** Patients (rid) that the caller may reach among those involved; null: all. */
-  readonly reachable: ReadonlySet<bigint> | null;
-  /** What the conditions of the unit match, by their plan. */
-  readonly matches: ReadonlyMap<SearchPlan, readonly Current[]>;
-  /** A response of the same patient with the same identifier, by position of the write. */
-  readonly identified: ReadonlyMap<number, Current>;
-  /** What is left (`Type/id`) in the records of the Patients that are to be deleted. */
-  readonly left: ReadonlyMap<string, readonly string[]>;
-}
-
-/** The refusal of a subject that does not exist or is not visible. */
-export const unknownSubject = (type: string): Problem =>
-  problem('invalid', 'not-found', 'The subject is not known here. Create the Patient first, or in the same transaction.', `${type}.${servedType(type)?.patient ?? 'subject'}`);
 
 const gone = (type: string): never => {
   throw problem('not-found', 'not-found', `No such ${type}.`);
 };
-
-/** Whether a row may be written (or is known to exist at all) by the caller: the same rule as `store/visible.ts`, on a loaded row. */
-function visibleRow(visibility: Visibility, reachable: Found['reachable'], row: Current): boolean {
-  if (visibility.restricted ? row.private && visibility.reach.kind !== 'all' : row.restricted && !row.private) return false;
-  return reaches(visibility.reach, reachable, row.type, row.patient);
-}
-
-function reaches(reach: Reach, reachable: Found['reachable'], type: string, patient: bigint | null): boolean {
-  if (reach.kind === 'all') return true;
-  if (reach.kind === 'none') return false;
-  const access = servedType(type)?.access;
-  if (access === 'patient') return patient !== null && (reachable === null || reachable.has(patient));
-  return access === 'directory' && reach.kind === 'practitioner';
-}
-
-/** @throws Problem `forbidden` when the caller may not create a resource of this type in that patient's record. */
-function admitNew(unit: Unit, found: Found, staging: Staging, type: string, written: Written): void {
-  if (unit.internal || unit.visibility.reach.kind === 'all') return;
-  if (type === 'Patient' && unit.visibility.reach.kind === 'practitioner') return;
-  const patient = staging.current(type, written.id)!.patient;
-  if (reaches(unit.visibility.reach, found.reachable, type, patient)) return;
-  // The same words as for a subject that does not exist: whether it exists is not for this caller to know.
-  if (servedType(type)?.access === 'patient' && servedType(type)?.patient !== undefined) throw unknownSubject(type);
-  throw problem('forbidden', 'forbidden', `This access does not allow to create a ${type}.`);
-}
 
 function checkVersion(type: string, current: Current | undefined, ifMatch: number | undefined): void {
   if (ifMatch === undefined) return;
@@ -97,13 +56,14 @@ function create(write: Create, at: number, unit: Unit, found: Found, staging: St
   const identity = responseIdentity(write.incoming.value);
   const twin = found.identified.get(at) ?? (identity === null ? undefined : staging.identified(identity));
   // A twin that the caller may not see is not there: what comes is decided as if it were the first.
-  if (twin !== undefined && (unit.internal || visibleRow(unit.visibility, found.reachable, twin))) {
+  if (twin !== undefined && standing(unit, found, twin) !== 'unseen' && !isBeyond(unit.visibility, twin)) {
     if (staging.sameContent(twin, write.incoming)) return met(write, twin);
     throw problem('conflict', 'duplicate', `A QuestionnaireResponse with this identifier exists with other content. To amend it, PUT ${twin.type}/${twin.id}.`, 'QuestionnaireResponse.identifier');
   }
   if (write.linked === 'existing') throw new ExistsElsewhere(null);
   const written = stage(write.type, write.id, write.incoming, unit, staging, undefined, 'C', write.questionnaire);
   admitNew(unit, found, staging, write.type, written);
+  checkLimits(unit, 'c', write.type, written.body);
   if (identity !== null) staging.identify(identity, staging.current(write.type, write.id)!);
   return written;
 }
@@ -131,18 +91,19 @@ function stage(type: string, id: string, incoming: Incoming, unit: Unit, staging
   return written;
 }
 
-/** The resource with the label of what its client shares of it. */
-function labelled(incoming: Incoming, questionnaire: Resource | undefined, { visibility: { reach } }: Unit): Incoming {
-  const value = withSharing(incoming.value, questionnaire, reach.kind === 'patient');
+/** The resource with the label of what its client shares of it; a Consent with who records it. */
+function labelled(incoming: Incoming, questionnaire: Resource | undefined, { visibility: { reach }, requester }: Unit): Incoming {
+  const recorder = requester.agent?.startsWith('Practitioner') === true || (reach.kind !== 'patient' && reach.kind !== 'all') ? 'practitioner' : reach.kind === 'patient' ? 'patient' : 'system';
+  const value = withRecorder(withSharing(incoming.value, questionnaire, reach.kind === 'patient'), recorder);
   return value === incoming.value ? incoming : { ...incoming, value };
 }
 
 /** What the rules for a patient's own access, and the name of the service itself, forbid in this write. */
 function checkPerson({ visibility: { reach }, requester: { agent } }: Unit, previous: Resource | undefined, next: Resource): Issue[] {
   if (reach.kind === 'all') return [];
-  if (reach.kind !== 'patient') return checkMaker(previous, next);
+  if (reach.kind !== 'patient') return [...checkEmergency(previous), ...checkMaker(previous, next)];
   const persons = new Set([`Patient/${reach.patient}`, ...(agent === undefined ? [] : [agent])]);
-  return [...checkByPatient(previous, next, persons), ...checkMaker(previous, next)];
+  return [...checkEmergency(previous), ...checkByPatient(previous, next, persons), ...checkMaker(previous, next)];
 }
 
 /** A client's resource as it is stored, and the decision in it that the record keeps a Provenance of. */
@@ -175,7 +136,7 @@ function update(write: Extract<WriteRequest, { kind: 'update' | 'patch' }>, unit
   const { type, id } = write;
   checkCondition(write.condition, found);
   const current = staging.current(type, id);
-  if (current !== undefined && !unit.internal && !visibleRow(unit.visibility, found.reachable, current)) return gone(type);
+  if (current === undefined ? !unit.internal && overlooks(unit.visibility, type) : !reachesRow(unit, found, 'u', current)) return gone(type);
   checkVersion(type, current, write.ifMatch);
   if (write.kind === 'update' && write.ifNoneMatch === '*' && current?.live === true) {
     throw problem('precondition-failed', 'conflict', `If-None-Match: * asks that there is no such ${type} yet, and there is.`);
@@ -192,6 +153,7 @@ function update(write: Extract<WriteRequest, { kind: 'update' | 'patch' }>, unit
   const previous = current?.live ? (JSON.parse(current.body!) as Resource) : undefined;
   const written = stage(type, id, incoming, unit, staging, previous, 'P', write.questionnaire);
   if (current === undefined) admitNew(unit, found, staging, type, written);
+  checkLimits(unit, 'u', type, written.body);
   return written;
 }
 
@@ -200,14 +162,15 @@ function remove(write: Extract<WriteRequest, { kind: 'delete' }>, unit: Unit, fo
   checkCondition(write.condition, found);
   const current = staging.current(type, id);
   const absent: Written = { outcome: 'absent', type, id, version: 0, body: null, lastUpdated: staging.now };
-  if (current === undefined || !visibleRow(unit.visibility, found.reachable, current)) {
+  if (current === undefined || !reachesRow(unit, found, 'd', current)) {
     checkVersion(type, undefined, write.ifMatch);
     return absent;
   }
   checkVersion(type, current, write.ifMatch);
   if (!current.live) return absent;
   checkRecord(write, current);
-  const issues = checkWrite(JSON.parse(current.body!) as Resource, null);
+  const previous = JSON.parse(current.body!) as Resource;
+  const issues = [...checkWrite(previous, null), ...(unit.visibility.reach.kind === 'all' ? [] : checkEmergency(previous))];
   if (issues.length > 0 && !unit.internal) throw refused(issues);
   return staging.delete(type, id);
 }
@@ -233,11 +196,18 @@ function checkEmptied({ writes }: Unit, found: Found, staging: Staging): void {
  * Decides the writes of a unit in their order on its staging.
  * @throws Problem with `position` of the write that is refused; nothing of the unit is then written.
  */
-export function decideWrites(unit: Unit, found: Found, staging: Staging): Written[] {
+export function decideWrites(unit: Unit, loaded: Found, staging: Staging): Written[] {
+  const reachable = loaded.reachable === null ? null : new Set(loaded.reachable);
+  const found = { ...loaded, reachable };
   for (const reference of unit.references ?? []) checkCondition(reference, found);
   const written = unit.writes.map((write, at) => {
     try {
-      if (write.kind === 'create') return create(write, at, unit, found, staging);
+      if (write.kind === 'create') {
+        const made = create(write, at, unit, found, staging);
+        // Who takes a person in writes the record that begins with it, a CareTeam that names the own person among it.
+        if (write.type === 'Patient' && made.outcome === 'created' && made.version === 1) reachable?.add(staging.patient(made.id)!);
+        return made;
+      }
       if (write.kind === 'delete') return remove(write, unit, found, staging);
       return update(write, unit, found, staging);
     } catch (error) {

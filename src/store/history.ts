@@ -1,10 +1,10 @@
 import { sql } from 'kysely';
-import { grants, type Visibility } from '../fhir/visibility.ts';
+import { grants, limitsOf, type Visibility } from '../fhir/visibility.ts';
 import type { Connection } from './database.ts';
 import { commitHorizon, instant } from './load.ts';
-import { newestVisible } from './read.ts';
+import { isWithin, judgedBy, newestVisible, type Judged } from './read.ts';
 import { and, literal, name, run, typeLiteral, type Fragment } from './sql.ts';
-import { visiblePredicate } from './visible.ts';
+import { reachedPredicate } from './visible.ts';
 
 /** A version in a history, newest first. */
 export interface HistoryRow {
@@ -46,21 +46,38 @@ const columns: Fragment = name(`r.type, r.id, r.version, r.rid, r.method, r.pati
  * (reliability M14). A single resource has no such gap: its versions are written under one lock.
  */
 export async function history(connection: Connection, visibility: Visibility, query: HistoryQuery): Promise<HistoryRow[]> {
-  const limit = literal(query.count + 1);
+  const verb = query.id === undefined ? 's' : 'r';
+  const types = query.types.filter((type) => grants(visibility, type, verb));
+  if (types.length === 0) return [];
   const settled = query.id === undefined ? await commitHorizon(connection) : undefined;
+  if (!types.some((type) => limitsOf(visibility, type, verb).length > 0)) return versions(connection, visibility, { ...query, types }, settled);
+  // What granular scopes leave is known of the content: pages are read until one is full.
+  const found: HistoryRow[] = [];
+  let { after } = query;
+  for (;;) {
+    const page = await versions(connection, visibility, { ...query, types, after }, settled);
+    found.push(...page.filter((row) => isWithin(visibility, row, verb)));
+    const last = page.at(-1);
+    if (last === undefined || page.length <= query.count || found.length > query.count) return found.slice(0, query.count + 1);
+    after = { lastUpdated: last.lastUpdated, rid: String(last.rid), version: last.version };
+  }
+}
+
+async function versions(connection: Connection, visibility: Visibility, query: HistoryQuery, settled: string | undefined): Promise<(HistoryRow & Judged)[]> {
+  const limit = literal(query.count + 1);
   const direction = name(query.oldestFirst ? 'asc' : 'desc');
-  const parts = query.types
-    .filter((type) => grants(visibility, type, query.id === undefined ? 's' : 'r'))
-    .map((type) => sql`(select ${columns} from resource r where ${and(conditions(visibility, query, type, settled))}
+  const limited = query.types.some((type) => limitsOf(visibility, type).length > 0);
+  const judged = (type: string): Fragment => (!limited ? sql`` : limitsOf(visibility, type).length === 0 ? sql`, null as judged` : judgedBy(visibility, type));
+  const parts = query.types.map((type) => sql`(select ${columns}${judged(type)}, ${literal(limitsOf(visibility, type).length)} as limits from resource r where ${and(conditions(visibility, query, type, settled))}
       order by r.last_updated ${direction}, r.rid ${direction}, r.version ${direction} limit ${limit})`);
-  if (parts.length === 0) return [];
-  return run<HistoryRow>(connection, sql`
-    select type, id, version, rid, method, patient, "lastUpdated", body from (${sql.join(parts, sql` union all `)}) part
+  const rows = await run<HistoryRow & Judged & { limits: number }>(connection, sql`
+    select type, id, version, rid, method, patient, "lastUpdated", body, limits${limited ? sql`, judged` : sql``} from (${sql.join(parts, sql` union all `)}) part
     order by last_updated ${direction}, rid ${direction}, version ${direction} limit ${limit}`);
+  return rows.map(({ limits, judged: by, ...row }) => (limits === 0 ? row : { ...row, judged: by ?? null }));
 }
 
 function conditions(visibility: Visibility, query: HistoryQuery, type: string, settled: string | undefined): Fragment[] {
-  const list: Fragment[] = [sql`r.type = ${typeLiteral(type)}`, visiblePredicate(visibility, type, 'r'), newestVisible(visibility, type)];
+  const list: Fragment[] = [sql`r.type = ${typeLiteral(type)}`, reachedPredicate(visibility, type, 'r'), newestVisible(visibility, type)];
   if (settled !== undefined) list.push(sql`r.last_updated < ${settled}::timestamptz`);
   if (query.id !== undefined) list.push(sql`r.id = ${query.id}`);
   if (query.since !== undefined) list.push(sql`r.last_updated >= ${query.since}::timestamptz`);

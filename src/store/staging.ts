@@ -1,6 +1,7 @@
 import { hotColumns } from '../fhir/extract.ts';
 import type { IndexRows } from '../fhir/index-rows.ts';
 import { serialize } from '../fhir/json.ts';
+import { recordedBy } from '../fhir/consent.ts';
 import { sharing } from '../fhir/labels.ts';
 import { problem } from '../fhir/outcome.ts';
 import type { Meta, Resource } from '../fhir/resource.ts';
@@ -46,10 +47,10 @@ const isEmpty = (rows: IndexRows): boolean => indexKinds.every((kind) => rows[ki
 function mergedLabels(before: Meta | undefined, next: Meta | undefined, element: 'profile' | 'security' | 'tag'): unknown[] | undefined {
   const list: unknown[] = [...(next?.[element] ?? [])];
   const have = new Set(list.map((item) => JSON.stringify(item)));
-  // What a client shares is one choice: a new one takes the place of the one before.
-  const chosen = list.some((item) => (item as { system?: string }).system === sharing);
+  // What a client shares is one choice, and so is who recorded a Consent: a new one takes the place of the one before.
+  const chosen = new Set(list.map((item) => (item as { system?: string }).system).filter((system) => system === sharing || system === recordedBy));
   for (const item of before?.[element] ?? []) {
-    if (!have.has(JSON.stringify(item)) && !(chosen && (item as { system?: string }).system === sharing)) list.push(item);
+    if (!have.has(JSON.stringify(item)) && !chosen.has((item as { system?: string }).system)) list.push(item);
   }
   return list.length > 0 ? list : undefined;
 }

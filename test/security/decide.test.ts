@@ -25,7 +25,7 @@ const allowed = (seen: ReturnType<typeof visibility>, type: string): string => v
 const typesWith = (access: string): string[] => servedTypes.filter((type) => servedType(type)?.access === access);
 
 await t.test('zero understood scopes are zero access', async (t) => {
-  for (const scope of ['', 'openid fhirUser launch/patient', 'patient/Task.dus', 'system/*.rs?a=b', 'everything']) {
+  for (const scope of ['', 'openid fhirUser launch/patient', 'patient/Task.dus', 'system/*.rs?_sort=date', 'everything']) {
     const seen = visibility(caller(scope, { patient: 'p1', fhirUser: 'Practitioner/dr' }));
     t.strictSame([seen.reach, seen.grants.size, seen.restricted], [{ kind: 'none' }, 0, false], scope);
     for (const verb of verbs) t.equal(refusal(() => authorize(seen, 'Task', verb))?.kind, 'forbidden');
@@ -57,7 +57,8 @@ await t.test('user/ scopes reach what the person reaches', async (t) => {
   const reach = (fhirUser?: string) => visibility(caller('user/*.rs', fhirUser === undefined ? {} : { fhirUser })).reach;
   t.strictSame(reach('Practitioner/dr'), { kind: 'practitioner', reference: 'Practitioner/dr' });
   t.strictSame(reach('Patient/p1'), { kind: 'patient', patient: 'p1' });
-  for (const other of [undefined, 'RelatedPerson/r', 'PractitionerRole/x']) t.strictSame(reach(other), { kind: 'none' }, String(other));
+  t.strictSame(reach('RelatedPerson/r'), { kind: 'related', reference: 'RelatedPerson/r' });
+  for (const other of [undefined, 'PractitionerRole/x', 'Group/x']) t.strictSame(reach(other), { kind: 'none' }, String(other));
   t.strictSame(visibility(caller('user/*.rs', { patient: 'p2', fhirUser: 'Practitioner/dr' })).reach, { kind: 'practitioner', reference: 'Practitioner/dr' });
 });
 
@@ -111,5 +112,5 @@ await t.test('a refusal names the scope that would be needed, where the caller c
   t.match(refused(patient, 'Questionnaire', 'u'), /scope="user\/Questionnaire.u"/, 'no patient/ scope would do');
   t.match(refused(visibility(caller('user/Task.rs', { fhirUser: 'Practitioner/dr' })), 'Task', 'd'), /scope="user\/Task.d"/);
   t.match(refused(visibility(caller('system/Task.rs')), 'Group', 's'), /scope="system\/Group.s"/);
-  t.match(refusal(() => authorize(visibility(caller('user/Task.rs')), 'Task', 'r')), { message: /fhirUser is a Practitioner or Patient/ });
+  t.match(refusal(() => authorize(visibility(caller('user/Task.rs')), 'Task', 'r')), { message: /fhirUser is a Practitioner, Patient or RelatedPerson/ });
 });

@@ -58,6 +58,7 @@ const content: Readonly<Record<string, (patient: string, other: string) => objec
   Communication: (p) => ({ status: 'completed', subject: ref(p) }),
   CommunicationRequest: (p) => ({ status: 'active', subject: ref(p) }),
   ClinicalImpression: (p) => ({ status: 'completed', subject: ref(p) }),
+  Procedure: (p) => ({ status: 'completed', subject: ref(p) }),
   RiskAssessment: (p) => ({ status: 'final', subject: ref(p) }),
   Flag: (p) => ({ status: 'active', code: code('note'), subject: ref(p) }),
   DetectedIssue: (p) => ({ status: 'final', patient: ref(p) }),
@@ -282,7 +283,7 @@ t.test('who writes what', async (t) => {
       const id = type === 'Patient' ? 'ben' : idOf(type, 'b');
       for (const caller of ['a', 't1', 'stranger']) {
         const fhir = as[caller]!;
-        const verbs = caller === 'a' ? servedType(type)!.byPatient?.verbs ?? '' : 'cud';
+        const verbs = caller === 'a' ? servedType(type)!.byPatient?.verbs ?? '' : type === 'Patient' ? 'cu' : 'cud';
         const body = type === 'Patient' ? { resourceType: 'Patient', id } : made(type, 'b');
         const mine = type === 'Patient' ? body : { ...made(type, 'a'), id };
         for (const [name, content] of [['own content', mine], ['its content', body]] as const) {
@@ -420,7 +421,7 @@ t.test('who writes what', async (t) => {
       ['t1', 'a CareTeam of a foreign patient', 422, ['POST', 'CareTeam', { resourceType: 'CareTeam', status: 'active', subject: ref('Patient/ben'), participant: [{ member: ref('Practitioner/t1') }] }]],
       ['t1', 'a session with a foreign patient', 422, ['POST', 'Encounter', { resourceType: 'Encounter', status: 'planned', class: { code: 'AMB' }, subject: ref('Patient/ben'), participant: [{ individual: ref('Practitioner/t1') }] }]],
       ['t1', 'a Task of a foreign patient', 422, ['POST', 'Task', { resourceType: 'Task', status: 'requested', intent: 'order', for: ref('Patient/ben'), owner: ref('Practitioner/t1') }]],
-      ['t1', 'an episode of a foreign patient', 422, ['PUT', 'EpisodeOfCare/mine', { resourceType: 'EpisodeOfCare', id: 'mine', status: 'active', patient: ref('Patient/ben'), careManager: ref('Practitioner/t1') }]],
+      ['t1', 'an episode of a foreign patient', 422, ['POST', 'EpisodeOfCare', { resourceType: 'EpisodeOfCare', status: 'active', patient: ref('Patient/ben'), careManager: ref('Practitioner/t1') }]],
       ['t1', 'the foreign Patient', 404, ['PUT', 'Patient/ben', { resourceType: 'Patient', id: 'ben', generalPractitioner: [ref('Practitioner/t1')] }]],
       ['a', 'a therapist of the patient’s choice, by a Task', 403, ['POST', 'Task', { resourceType: 'Task', status: 'requested', intent: 'order', for: ref('Patient/ann'), owner: ref('Practitioner/t3') }]],
       ['a', 'by the Task that is there', 403, ['PUT', 'Task/task-a', made('Task', 'a', { owner: ref('Practitioner/t3') })]],

@@ -52,10 +52,12 @@ await t.test('what is not understood grants nothing and is reported with its rea
   for (const scope of ['patient/MedicationRequest.rs', 'patient/task.rs', 'user/constructor.r', 'user/toString.cruds']) {
     t.strictSame([given(scope), reason(scope)], [[], ['unserved-type']], scope);
   }
-  for (const scope of ['patient/Observation.rs?category=laboratory', 'user/*.r?a=b', 'patient/Task.rs?code:in=x%2fy']) {
+  for (const scope of ['user/*.r?a=b', 'patient/Task.rs?code:in=x%2fy', 'patient/Observation.rs?category:not=x', 'patient/Observation.rs?patient.name=x', 'patient/Observation.rs?date=gt2020',
+    'patient/Observation.rs?_sort=date', 'patient/Observation.rs?category=a&_count=1', 'patient/Observation.rs?category', 'patient/Observation.rs?category=', 'patient/Observation.rs?&category=a', 'patient/Observation.rs?category=%zz',
+    'patient/Observation.rs?_has:Task:focus:status=x', 'patient/Observation.rs?_filter=code%20eq%20x', 'patient/Observation.rs?value-quantity=5', 'patient/AuditEvent.rs?action=R', 'patient/Observation.rs?code-value-concept=a$b']) {
     t.strictSame([given(scope), reason(scope)], [[], ['criteria']], scope);
   }
-  t.strictSame(given('patient/Observation.rs?category=laboratory patient/Task.r'), ['patient/Task:r'], 'the others still count');
+  t.strictSame(given('patient/Observation.rs?category:not=laboratory patient/Task.r'), ['patient/Task:r'], 'the others still count');
 });
 
 await t.test('launch and identity scopes grant no resource and are no mistakes', async (t) => {
@@ -126,6 +128,6 @@ await t.test('a client is granted what it is registered for, on behalf of somebo
   t.strictSame(grantableScopes('patient/Task.r user/Task.r', all, {}), []);
   t.strictSame(grantableScopes('patient/Task.r user/Task.r', all, { patient: 'p1' }), ['patient/Task.r']);
   t.strictSame(grantableScopes('patient/Task.r user/Task.r', all, { fhirUser: 'Practitioner/a' }), ['user/Task.r']);
-  t.strictSame(grantableScopes('system/Task.dus openid system/Task.r?a=b', all, {}), []);
+  t.strictSame(grantableScopes('system/Task.dus openid system/Task.r?a=b system/Task.r?code:not=b', all, {}), []);
   t.strictSame(grantableScopes('system/Task.r', '', {}), [], 'a client without registration gets nothing');
 });
