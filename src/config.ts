@@ -36,6 +36,8 @@ const variables = z.object({
   MODE: z.enum(['development', 'production'], 'must be development or production').optional(),
   DATA_DIR: z.string().default('.data'),
   DATABASE_URL: databaseUrl.optional(),
+  DATABASE_MIGRATION_URL: databaseUrl.optional(),
+  ALLOW_ONE_DATABASE_ROLE: flag.default(false),
   DB_CONNECTIONS: whole(2, 500).default(16),
   WRITE_LANES: whole(1, 64).optional(),
   NAMED_STATEMENTS: flag.default(true),
@@ -52,7 +54,7 @@ const variables = z.object({
 });
 
 /** Variables that are secrets or hold one: NAME_FILE names a file to read the value from, as Docker and Kubernetes mount them. */
-const secrets = ['DATABASE_URL'] as const;
+const secrets = ['DATABASE_URL', 'DATABASE_MIGRATION_URL'] as const;
 
 /** The configuration, complete and frozen. */
 export interface Config {
@@ -69,6 +71,10 @@ export interface Config {
   readonly dataDir: string;
   /** Undefined: the built-in PostgreSQL. */
   readonly databaseUrl: string | undefined;
+  /** The same database as the role that owns it; undefined: the service's own role does. */
+  readonly migrationUrl: string | undefined;
+  /** Whether one role for everything is no reason for a warning. */
+  readonly allowOneDatabaseRole: boolean;
   readonly connections: number;
   /** Write transactions at the same time; undefined: the store's own choice. */
   readonly writeLanes: number | undefined;
@@ -122,6 +128,8 @@ export function loadConfig(env: Environment = environment()): Config {
     metricsPort: values.METRICS_PORT ?? (values.PORT === 0 || values.PORT === 65_535 ? 0 : values.PORT + 1),
     dataDir: resolve(values.DATA_DIR),
     databaseUrl: values.DATABASE_URL,
+    migrationUrl: values.DATABASE_MIGRATION_URL,
+    allowOneDatabaseRole: values.ALLOW_ONE_DATABASE_ROLE,
     connections: values.DB_CONNECTIONS,
     writeLanes: values.WRITE_LANES,
     namedStatements: values.NAMED_STATEMENTS,
@@ -150,6 +158,7 @@ function contradictions(values: Values): string[] {
   const found: string[] = [];
   if (values.MODE === 'development' && !loopback.has(values.HOST)) found.push('MODE may be development only with a loopback HOST: its credentials are known to everybody');
   if (values.METRICS_PORT !== undefined && values.METRICS_PORT !== 0 && values.METRICS_PORT === values.PORT) found.push('METRICS_PORT must be another port than PORT');
+  if (values.DATABASE_MIGRATION_URL !== undefined && values.DATABASE_URL === undefined) found.push('DATABASE_MIGRATION_URL needs DATABASE_URL: the built-in database has its own roles');
   if (values.PUBLIC_URL === undefined && !loopback.has(values.HOST)) found.push('PUBLIC_URL must be set when HOST is not a loopback address: links and tokens carry it');
   return found;
 }

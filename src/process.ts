@@ -6,6 +6,7 @@ import { StartRefusal } from './start-refusal.ts';
 import { openDatabase, type Database } from './store/database.ts';
 import { startEmbedded } from './store/embedded.ts';
 import { checkServer, migrate } from './store/migrate.ts';
+import { confineTo, isConfined } from './store/roles.ts';
 import { waitForDatabase } from './store/wait.ts';
 
 /** Builds the program around an open, migrated database. */
@@ -134,18 +135,21 @@ export async function runService(createApp: CreateApp, env?: Environment): Promi
 async function openStore(config: Config, log: Log, ending: Ending): Promise<Database> {
   const { signal } = ending.stopped;
   let url = config.databaseUrl;
+  let ownerUrl = config.migrationUrl;
   if (url === undefined) {
     const embedded = await startEmbedded(config.dataDir, log);
     ending.add(() => embedded.stop());
     void embedded.lost.then((refusal) => { ending.fail(refusal); });
-    url = embedded.url;
+    ({ url, ownerUrl } = embedded);
   }
   signal.throwIfAborted();
   const database = openDatabase({ url, connections: config.connections, namedStatements: config.namedStatements, statementTimeoutMs: 10_000 });
   ending.add(() => database.close());
   await waitForDatabase(database, log, signal);
   await checkServer(database, config.allowUnsafeDatabase);
-  for (const migration of await migrate(url)) log.info({ event: 'migrated', migration });
+  for (const migration of await migrate(ownerUrl ?? url)) log.info({ event: 'migrated', migration });
+  if (ownerUrl !== undefined) await confineTo(ownerUrl, database);
+  if (config.mode === 'production' && !config.allowOneDatabaseRole && !(await isConfined(database))) log.warn({ event: 'one-database-role' });
   signal.throwIfAborted();
   return database;
 }

@@ -12,6 +12,8 @@ import { environmentOfPostgres, initialise, removeDrafts, removeStaleLocks, runn
 export interface Embedded {
   /** Connection URL of the service's own role and database (a Unix socket: no port, no password). */
   readonly url: string;
+  /** The same for the role that owns the database: for migrations. */
+  readonly ownerUrl: string;
   /** Fast shutdown: ends open statements, writes a checkpoint, returns when the server is gone. */
   stop(): Promise<void>;
   /** Settles only when the server is lost for good: it ended by itself and could not be started again. */
@@ -41,8 +43,10 @@ export async function startEmbedded(dataDir: string, log: Log): Promise<Embedded
   const server = new Server({ folder, cluster, socket: socketFolder(cluster, account), binaries, account }, log);
   await server.start();
   removeDrafts(cluster);
+  const as = (role: string): string => `postgresql://${role}@/intersession?host=${encodeURIComponent(server.place.socket)}`;
   return {
-    url: `postgresql://intersession@/intersession?host=${encodeURIComponent(server.place.socket)}`,
+    url: as('intersession_service'),
+    ownerUrl: as('intersession'),
     stop: () => server.stop(),
     lost: server.lost,
   };
@@ -173,12 +177,13 @@ class Server {
     return undefined;
   }
 
-  /** Takes the lock for the life of this process, and creates role and database at first use. */
+  /** Takes the lock for the life of this process, and creates roles and database at first use. */
   async #hold(client: pg.Client): Promise<boolean> {
     if (!(await tryLock(client))?.held) return false;
     this.#holder = client;
-    const { rows: [present] } = await client.query(`select exists (select from pg_roles where rolname = 'intersession') as role, exists (select from pg_database where datname = 'intersession') as database`);
-    if (!present.role) await client.query('create role intersession login createdb');
+    const { rows: [present] } = await client.query(`select exists (select from pg_roles where rolname = 'intersession') as owner, exists (select from pg_roles where rolname = 'intersession_service') as service, exists (select from pg_database where datname = 'intersession') as database`);
+    if (!present.owner) await client.query('create role intersession login createdb');
+    if (!present.service) await client.query('create role intersession_service login');
     if (!present.database) await client.query('create database intersession owner intersession');
     return true;
   }

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import tap from 'tap';
 import { openDatabase, type Database } from '../../src/store/database.ts';
-import { onServer, startTestServer, template, urlOf } from './server.ts';
+import { asService, onServer, startTestServer, template, urlOf } from './server.ts';
 
 /** The server of `npm test`, or one of this file's own where the file runs by itself. */
 let server: Promise<string> | undefined;
@@ -35,16 +35,17 @@ async function dropped(server: string, name: string): Promise<void> {
   }
 }
 
-/** An empty migrated database of its own for `t`, dropped when `t` ends. */
-export async function testDatabase(t: Ending, options: { connections?: number } = {}): Promise<{ url: string; database: Database }> {
+/** An empty migrated database of its own for `t`, dropped when `t` ends: as the role that owns it, or as the service's. */
+export async function testDatabase(t: Ending, options: { connections?: number; as?: 'owner' | 'service' } = {}): Promise<{ url: string; ownerUrl: string; database: Database }> {
   const server = await serverUrl();
   const name = `test_${process.pid}_${databases += 1}`;
   await onServer(server, `create database ${name} template ${template}`);
-  const url = urlOf(server, name);
+  const ownerUrl = urlOf(server, name);
+  const url = options.as === 'service' ? asService(ownerUrl) : ownerUrl;
   const database = openDatabase({ url, connections: options.connections ?? 4, namedStatements: true, statementTimeoutMs: 10_000 });
   t.teardown(async () => {
     if (!database.pool.ended) await database.close();
     await dropped(server, name);
   });
-  return { url, database };
+  return { url, ownerUrl, database };
 }

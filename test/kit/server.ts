@@ -5,6 +5,7 @@ import { silent } from '../../src/log.ts';
 import { openDatabase } from '../../src/store/database.ts';
 import { startEmbedded, type Embedded } from '../../src/store/embedded.ts';
 import { migrate } from '../../src/store/migrate.ts';
+import { confineTo } from '../../src/store/roles.ts';
 
 /** Name of the migrated database that every test's database is a copy of. */
 export const template = 'template_intersession';
@@ -15,6 +16,9 @@ export interface TestServer {
   readonly url: string;
   stop(): Promise<void>;
 }
+
+/** The URL of the same database for the service's own role. */
+export const asService = (ownerUrl: string): string => ownerUrl.replace('//intersession@', '//intersession_service@');
 
 /** The URL of another database of the same server. */
 export function urlOf(server: string, name: string): string {
@@ -31,14 +35,16 @@ export async function startTestServer(): Promise<TestServer> {
   };
   try {
     embedded = await startEmbedded(folder, silent);
-    await onServer(embedded.url, `create database ${template}`);
-    await migrate(urlOf(embedded.url, template));
-    await onServer(embedded.url, `alter database ${template} with allow_connections false`); // a connection (autovacuum) would make copies wait
+    await onServer(embedded.ownerUrl, `create database ${template}`);
+    await migrate(urlOf(embedded.ownerUrl, template));
+    const service = openDatabase({ url: urlOf(embedded.url, template), connections: 1, namedStatements: false, statementTimeoutMs: 60_000 });
+    await confineTo(urlOf(embedded.ownerUrl, template), service).finally(() => service.close());
+    await onServer(embedded.ownerUrl, `alter database ${template} with allow_connections false`); // a connection (autovacuum) would make copies wait
   } catch (error) {
     await stop();
     throw error;
   }
-  return { url: embedded.url, stop };
+  return { url: embedded.ownerUrl, stop };
 }
 
 /** Runs one statement that belongs to no transaction, over a connection of its own. */

@@ -19,6 +19,8 @@ export interface Who { readonly scopes?: string; readonly patient?: string; read
 export interface TestService {
   readonly url: string;
   readonly databaseUrl: string;
+  /** The same database as the role that owns it: what the service itself may not do. */
+  readonly ownerUrl: string;
   readonly database: Database;
   /** An access token of the development client. */
   token(who?: Who): Promise<string>;
@@ -33,15 +35,15 @@ export interface Client {
 }
 
 /** Another pool on the database of `service`, closed when `t` ends. */
-function besideOf(t: Ending, { databaseUrl }: TestService): { url: string; database: Database } {
+function besideOf(t: Ending, { databaseUrl, ownerUrl }: TestService): { url: string; ownerUrl: string; database: Database } {
   const database = openDatabase({ url: databaseUrl, connections: 10, namedStatements: true, statementTimeoutMs: 10_000 });
   t.teardown(() => database.close());
-  return { url: databaseUrl, database };
+  return { url: databaseUrl, ownerUrl, database };
 }
 
 /** Starts the real application in this process, on a database of its own or on that of `beside`; it ends with `t`. */
 export async function testService(t: Ending, options: { env?: Record<string, string>; log?: Log; beside?: TestService } = {}): Promise<TestService> {
-  const { url: databaseUrl, database } = options.beside === undefined ? await testDatabase(t, { connections: 10 }) : besideOf(t, options.beside);
+  const { url: databaseUrl, ownerUrl, database } = options.beside === undefined ? await testDatabase(t, { connections: 10, as: 'service' }) : besideOf(t, options.beside);
   const dataDir = mkdtempSync(join(tmpdir(), 'intersession-service-'));
   const config = loadConfig({ PORT: '0', METRICS_PORT: '0', DATA_DIR: dataDir, DATABASE_URL: databaseUrl, MODE: 'development', JOBS: 'false', ...options.env });
   const app = await createApp({ config, database, log: options.log ?? silent });
@@ -57,7 +59,7 @@ export async function testService(t: Ending, options: { env?: Record<string, str
     if (!tokens.has(key)) tokens.set(key, requestToken(url, secret, who));
     return tokens.get(key)!;
   };
-  return { url, databaseUrl, database, token, as: (who) => async (method, path, body, headers) => request(url, method, path, await token(who), body, headers), job: (name, at) => app.schedule.run(name, at === undefined ? undefined : Date.parse(at)) };
+  return { url, databaseUrl, ownerUrl, database, token, as: (who) => async (method, path, body, headers) => request(url, method, path, await token(who), body, headers), job: (name, at) => app.schedule.run(name, at === undefined ? undefined : Date.parse(at)) };
 }
 
 /** Asks the service at `url` for a token of the development client. */
