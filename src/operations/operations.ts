@@ -4,6 +4,7 @@ import { servedType } from '../fhir/types.ts';
 import type { Answer, Context } from '../interactions/context.ts';
 import { isAt, isOn, type Call, type Operation } from './operation.ts';
 import { apply } from './apply.ts';
+import { evaluateMeasure } from './evaluate-measure.ts';
 import { everything } from './everything.ts';
 import { expand } from './expand.ts';
 import { extract } from './extract.ts';
@@ -21,6 +22,7 @@ import { versions } from './versions.ts';
 /** The operations of the service by name: one line each. */
 export const operations: ReadonlyMap<string, Operation> = new Map<string, Operation>([
   ['apply', apply],
+  ['evaluate-measure', evaluateMeasure],
   ['everything', everything],
   ['extract', extract],
   ['lastn', lastn],

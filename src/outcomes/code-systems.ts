@@ -1,5 +1,7 @@
 import careTeamRole from '../../schemas/code-systems/care-team-role.json' with { type: 'json' };
 import homeworkType from '../../schemas/code-systems/homework-type.json' with { type: 'json' };
+import measureGroup from '../../schemas/code-systems/measure-group.json' with { type: 'json' };
+import measureStratifier from '../../schemas/code-systems/measure-stratifier.json' with { type: 'json' };
 import recordAnswer from '../../schemas/code-systems/record-answer.json' with { type: 'json' };
 import recordItem from '../../schemas/code-systems/record-item.json' with { type: 'json' };
 import reviewAction from '../../schemas/code-systems/review-action.json' with { type: 'json' };
@@ -25,7 +27,7 @@ const concepts = (displays: Readonly<Record<string, string>>): Concept[] => Obje
 /** @returns CodeSystem and ValueSet resources with stable ids; those of instruments, methods, bands and triggers follow from the registry. */
 export function codeSystems(registry: Registry): Resource[] {
   const definitions: Definition[] = [
-    homeworkType, taskType, taskInput, reviewAction, recordItem, recordAnswer, sharing, safetyAnswer, careTeamRole, reviewEscalation,
+    homeworkType, taskType, taskInput, reviewAction, measureGroup, measureStratifier, recordItem, recordAnswer, sharing, safetyAnswer, careTeamRole, reviewEscalation,
     { name: 'progress-metric', title: 'Progress metrics', description: 'What a computed progress Observation and its components measure.', concept: concepts(progressMetricDisplay) },
     { name: 'change-class', title: 'Classes of change', description: 'Reliable and clinically significant change between two scores. A class describes scores, not a person.', concept: concepts(changeClassDisplay) },
     { name: 'observation-category', title: 'Observation categories', description: 'Category beside those of HL7.', concept: [{ code: 'progress', display: 'Progress' }] },
@@ -43,18 +45,18 @@ function fromRegistry(registry: Registry): Definition[] {
       ...instruments.map(({ definition: { id, shortTitle } }) => ({ code: id, display: `Scoring of ${shortTitle}` })),
       { code: 'reliable-change', display: 'Reliable and clinically significant change', definition: `Jacobson and Truax 1991; version ${changeRuleVersion} of the rule in this service.` },
     ] },
-    { name: 'score-band', title: 'Bands of scores', description: 'Names of score ranges as their instruments publish them. A band is not a diagnosis.', concept: [...bands].map(([code, display]) => ({ code, display })) },
     { name: 'instrument-item', title: 'Items of instruments', description: 'Questions of instruments that have no code of LOINC. Where their texts may not be published, they are numbered.', concept: own(instruments.flatMap(({ definition: { shortTitle, licence, items, unscored } }) => [...items, ...unscored].map(({ system, code, text }, i) => ({ system, code, display: licence.shipItemText && text !== undefined ? text : `Item ${i + 1} of ${shortTitle}` }))), 'instrument-item') },
     { name: 'instrument-answer', title: 'Answers of instruments', description: 'Answers that have no code of LOINC; the number at the end is the one that the form prints.', concept: own(instruments.flatMap(({ definition: { answerLists } }) => answerLists.flatMap(({ options }) => options)), 'instrument-answer') },
+    { name: 'score-band', title: 'Bands of scores', description: 'Names of score ranges as their instruments publish them. A band is not a diagnosis.', concept: [...bands].map(([code, display]) => ({ code, display })) },
     { name: 'safety-trigger', title: 'Safety triggers', description: 'Why a response calls for a look.', concept: triggerConcepts(registry) },
   ];
 }
 
-const computable = (name: string): string => name.split('-').map((word) => word.charAt(0).toUpperCase() + word.slice(1)).join('');
 /** The codings of a local system, each once. */
 const own = (codings: readonly { readonly system?: string; readonly code: string; readonly display: string }[], name: string): Concept[] =>
   [...new Map(codings.filter(({ system }) => system === codeSystem(name)).map(({ code, display }) => [code, { code, display }])).values()];
 
+const computable = (name: string): string => name.split('-').map((word) => word.charAt(0).toUpperCase() + word.slice(1)).join('');
 
 const common = ({ name, title, description }: Definition): object => ({
   id: name, version: '1.0.0', name: computable(name), title, status: 'active', experimental: false, description,

@@ -29,7 +29,7 @@ export async function storeShipped(connection: Connection, committer: Committer,
 }
 
 /** Folders of `schemas/` whose files are FHIR resources that the service publishes as they are (`code-systems` is read by outcomes/questionnaires.ts). */
-const folders = ['questionnaires', 'profiles', 'search-parameters', 'operations', 'value-sets', 'plans'];
+const folders = ['measures', 'questionnaires', 'profiles', 'us-core', 'sdc', 'search-parameters', 'operations', 'value-sets', 'plans'];
 
 /**
  * Reads what the service publishes beside its instruments, and the Device that stands for this version of it.

@@ -1,4 +1,5 @@
 import t from 'tap';
+import { memberKey } from '../../src/fhir/expansion.ts';
 import type { Resource } from '../../src/fhir/resource.ts';
 import { ageAt, plusMonths, spanOf } from '../../src/outcomes/measures/calendar.ts';
 import { conceptsFrom } from '../../src/outcomes/measures/concepts.ts';
@@ -102,7 +103,7 @@ t.test('other disorders, hospice and palliative care, and death take a case out'
 });
 
 t.test('a ValueSet that is stored replaces the shipped codes', async (t) => {
-  const concepts = conceptsFrom(new Map([['depression', new Set(['urn:local|sad'])]]));
+  const concepts = conceptsFrom(new Map([['depression', new Set([memberKey('urn:local', 'sad')])]]));
   t.ok(concepts('depression', [{ coding: [{ system: 'urn:local', code: 'sad' }] }]));
   t.notOk(concepts('depression', [{ coding: [{ system: icd, code: 'F32.9' }] }]));
   t.notOk(concepts('depression', [{ coding: [{ code: 'F32.9' }] }, undefined]));

@@ -1,3 +1,4 @@
+import { memberKey } from '../../fhir/expansion.ts';
 import data from '../../../schemas/measure-concepts.json' with { type: 'json' };
 
 /** What measures mean by a diagnosis, a procedure or an encounter: schemas/measure-concepts.json, or ValueSets that are stored. Pure. */
@@ -24,7 +25,7 @@ export const conceptValueSets: readonly (readonly [ConceptGroup, readonly string
 export type Concepts = (group: ConceptGroup, concepts: readonly (Concept | undefined)[]) => boolean;
 
 /**
- * @param stored the members, as `system|code`, of the ValueSets that are stored, by group
+ * @param stored the members, by `memberKey`, of the ValueSets that are stored, by group
  * @returns the test of concepts against the groups
  */
 export function conceptsFrom(stored: ReadonlyMap<ConceptGroup, ReadonlySet<string>> = new Map()): Concepts {
@@ -33,7 +34,7 @@ export function conceptsFrom(stored: ReadonlyMap<ConceptGroup, ReadonlySet<strin
     const members = stored.get(group);
     return concepts.some((concept) => concept?.coding?.some(({ system, code }) => {
       if (system === undefined || code === undefined) return false;
-      if (members !== undefined) return members.has(`${system}|${code}`);
+      if (members !== undefined) return members.has(memberKey(system, code));
       return codes[system]?.includes(code) === true || starts[system]?.some((start) => isWithin(code, start)) === true;
     }) === true);
   };

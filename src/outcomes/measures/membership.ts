@@ -1,14 +1,16 @@
 import type { Resource } from '../../fhir/resource.ts';
 
-/** Where one subject or one course stands in a measure. */
+/** Where one unit stands in a measure: a patient, a course of treatment, a session or a task, as the measure counts. */
 export interface Membership {
   /** `Patient/...` */
   readonly patient: string;
-  /** The episode, for measures that count courses of treatment. */
-  readonly episode?: string;
+  /** What is counted, by reference. */
+  readonly unit: string;
   readonly denominator: boolean;
   readonly exclusion: boolean;
   readonly numerator: boolean;
+  /** For rates of outcome: whether there is a first and a last score; undefined where the measure is about something else. */
+  readonly paired?: boolean;
   /** What the answer rests on, by reference. */
   readonly evaluated: readonly string[];
   /** Value of each stratifier. */

@@ -1,0 +1,77 @@
+import type { Resource } from '../../fhir/resource.ts';
+import { episodeAt, isLater, seriesOf, type Series, type Valid } from '../baseline.ts';
+import { changeBetween, isClinical, type Change } from '../change.ts';
+import type { Episode, PatientRecord, Session } from '../record.ts';
+import type { Scale } from '../registry.ts';
+import { bandOf } from '../score.ts';
+import { spanOf } from './calendar.ts';
+import { reference, type MeasurementPeriod } from './membership.ts';
+
+/** A finished course of treatment, as the measures of outcome count it (docs/clinical.md 3.4, 3.14). Pure. */
+export interface Course {
+  readonly patient: string;
+  readonly episode: Resource;
+  /** Finished sessions of the course, in time order. */
+  readonly sessions: readonly Session[];
+  readonly series: (scaleKey: string) => Series | undefined;
+}
+
+/** What one patient brings to the measures. */
+export interface Subject {
+  readonly patient: Resource;
+  readonly record: PatientRecord;
+  readonly byType: ReadonlyMap<string, readonly Resource[]>;
+}
+
+/** The session belongs to the episode that it names, or to that of its date. */
+const isOf = (session: Session, episode: Episode, { episodes }: PatientRecord): boolean =>
+  (episodes.find(({ id }) => id === session.data.episode) ?? (session.at === null ? null : episodeAt(episodes, session.at)))?.id === episode.id;
+
+/** @returns the courses that ended in `period`. */
+export function finishedCourses({ patient, record, byType }: Subject, period: MeasurementPeriod): Course[] {
+  return (byType.get('EpisodeOfCare') ?? []).flatMap((resource): Course[] => {
+    const end = spanOf(resource, 'period')?.high ?? Infinity;
+    const episode = record.episodes.find(({ id }) => id === resource.id);
+    if (resource.status !== 'finished' || episode === undefined || end - 1 < period.start || end - 1 >= period.end) return [];
+    return [{
+      patient: reference(patient), episode: resource,
+      sessions: record.sessions.filter((session) => isOf(session, episode, record)),
+      series: (key) => seriesOf(record, key).find((series) => series.episode?.id === episode.id),
+    }];
+  });
+}
+
+/** First and last score of a course on one scale; undefined without two on different dates. */
+export interface Paired { readonly scale: Scale; readonly baseline: Valid; readonly last: Valid; readonly change: Change }
+
+/** @returns what the course has on `scale`. */
+export function paired(course: Course, scale: Scale): Paired | undefined {
+  const series = course.series(scale.key);
+  const last = series?.scores.at(-1);
+  if (series === undefined || last === undefined || !isLater(last, series)) return undefined;
+  return { scale, baseline: series.baseline, last, change: changeBetween(scale, series.baseline.value, last.value) };
+}
+
+interface Reference { readonly reference?: string }
+interface Coded { readonly text?: string; readonly coding?: readonly { readonly code?: string; readonly display?: string }[] }
+
+/** @returns by what units of an episode are told apart: who and which team was responsible, and what it was about. */
+export function strataOfEpisode(episode: Resource | undefined, { byType }: Subject): Record<string, string> {
+  const problem = ((episode?.diagnosis ?? []) as { condition?: Reference }[])[0]?.condition?.reference;
+  const condition = byType.get('Condition')?.find((each) => reference(each) === problem)?.code as Coded | undefined;
+  return {
+    practitioner: (episode?.careManager as Reference | undefined)?.reference ?? 'unknown',
+    team: ((episode?.team ?? []) as Reference[])[0]?.reference ?? 'unknown',
+    problem: condition?.text ?? condition?.coding?.[0]?.display ?? condition?.coding?.[0]?.code ?? 'unknown',
+  };
+}
+
+/** @returns the same of a course, with the band of its first score. */
+export function strataOf({ episode }: Course, subject: Subject, pair: Paired | undefined): Record<string, string> {
+  const band = pair === undefined ? undefined : bandOf(pair.scale, pair.baseline.value);
+  return { ...strataOfEpisode(episode, subject), 'baseline-band': band?.code ?? 'unknown' };
+}
+
+/** @returns whether the course began on the clinical side of the scale; null where the scale has no cut-off. */
+export const beganClinical = ({ scale, baseline }: Paired): boolean | null => (scale.cutoff === undefined ? null : isClinical(baseline.value, scale.cutoff));
+

@@ -1,0 +1,130 @@
+import t, { type Test } from 'tap';
+import { validate } from '../../src/fhir/validate.ts';
+import { phq9, spread } from '../kit/answers.ts';
+import { testService, type Client } from '../kit/service.ts';
+
+// Rates over a caseload, from the outside: http://hl7.org/fhir/R4/measure-operation-evaluate-measure.html.
+
+const population = (group: any, code: string): number | undefined => group.population.find((each: any) => each.code.coding[0].code === code)?.count;
+const counts = (group: any): (number | undefined)[] => ['initial-population', 'denominator', 'denominator-exclusion', 'numerator'].map((code) => population(group, code));
+const year = 'periodStart=2025-01-01&periodEnd=2025-12-31';
+
+/** Stores a finished course of two sessions with a first and, where it is given, a last PHQ-9 total. */
+async function course(t: Test, fhir: Client, id: string, therapist: string, first: number, last?: number): Promise<void> {
+  const encounter = (n: number, at: string): object => ({
+    request: { method: 'PUT', url: `Encounter/${id}-${n}` },
+    resource: { resourceType: 'Encounter', id: `${id}-${n}`, status: 'finished', class: { system: 'http://terminology.hl7.org/CodeSystem/v3-ActCode', code: 'AMB' }, subject: { reference: `Patient/${id}` }, episodeOfCare: [{ reference: `EpisodeOfCare/${id}` }], period: { start: `${at}T10:00:00Z`, end: `${at}T11:00:00Z` } },
+  });
+  const response = (name: string, authored: string, total: number): object => ({ request: { method: 'PUT', url: `QuestionnaireResponse/${name}` }, resource: { ...phq9(id, spread(total), authored), id: name } });
+  const { status, text } = await fhir('POST', '', {
+    resourceType: 'Bundle', type: 'transaction', entry: [
+      { request: { method: 'PUT', url: `Practitioner/${therapist}` }, resource: { resourceType: 'Practitioner', id: therapist } },
+      { request: { method: 'PUT', url: `Patient/${id}` }, resource: { resourceType: 'Patient', id } },
+      { request: { method: 'PUT', url: `EpisodeOfCare/${id}` }, resource: { resourceType: 'EpisodeOfCare', id, status: 'finished', patient: { reference: `Patient/${id}` }, careManager: { reference: `Practitioner/${therapist}` }, period: { start: '2025-01-10', end: '2025-06-30' } } },
+      encounter(1, '2025-01-15'), encounter(2, '2025-05-15'),
+      response(`${id}-a`, '2025-01-14T09:00:00Z', first), ...(last === undefined ? [] : [response(`${id}-b`, '2025-05-15T09:00:00Z', last)]),
+    ],
+  });
+  t.equal(status, 200, text.slice(0, 300));
+}
+
+t.test('rates of outcome over a caseload, for a practitioner, a group and one patient', async (t) => {
+  const service = await testService(t);
+  const fhir = service.as();
+  for (const [at, last] of [4, 4, 4, 4, 4, 4, 18, 18, undefined].entries()) await course(t, fhir, `c${at}`, 'ann', 18, last);
+  for (const at of [0, 1, 2, 3, 4, 5]) await course(t, fhir, `d${at}`, 'ben', 12, at < 3 ? 5 : 20);
+
+  const all = await fhir('GET', `Measure/reliable-improvement-phq-9/$evaluate-measure?${year}`);
+  t.equal(all.status, 200, all.text.slice(0, 300));
+  t.same(validate(all.body, 'MeasureReport').filter(({ severity }: any) => severity === 'error'), [], 'a valid MeasureReport');
+  const [group] = all.body.group;
+  t.same(counts(group), [15, 14, 0, 9], 'one course has no last score; nine of fourteen improved');
+  t.equal(group.measureScore.value, 0.642857);
+  const extension = (name: string): any => group.extension.find(({ url }: any) => url.endsWith(`/${name}`));
+  t.equal(extension('paired-data-completeness').valueDecimal, 0.933333);
+  t.same(extension('missing-data-bounds').extension.map(({ valueDecimal }: any) => valueDecimal), [0.6, 0.666667]);
+  t.ok(all.body.evaluatedResource.some(({ reference }: any) => reference === 'QuestionnaireResponse/c0-b'));
+  const byTherapist = group.stratifier.find(({ code }: any) => code[0].coding[0].code === 'practitioner').stratum;
+  t.same(byTherapist.map(({ value, measureScore }: any) => [value.text, measureScore.value]), [['Practitioner/ann', 0.75], ['Practitioner/ben', 0.5]]);
+
+  const recovery = await fhir('POST', 'Measure/$evaluate-measure', { resourceType: 'Parameters', parameter: [
+    { name: 'measure', valueString: 'https://intersession.example/fhir/Measure/reliable-recovery-phq-9' }, { name: 'periodStart', valueDate: '2025-01-01' }, { name: 'periodEnd', valueDate: '2025-12-31' }, { name: 'practitioner', valueString: 'Practitioner/ben' },
+  ] });
+  t.same(counts(recovery.body.group[0]), [6, 6, 0, 3]);
+  t.equal(recovery.body.reporter.reference, 'Practitioner/ben');
+
+  const one = await fhir('GET', `Measure/response-phq-9/$evaluate-measure?${year}&subject=Patient/c0`);
+  t.same([one.body.type, one.body.subject.reference, counts(one.body.group[0])], ['individual', 'Patient/c0', [1, 1, 0, 1]]);
+  t.same(one.body.evaluatedResource.map(({ reference }: any) => reference), ['EpisodeOfCare/c0', 'QuestionnaireResponse/c0-a', 'QuestionnaireResponse/c0-b']);
+
+  await fhir('PUT', 'Group/g', { resourceType: 'Group', id: 'g', type: 'person', actual: true, member: [{ entity: { reference: 'Patient/c0' } }, { entity: { reference: 'Patient/c6' } }, { entity: { reference: 'Patient/d0' }, inactive: true }] });
+  const list = await fhir('GET', `Measure/remission-phq-9/$evaluate-measure?${year}&subject=Group/g&reportType=subject-list`);
+  t.same(counts(list.body.group[0]), [2, 2, 0, 1]);
+  t.same(validate(list.body, 'MeasureReport').filter(({ severity }: any) => severity === 'error'), []);
+  const numerator = list.body.group[0].population.at(-1).subjectResults.reference.slice(1);
+  t.same(list.body.contained.find(({ id }: any) => id === numerator).entry.map(({ item }: any) => item.reference), ['Patient/c0']);
+
+  const ben = service.as({ user: 'Practitioner/ben', scopes: 'user/*.rs' });
+  t.same(counts((await ben('GET', `Measure/reliable-improvement-phq-9/$evaluate-measure?${year}`)).body.group[0]), [6, 6, 0, 3], 'a practitioner has the own caseload');
+  t.equal((await ben('GET', `Measure/reliable-improvement-phq-9/$evaluate-measure?${year}&practitioner=Practitioner/ann`)).status, 404);
+  t.equal((await ben('GET', `Measure/response-phq-9/$evaluate-measure?${year}&subject=Patient/c0`)).status, 404, 'whom ben does not treat does not exist');
+  t.equal((await ben('GET', `Measure/response-phq-9/$evaluate-measure?${year}&subject=Patient/d0`)).status, 200);
+  t.same(counts((await fhir('GET', `Measure/reliable-improvement-phq-9/$evaluate-measure?periodStart=2026-01-01&periodEnd=2026-12-31`)).body.group[0]), [0, 0, 0, 0]);
+});
+
+t.test('who may not see individuals gets rates with small numbers hidden, and no names', async (t) => {
+  const service = await testService(t);
+  const fhir = service.as();
+  for (let at = 0; at < 8; at += 1) await course(t, fhir, `c${at}`, 'ann', 18, at < 7 ? 4 : 18);
+  for (let at = 0; at < 7; at += 1) await course(t, fhir, `d${at}`, 'ben', 18, at < 6 ? 4 : 18);
+  for (let at = 0; at < 3; at += 1) await course(t, fhir, `e${at}`, 'cat', 18, 4);
+  const auditor = service.as({ scopes: 'system/AuditEvent.rs system/MeasureReport.rs' });
+  const path = `Measure/reliable-improvement-phq-9/$evaluate-measure?${year}`;
+  const { status, body, text } = await auditor('GET', path);
+  t.equal(status, 200, text.slice(0, 300));
+  const [group] = body.group;
+  t.same([population(group, 'denominator'), population(group, 'numerator'), group.measureScore.value], [20, 15, 0.888889], 'rounded to the nearest five; the rate is of the counts themselves');
+  t.equal(population(group, 'denominator-exclusion'), undefined, 'nobody at all is hidden like a few');
+  const strata = group.stratifier.find(({ code }: any) => code[0].coding[0].code === 'practitioner').stratum;
+  t.same(strata.map(({ measureScore }: any) => measureScore.value !== undefined), [true, false, false], 'the small one, and one more so that it cannot be had by subtraction');
+  t.notMatch(text, /Patient\/|EpisodeOfCare\/|QuestionnaireResponse\//, 'nobody is named');
+  t.same(validate(body, 'MeasureReport').filter(({ severity }: any) => severity === 'error'), []);
+  t.equal((await auditor('GET', `${path}&subject=Patient/c0`)).status, 403);
+  t.equal((await auditor('GET', `${path}&reportType=subject-list`)).status, 403);
+  t.equal((await auditor('GET', 'Observation')).status, 403, 'and of the records nothing');
+  const chosen = await fhir('GET', `${path}&suppressed=true`);
+  t.same(chosen.body.group, body.group, 'the same report for passing on');
+});
+
+t.test('what cannot be evaluated is refused with the reason', async (t) => {
+  const service = await testService(t);
+  const fhir = service.as();
+  const measure = (expression: string, language = 'application/x-intersession-rule'): object => ({
+    resourceType: 'Measure', id: 'own', url: 'https://clinic.example/Measure/own', status: 'active', group: [{ population: [{ code: { coding: [{ system: 'http://terminology.hl7.org/CodeSystem/measure-population', code: 'numerator' }] }, criteria: { language, expression } }] }],
+  });
+  const refused = async (path: string, status: number, expression?: string): Promise<void> => {
+    const reply = await fhir('GET', path);
+    t.equal(reply.status, status, `${path}: ${reply.text.slice(0, 200)}`);
+    t.equal(reply.body.resourceType, 'OperationOutcome');
+    if (expression !== undefined) t.same(reply.body.issue[0].expression, [expression]);
+  };
+  await refused('Measure/nothing/$evaluate-measure?periodStart=2025-01-01&periodEnd=2025-12-31', 404);
+  await refused('Measure/recovery-phq-9/$evaluate-measure?periodEnd=2025-12-31', 400, 'http.periodStart');
+  await refused('Measure/recovery-phq-9/$evaluate-measure?periodStart=2025-13-01&periodEnd=2025-12-31', 400, 'http.periodStart');
+  await refused('Measure/recovery-phq-9/$evaluate-measure?periodStart=2026-01-01&periodEnd=2025-12-31', 400, 'http.periodEnd');
+  await refused(`Measure/recovery-phq-9/$evaluate-measure?${year}&reportType=everything`, 400, 'http.reportType');
+  await refused(`Measure/recovery-phq-9/$evaluate-measure?${year}&reportType=subject`, 400, 'http.subject');
+  await refused(`Measure/recovery-phq-9/$evaluate-measure?${year}&subject=Organization/x`, 400, 'http.subject');
+  await refused(`Measure/recovery-phq-9/$evaluate-measure?${year}&subject=Patient/nobody`, 404);
+  await refused(`Measure/recovery-phq-9/$evaluate-measure?${year}&subject=Group/nobody`, 404, 'http.subject');
+  await refused(`Measure/recovery-phq-9/$evaluate-measure?${year}&lastReceivedOn=2025-01-01`, 400);
+  await refused(`Measure/$evaluate-measure?${year}`, 400, 'http.measure');
+  for (const wrong of [measure('x', 'text/cql'), measure('unheard-of'), measure('recovery(unheard-of)'), measure('homework-completion(phq-9)')]) {
+    await fhir('PUT', 'Measure/own', wrong);
+    await refused(`Measure/own/$evaluate-measure?${year}`, 422, 'Measure.group[0].population[0].criteria');
+  }
+  await fhir('PUT', 'Measure/own', measure('recovery(gad-7)'));
+  t.equal((await fhir('GET', `Measure/$evaluate-measure?measure=https://clinic.example/Measure/own&${year}`)).status, 200, 'a measure of the deployment itself');
+  const limited = service.as({ scopes: 'system/MeasureReport.rs system/Measure.rs system/Patient.rs' });
+  t.equal((await limited('GET', `Measure/own/$evaluate-measure?${year}`)).status, 403, 'a rate over a part of the resources would be a wrong rate');
+});
