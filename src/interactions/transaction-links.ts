@@ -2,6 +2,7 @@ import { conditionalReferences, resolveLinks } from '../fhir/bundle.ts';
 import { problem } from '../fhir/outcome.ts';
 import { servedType } from '../fhir/types.ts';
 import type { SearchPlan } from '../fhir/search-plan.ts';
+import { asksFor, identifiersOf } from '../store/condition-locks.ts';
 import { newId } from '../store/identity.ts';
 import type { Condition } from '../store/unit.ts';
 import { conditionPlan, matchOf } from './condition.ts';
@@ -34,6 +35,7 @@ export async function linkEntries(context: Context, steps: readonly Step[], plac
     const id = interaction.kind === 'update' ? interaction.id : step.id;
     if (id !== undefined && 'type' in interaction && entry.fullUrl !== undefined && entry.fullUrl !== '') links.set(entry.fullUrl, `${interaction.type}/${id}`);
   }
+  refuseOverlaps(steps);
   const references = await resolveConditional(context, steps, claimed, links);
   if (links.size > 0) for (const { entry } of steps) if (entry.resource !== undefined) resolveLinks(entry.resource, links, entry.fullUrl);
   return references;
@@ -81,6 +83,31 @@ function placeCreate(step: Step, type: string, places: Places, claimed: Map<stri
   step.linked = match === undefined ? 'new' : 'existing';
   places.set(at, { id: step.id, exists: match !== undefined });
   if (key !== undefined && earlier === undefined) claimed.set(key, step);
+}
+
+/**
+ * Refuses two entries that would create what may be one resource: the conditions differ, and what both create has the
+ * identifier that one of them asks for. Neither sees the other, because conditions see the store as it was.
+ */
+function refuseOverlaps(steps: readonly Step[]): void {
+  const sharing = new Map<string, Step[]>();
+  const creating = steps.filter(({ plan, match, linked, sameAs, entry }) => plan !== undefined && match === undefined && linked !== 'existing' && sameAs === undefined && entry.resource !== undefined);
+  for (const step of creating) {
+    for (const identifier of identifiersOf(step.entry.resource!)) {
+      const key = JSON.stringify([step.plan!.type, identifier.system, identifier.value]);
+      const known = sharing.get(key);
+      if (known !== undefined) known.push(step);
+      else sharing.set(key, [step]);
+    }
+  }
+  for (const [key, list] of sharing) {
+    const [type, system, value] = JSON.parse(key) as [string, string | null, string];
+    const asking = list.find(({ plan }) => asksFor(type, plan!, { system: system ?? undefined, value }));
+    const other = asking === undefined ? undefined : list.find(({ id }) => id !== asking.id);
+    if (other === undefined) continue;
+    const [first, second] = [asking!.at, other.at].toSorted((a, b) => a - b) as [number, number];
+    throw problem('invalid', 'duplicate', `Entries ${first} and ${second} may be about the same resource: both create what has an identifier that the condition of one asks for. Give both one condition.`, `Bundle.entry[${second}]`);
+  }
 }
 
 /** Two updates under one condition are about the same resource, even where nothing matches it yet; they are refused as such. */

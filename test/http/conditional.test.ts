@@ -8,7 +8,7 @@ const clients = [first.as(), second.as()] as const;
 const [fhir] = clients;
 const jsonPatch = { 'content-type': 'application/json-patch+json' };
 
-const known = (value: string, more: object = {}): object => ({ resourceType: 'Practitioner', identifier: [{ system: 'urn:c', value }], ...more });
+const known = (value: string, more: object = {}) => ({ resourceType: 'Practitioner', identifier: [{ system: 'urn:c', value }], ...more });
 const by = (value: string): string => `Practitioner?identifier=urn:c|${value}`;
 const matches = async (value: string): Promise<any[]> => ((await fhir('GET', by(value))).body.entry ?? []).map(({ resource }: any) => resource);
 const make = async (value: string, count = 1): Promise<string[]> => Promise.all(Array.from({ length: count }, async () => (await fhir('POST', 'Practitioner', known(value))).body.id as string));
@@ -184,4 +184,59 @@ t.test('batch entries have the same conditions', async (t) => {
     { resource: known('b1'), request: { method: 'POST', url: 'Practitioner', ifNoneExist: 'identifier=urn:c|b1' } },
   ] });
   t.same(body.entry.map(({ response }: any) => response.status), ['201', '200', '412', '204', '412', '200']);
+});
+
+t.test('of racing requests whose conditions differ and mean one resource, one creates', async (t) => {
+  await fhir('PUT', 'Patient/overlap', { resourceType: 'Patient', id: 'overlap' });
+  const practitioner = (key: string) => known(key, { active: true });
+  const observation = (key: string) => ({
+    resourceType: 'Observation', status: 'final', code: { coding: [{ system: 'urn:c', code: key }] }, subject: { reference: 'Patient/overlap' }, identifier: [{ system: 'urn:c', value: key }],
+  });
+  const post = (resource: (key: string) => { resourceType: string }, condition: (key: string) => string) => (client: Client, key: string) =>
+    client('POST', resource(key).resourceType, resource(key), { 'if-none-exist': condition(key) });
+  const put = (resource: (key: string) => { resourceType: string }, condition: (key: string) => string) => (client: Client, key: string) =>
+    client('PUT', `${resource(key).resourceType}?${condition(key)}`, resource(key));
+  const within = (resource: (key: string) => { resourceType: string }, condition: (key: string) => string) => (client: Client, key: string) =>
+    client('POST', '', transaction({ resource: resource(key), request: { method: 'POST', url: resource(key).resourceType, ifNoneExist: condition(key) } }));
+  const mixes: readonly (readonly [name: string, count: (key: string) => string, ways: readonly ((client: Client, key: string) => Promise<Reply>)[]])[] = [
+    ['identifier', (key) => `Practitioner?identifier=urn:c|${key}`, [
+      post(practitioner, (key) => `identifier=urn:c|${key}`), post(practitioner, (key) => `active=true&identifier=${key}&_format=json`), post(practitioner, (key) => `Practitioner?identifier=other,urn:c|${key}&active=true`),
+      put(practitioner, (key) => `identifier=urn%3Ac%7C${key}&active:not=false`), within(practitioner, (key) => `identifier=${key}`), within(practitioner, (key) => `_filter=identifier eq ${key} and active eq true`),
+    ]],
+    ['patient and code, or identifier', (key) => `Observation?code=urn:c|${key}`, [
+      post(observation, (key) => `patient=overlap&code=urn:c|${key}`), post(observation, (key) => `subject=Patient/overlap&code=${key}&status=final`), post(observation, (key) => `identifier=urn:c|${key}`),
+      put(observation, (key) => `code=${key}&patient=Patient/overlap`), within(observation, (key) => `code=${key}&subject=Patient/overlap,Patient/else`),
+    ]],
+    ['neither', (key) => `Practitioner?identifier=urn:c|${key}`, [
+      post(practitioner, (key) => `active=true&identifier:not=${key}x&_filter=identifier eq ${key}`), post(practitioner, (key) => `identifier=${key}`),
+    ]],
+  ];
+  for (const [name, found, ways] of mixes) {
+    for (const key of ['overlap-1', 'overlap-2', 'overlap-3']) {
+      const replies = await race(40, (client, n) => ways[n % ways.length]!(client, `${key}${name.length}`));
+      t.ok(replies.every(({ status }) => status < 300), `${name}: ${JSON.stringify(statuses(replies))}`);
+      t.equal((await fhir('GET', `${found(`${key}${name.length}`)}&_summary=count`)).body.total, 1, name);
+    }
+  }
+});
+
+t.test('creates without a condition stand beside those with one: what they make is counted, and nothing more', async (t) => {
+  const replies = await race(40, (client, n) => (n % 10 === 0
+    ? client('POST', 'Practitioner', known('beside'))
+    : client('POST', 'Practitioner', known('beside'), { 'if-none-exist': n % 2 === 0 ? 'identifier=urn:c|beside' : 'identifier=beside' })));
+  const created = (wanted: (n: number) => boolean): number => replies.filter(({ status }, n) => status === 201 && wanted(n)).length;
+  t.equal(created((n) => n % 10 === 0), 4, 'each of them creates');
+  t.ok(created((n) => n % 10 !== 0) <= 1, 'of the conditional ones one at most');
+  t.ok(replies.every(({ status }) => [200, 201, 412].includes(status)), JSON.stringify(statuses(replies)));
+  t.equal((await matches('beside')).length, created(() => true));
+});
+
+t.test('two entries of one transaction that would create one resource under different conditions are refused', async (t) => {
+  const entry = (resource: object, ifNoneExist: string) => ({ resource, request: { method: 'POST', url: 'Practitioner', ifNoneExist } });
+  const refused = await fhir('POST', '', transaction(entry(known('twice', { active: true }), 'identifier=urn:c|twice'), entry(known('twice', { active: true }), 'active=true&identifier=urn:c|twice')));
+  t.equal(refused.status, 422, refused.text.slice(0, 300));
+  t.match(refused.body.issue, [{ code: 'duplicate', expression: ['Bundle.entry[1]'] }]);
+  t.same(await matches('twice'), []);
+  const apart = await fhir('POST', '', transaction(entry(known('twice'), 'identifier=urn:c|twice'), entry(known('twice2'), 'identifier=urn:c|twice2'), entry(known('twice'), 'identifier=urn:c|twice')));
+  t.same(apart.body.entry.map(({ response }: any) => response.status), ['201', '201', '200'], 'one condition is one create, and other identifiers are others');
 });
