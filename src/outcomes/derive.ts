@@ -1,8 +1,9 @@
 import type { Change, DeriveContext, DerivedWrite } from './derived-write.ts';
+import { scaleFor } from './form-total.ts';
 import { goalStatus, isPast, withAchievement } from './goals.ts';
 import { observationWrites } from './difference.ts';
 import { withoutVersion } from './recognise.ts';
-import { instant, type PatientRecord } from './record.ts';
+import { instant, scoreId, type PatientRecord } from './record.ts';
 import type { Registry, Scale } from './registry.ts';
 import { completed } from './requests.ts';
 import { safetyWrites } from './safety-writes.ts';
@@ -26,12 +27,13 @@ export function derive(before: PatientRecord, after: PatientRecord, change: Chan
 }
 
 /** A response touches its own scores; a session or an episode may move the baseline of every score. */
-function touchedScales(before: PatientRecord, after: PatientRecord, { resource: { resourceType, id } }: Change, { scales }: Registry): Scale[] {
+function touchedScales(before: PatientRecord, after: PatientRecord, { resource: { resourceType, id } }: Change, registry: Registry): Scale[] {
   const keys = new Set([...before.scores.keys(), ...after.scores.keys()]);
   const moves = resourceType === 'Encounter' || resourceType === 'EpisodeOfCare';
-  if (!moves && resourceType !== 'QuestionnaireResponse') return [];
-  const holds = (record: PatientRecord, key: string): boolean => record.scores.get(key)?.some((score) => score.id === id) === true;
-  return [...keys].filter((key) => moves || holds(before, key) || holds(after, key)).flatMap((key) => scales.get(key) ?? []);
+  if (!moves && resourceType !== 'QuestionnaireResponse' && resourceType !== 'Observation') return [];
+  const own = scoreId({ type: resourceType, id: id! });
+  const holds = (record: PatientRecord, key: string): boolean => record.scores.get(key)?.some((score) => score.id === own) === true;
+  return [...keys].filter((key) => moves || holds(before, key) || holds(after, key)).flatMap((key) => scaleFor(registry, key, after, before) ?? []);
 }
 
 function goalWrites(writes: DerivedWrite[], before: PatientRecord, after: PatientRecord, change: Change, touched: readonly Scale[], { registry, now }: DeriveContext): void {

@@ -2,7 +2,7 @@ import { episodeAt, isLater, seriesOf, type Valid } from './baseline.ts';
 import type { Change, DeriveContext, DerivedWrite } from './derived-write.ts';
 import { changeObservations, observationId, safetyItemObservation, scoreObservation, type ObservationStatus } from './observations.ts';
 import type { Resource } from '../fhir/resource.ts';
-import type { Episode, PatientRecord, Score } from './record.ts';
+import { scoreId, type Episode, type PatientRecord, type Score } from './record.ts';
 import type { Scale } from './registry.ts';
 
 /** Which Observations follow from a record, and which writes lead from those of one record to those of another. */
@@ -20,15 +20,15 @@ interface Fact {
 function factsOf(record: PatientRecord, scale: Scale): Map<string, Fact> {
   const baselines = new Map<string, Valid>();
   for (const series of seriesOf(record, scale.key)) {
-    for (const score of series.scores) if (isLater(score, series)) baselines.set(score.id, series.baseline);
+    if (scale.definition.compared !== false) for (const score of series.scores) if (isLater(score, series)) baselines.set(score.id, series.baseline);
   }
   const facts = new Map<string, Fact>();
   for (const score of record.scores.get(scale.key) ?? []) {
-    const { status, panel } = score.data;
+    const { status, panel, source } = score.data;
     facts.set(score.id, {
       score,
       episode: score.at === null ? null : episodeAt(record.episodes, score.at),
-      scored: panel && (score.value !== null || status === 'completed' || status === 'amended'),
+      scored: source === undefined && panel && (score.value !== null || status === 'completed' || status === 'amended'),
       baseline: baselines.get(score.id) ?? null,
     });
   }
@@ -56,7 +56,7 @@ class Standing {
   readonly reinstated: boolean;
 
   constructor(id: string, { resource, previous }: Change) {
-    this.own = resource.resourceType === 'QuestionnaireResponse' && resource.id === id;
+    this.own = id === (resource.resourceType === 'QuestionnaireResponse' || resource.resourceType === 'Observation' ? scoreId({ type: resource.resourceType, id: resource.id! }) : undefined);
     this.fresh = this.own && previous === undefined && resource.meta?.versionId === '1';
     this.reinstated = this.own && !this.fresh && (previous === undefined || previous.status === 'entered-in-error');
   }

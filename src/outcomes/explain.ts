@@ -2,7 +2,7 @@ import type { Valid } from './baseline.ts';
 import type { Change } from './change.ts';
 import type { Band } from './instrument.ts';
 import type { Score } from './record.ts';
-import type { Scale } from './registry.ts';
+import { decidingCutoff, type Scale } from './registry.ts';
 import { changeClassDisplay } from './terminology.ts';
 
 /** Plain sentences beside computed numbers: what they were computed from and by which rule. They describe scores, never people. */
@@ -14,15 +14,29 @@ const marks = {
 const shown = (value: number): string => String(Math.round(value * 100) / 100);
 
 /** @returns how a total was reached. */
-export function scoreSentence(scale: Scale, { value, data: { answered, items, prorated } }: Score, band: Band | undefined): string {
+export function scoreSentence(scale: Scale, score: Score, band: Band | undefined, sex?: string): string {
+  const { value, data: { answered, items, prorated, source } } = score;
   const { definition: { title, max, missing, bands }, instrument: { definition: { id, version } } } = scale;
   const rule = `Rule ${id} ${version}.`;
   if (value === null) return `${title}: no total, because ${answered} of ${items} items are answered and at most ${missing.max} may be missing (${marks[missing.verification]}). ${rule}`;
-  const how = prorated
+  const how = source === 'Observation' ? 'imported: computed by another system' : prorated
     ? `from ${answered} of ${items} items; the mean of the answered items stands for each missing one (${marks[missing.verification]})`
     : `from ${answered} answered items`;
   const where = band === undefined || bands === undefined ? '' : ` It lies in the band ${band.low} to ${band.high}, named "${band.clinicianLabel}" (${marks[bands.verification]}).`;
-  return `${title} ${shown(value)} of ${shown(max)}, ${how}.${where} ${rule} A score is not a diagnosis.`;
+  return `${title} ${shown(value)} of ${shown(max)}, ${how}.${where} ${[...scoreRemarks(scale, score, sex), rule].join(' ')} A score is not a diagnosis.`;
+}
+
+/** What else is to be said of a score: an item that does not apply, the cut-off that holds, remarks of the scale. */
+function scoreRemarks({ definition: { max, cutoffs, remarks, direction } }: Scale, { value, data }: Score, sex: string | undefined): string[] {
+  const found: string[] = [];
+  if (data.maxScore < max) found.push(`One question does not apply, so that the highest score is ${shown(data.maxScore)}; to compare it with others it counts as ${shown((value! * max) / data.maxScore)} of ${shown(max)}.`);
+  const bySex = cutoffs.filter((cutoff) => cutoff.use === 'class' && cutoff.sex !== undefined);
+  if (bySex.length > 0) {
+    const cutoff = decidingCutoff({ cutoffs, direction }, sex)!;
+    const whose = cutoff.sex === sex ? `the cut-off for this sex (${cutoff.sex})` : 'the more cautious cut-off, because the sex is not known or none of those that have one';
+    found.push(`Compared with ${cutoff.op} ${shown(cutoff.value)}: ${whose} (${marks[cutoff.verification]}).`);
+  }
+  return [...found, ...(remarks ?? []).filter(({ id }) => data.remarks?.includes(id) === true).map(({ text }) => text)];
 }
 
 /** @returns how two totals compare. */

@@ -5,9 +5,9 @@ import type { Valid } from './baseline.ts';
 import { changeBetween, type Change } from './change.ts';
 import { changeSentence, classSentence, scoreSentence } from './explain.ts';
 import type { Band, Coding } from './instrument.ts';
-import type { Episode, Score, ScoreData } from './record.ts';
+import { sourceOf, type Episode, type Score, type ScoreData } from './record.ts';
 import type { Scale, Threshold } from './registry.ts';
-import { bandOf } from './score.ts';
+import { bandOf, comparable } from './score.ts';
 import { changeClassDisplay, progressMetricDisplay, type ProgressMetric } from './terminology.ts';
 
 /** The Observations that the service computes: profiles bs-score-observation and bs-progress-observation (docs/clinical.md). */
@@ -21,6 +21,8 @@ export type ObservationStatus = 'preliminary' | 'final' | 'amended' | 'corrected
 export interface ObservationContext {
   readonly patient: string;
   readonly device: string;
+  /** The Patient itself, read only where a cut-off depends on the sex. */
+  readonly patientResource?: Resource;
 }
 
 export type ObservationRule = 'score' | 'safety-item' | 'change-from-baseline' | 'reliable-change';
@@ -28,6 +30,14 @@ export type ObservationRule = 'score' | 'safety-item' | 'change-from-baseline' |
 /** @returns the id of the Observation that `rule` gives for `scale` of one response. */
 export const observationId = (rule: ObservationRule, scale: Scale, responseId: string): string =>
   derivedId(responseId, `${rule}|${scale.key}`);
+
+/** @returns the reference of the Observation with a score: the one that came with it, or the one that the service computed. */
+export const scoreReference = (scale: Scale, score: Score): string =>
+  (score.data.source === 'Observation' ? score.id : `Observation/${observationId('score', scale, score.id)}`);
+
+/** @returns how two scores compare; one to which an item did not apply is brought to the whole scale first. */
+export const changeOf = (scale: Scale, baseline: Valid, score: Valid): Change =>
+  changeBetween(scale, comparable(scale, baseline.value, baseline.data.maxScore), comparable(scale, score.value, score.data.maxScore));
 
 const observationCategory = 'http://terminology.hl7.org/CodeSystem/observation-category';
 const survey = [{ coding: [{ system: observationCategory, code: 'survey', display: 'Survey' }] }];
@@ -145,16 +155,20 @@ export function scoreObservation(scale: Scale, score: Score, episode: Episode | 
     status,
     category: survey,
     code,
-    derivedFrom: [{ reference: `QuestionnaireResponse/${score.id}` }],
+    derivedFrom: [{ reference: sourceOf(score) }],
     method,
     ...(score.value === null
       ? { dataAbsentReason: { coding: [{ system: 'http://terminology.hl7.org/CodeSystem/data-absent-reason', code: 'unknown', display: 'Unknown' }], text: 'Too few items are answered' } }
       : number(score.value)),
     ...(band === undefined ? {} : { interpretation: bands.get(band) }),
     ...(referenceRange.length === 0 ? {} : { referenceRange }),
-    note: [{ text: scoreSentence(scale, score, band) }],
+    note: [{ text: scoreSentence(scale, score, band, sexAsked(scale, context)) }],
   };
 }
+
+/** The sex of the person where a cut-off depends on it and it is known. */
+const sexAsked = ({ definition: { cutoffs } }: Scale, context: ObservationContext): string | undefined =>
+  (cutoffs.some(({ sex }) => sex !== undefined) ? (context.patientResource?.['gender'] as string | undefined) : undefined);
 
 /** @returns the answer to a safety item, as a score of that item. It carries no security labels: safety items are always visible. */
 export function safetyItemObservation(scale: Scale, score: Score, linkId: string, value: number, episode: Episode | null, status: ObservationStatus, context: ObservationContext): Resource {
@@ -184,9 +198,9 @@ export function safetyItemObservation(scale: Scale, score: Score, linkId: string
 export function changeObservations(
   scale: Scale, score: Valid, baseline: Valid, episode: Episode | null, status: ObservationStatus, context: ObservationContext,
 ): [Resource, Resource] {
-  const change = changeBetween(scale, baseline.value, score.value);
+  const change = changeOf(scale, baseline, score);
   const { changeMethod, limits } = fixed(scale);
-  const derivedFrom = [score, baseline].map(({ id }) => ({ reference: `Observation/${observationId('score', scale, id)}` }));
+  const derivedFrom = [score, baseline].map((each) => ({ reference: scoreReference(scale, each) }));
   const base = { resourceType: 'Observation', ...frame(score, episode, labels(score, baseline), context), status, category: therapy, derivedFrom, method: changeMethod };
   return [
     {

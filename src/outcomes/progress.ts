@@ -2,11 +2,12 @@ import { audienceOf } from '../fhir/labels.ts';
 import type { Resource } from '../fhir/resource.ts';
 import { adherence } from './adherence.ts';
 import { seriesOf, isLater, type Series, type Valid } from './baseline.ts';
-import { changeBetween, normCutoffs } from './change.ts';
+import { normCutoffs } from './change.ts';
 import { changeSentence, classSentence, scoreSentence } from './explain.ts';
+import { scaleFor } from './form-total.ts';
 import { goalRule, goalStatus, humanAchievement, type GoalStatus } from './goals.ts';
-import { changeRuleVersion, observationId } from './observations.ts';
-import type { PatientRecord, Score } from './record.ts';
+import { changeOf, changeRuleVersion, observationId, scoreReference } from './observations.ts';
+import { sourceOf, type PatientRecord, type Score } from './record.ts';
 import type { Registry, Scale } from './registry.ts';
 import { bandOf } from './score.ts';
 import { changeClassDisplay } from './terminology.ts';
@@ -32,7 +33,7 @@ interface Part { readonly name: string; readonly part?: readonly Part[]; readonl
 /** @returns the Parameters resource that shows where a patient stands. Pure: nothing is read or stored. */
 export function progress(record: PatientRecord, context: ProgressContext): Resource {
   const visible = withoutHidden(record, context.reader);
-  const scales = [...visible.scores.keys()].sort().flatMap((key) => context.registry.scales.get(key) ?? []);
+  const scales = [...visible.scores.keys()].sort().flatMap((key) => scaleFor(context.registry, key, visible) ?? []);
   return {
     resourceType: 'Parameters',
     parameter: [
@@ -69,7 +70,7 @@ const explanation = (rule: string, version: string, text: string, inputs: readon
   ],
 });
 
-const response = (score: Score): string => `QuestionnaireResponse/${score.id}`;
+const response = sourceOf;
 
 function scorePart(name: string, scale: Scale, score: Valid): Part {
   const { definition } = scale.instrument;
@@ -84,8 +85,8 @@ function scorePart(name: string, scale: Scale, score: Valid): Part {
         { name: 'band', valueCodeableConcept: { coding: [{ code: band.code, display: band.clinicianLabel }], text: band.clinicianLabel } },
         { name: 'band-for-client', valueString: band.clientLabel },
       ]),
-      reference('response', response(score)),
-      reference('observation', `Observation/${observationId('score', scale, score.id)}`),
+      ...(score.data.source === 'Observation' ? [{ name: 'imported', valueBoolean: true }] : [reference('response', response(score))]),
+      reference('observation', scoreReference(scale, score)),
       { name: 'quality', part: [number('answered', answered), number('total', items), { name: 'prorated', valueBoolean: prorated }, number('maxScore', maxScore)] },
       explanation(definition.id, definition.version, scoreSentence(scale, score, band), [response(score)]),
     ],
@@ -106,7 +107,7 @@ function instrumentPart(scale: Scale, series: Series): Part {
       scorePart('baseline', scale, series.baseline),
       scorePart('latest', scale, latest),
       ...limitParts(scale),
-      ...(isLater(latest, series) ? [changePart(scale, series.baseline, latest)] : []),
+      ...(isLater(latest, series) && definition.compared !== false ? [changePart(scale, series.baseline, latest)] : []),
     ],
   };
 }
@@ -133,7 +134,7 @@ const limitSource = (op: string, source: string, verification: string, use: stri
 ];
 
 function changePart(scale: Scale, baseline: Valid, latest: Valid): Part {
-  const change = changeBetween(scale, baseline.value, latest.value);
+  const change = changeOf(scale, baseline, latest);
   return {
     name: 'change',
     part: [

@@ -1,4 +1,6 @@
 import type { Resource } from '../fhir/resource.ts';
+import { formTotal } from './form-total.ts';
+import { importedTotal } from './imported.ts';
 import { impressionEntry } from './impressions.ts';
 import { fulfillable, questionnaireOf } from './requests.ts';
 import { recognise } from './recognise.ts';
@@ -18,6 +20,7 @@ export interface ProjectionContext { readonly registry: Registry; readonly quest
 export function recordEntries(resource: Resource, context: ProjectionContext): RecordEntry[] {
   switch (resource.resourceType) {
     case 'QuestionnaireResponse': return [...scoreEntries(resource, context), ...impressionEntry(resource)];
+    case 'Observation': return importedEntries(resource, context.registry);
     case 'Encounter': return sessionEntries(resource);
     case 'EpisodeOfCare': return episodeEntries(resource);
     case 'Goal': return goalEntries(resource, context.registry);
@@ -36,28 +39,46 @@ const scoredStatuses: readonly unknown[] = ['in-progress', 'completed', 'amended
 function scoreEntries(response: Resource, { registry, questionnaire }: ProjectionContext): RecordEntry[] {
   if (!scoredStatuses.includes(response.status)) return [];
   const recognised = recognise(response, registry, questionnaire);
-  if (recognised === undefined) return [];
+  if (recognised === undefined) return formEntries(response, questionnaire);
   const { instrument, panel, items } = recognised;
   const given = itemScores(recognised);
   const { scores } = given;
-  const authored = (response.authored ?? response.meta?.lastUpdated) as string | undefined;
+  const common = { ...commonOf(response), panel };
   const safetyItems = instrument.definition.safety.filter(({ linkId }) => panel || items.has(linkId));
   const safety = safetyItems.length === 0 ? undefined : Object.fromEntries(safetyItems.map(({ linkId }) => [linkId, scores.get(linkId) ?? null]));
-  const encounter = (response.encounter as { reference?: string } | undefined)?.reference;
-  const labels = response.meta?.security;
-  const common = {
-    status: response.status as ScoreData['status'],
-    ...(authored === undefined ? {} : { authored }),
-    panel,
-    ...(encounter === undefined ? {} : { encounter }),
-    ...(labels === undefined || labels.length === 0 ? {} : { security: labels }),
-  };
   return (panel ? instrument.scales : instrument.scales.slice(0, 1)).flatMap((scale, i) => {
     const { value, data } = scored(scale, given, common);
     const safe = i === 0 && safety !== undefined;
     if (scale.definition.optional === true && data.answered === 0 && !safe) return [];
-    return [entry('score', scale.key, response, authored, value, safe ? { ...data, safety } : data)];
+    return [entry('score', scale.key, response, common.authored, value, safe ? { ...data, safety } : data)];
   });
+}
+
+function commonOf(response: Resource): Pick<ScoreData, 'status' | 'authored' | 'encounter' | 'security'> {
+  const authored = (response.authored ?? response.meta?.lastUpdated) as string | undefined;
+  const encounter = (response.encounter as { reference?: string } | undefined)?.reference;
+  const labels = response.meta?.security;
+  return {
+    status: response.status as ScoreData['status'],
+    ...(authored === undefined ? {} : { authored }),
+    ...(encounter === undefined ? {} : { encounter }),
+    ...(labels === undefined || labels.length === 0 ? {} : { security: labels }),
+  };
+}
+
+/** The total of a form of the deployment, where the form weighs its answers. */
+function formEntries(response: Resource, questionnaire: Resource | undefined): RecordEntry[] {
+  const total = formTotal(response, questionnaire);
+  if (total === undefined) return [];
+  const { key, value, answered, items, form } = total;
+  const common = commonOf(response);
+  const data: ScoreData = { ...common, panel: true, answered, items, prorated: false, maxScore: form.max, form };
+  return [entry('score', key, response, common.authored, common.status === 'in-progress' ? null : value, data)];
+}
+
+function importedEntries(observation: Resource, registry: Registry): RecordEntry[] {
+  const total = importedTotal(observation, registry);
+  return total === undefined ? [] : [entry('imported', total.scale.key, observation, total.time, total.value, total.data)];
 }
 
 /** Label of what only clinicians' access shows (fhir/labels.ts). */

@@ -5,8 +5,8 @@ import type { Coding } from './instrument.ts';
  * It may be rebuilt from the resources at any time (`recordEntries` in project.ts).
  */
 export interface RecordEntry {
-  readonly kind: 'score' | 'session' | 'episode' | 'goal' | 'task' | 'impression';
-  /** score: score key (`phq-9`); task: canonical of the questionnaire without version; else ''. */
+  readonly kind: 'score' | 'imported' | 'session' | 'episode' | 'goal' | 'task' | 'impression';
+  /** score, imported: score key (`phq-9`, the canonical of a form that weighs its answers); task: canonical of the questionnaire without version; else ''. */
   readonly key: string;
   /** Id of the resource that it is projected from. */
   readonly id: string;
@@ -21,7 +21,10 @@ export interface RecordEntry {
 /** An entry as it is read: its data may be parsed already. */
 export type ReadEntry = Omit<RecordEntry, 'data'> & { readonly data: string | object };
 
-/** What is kept of one answered instrument (kind `score`). */
+/** What a form that weighs its answers says of its total. */
+export interface FormTotal { readonly title: string; readonly version?: string; readonly min: number; readonly max: number; readonly codings: readonly Coding[] }
+
+/** What is kept of one answered instrument (kind `score`), or of a total from elsewhere (kind `imported`). */
 export interface ScoreData {
   readonly status: 'in-progress' | 'completed' | 'amended' | 'stopped';
   /** QuestionnaireResponse.authored as written; where it is absent, the time the response was stored. */
@@ -33,6 +36,12 @@ export interface ScoreData {
   readonly prorated: boolean;
   /** Highest total that these answers could have reached. */
   readonly maxScore: number;
+  /** The total came as an Observation of another system; absent: computed from a response. */
+  readonly source?: 'Observation';
+  /** The responses (ids) that such a total says it was computed from. */
+  readonly of?: readonly string[];
+  /** The form, where it is none of the registry. */
+  readonly form?: FormTotal;
   /** Ids of the remarks of the scale that hold for these answers. */
   readonly remarks?: readonly string[];
   /** Item scores of the safety items by linkId; null: not answered, or answered with something that cannot be read. */
@@ -71,6 +80,7 @@ export interface TaskData { readonly authoredOn?: string; readonly status: strin
 
 export interface Projected<D> { readonly id: string; readonly key: string; readonly at: number | null; readonly data: D }
 
+/** `id`: of the response, or for a total from elsewhere its reference, `Observation/...`. */
 export interface Score extends Projected<ScoreData> {
   readonly value: number | null;
   /** Calendar date as the author's clock wrote it. */
@@ -86,6 +96,8 @@ export type Impression = Projected<ImpressionData>;
 export interface PatientRecord {
   /** By score key. */
   readonly scores: ReadonlyMap<string, readonly Score[]>;
+  /** Totals from elsewhere of responses that are scored here: the same score a second time. */
+  readonly duplicates?: readonly Score[];
   readonly sessions: readonly Session[];
   readonly episodes: readonly Episode[];
   readonly goals: readonly MeasuredGoal[];
@@ -95,6 +107,7 @@ export interface PatientRecord {
 
 const typeOfKind = {
   score: 'QuestionnaireResponse',
+  imported: 'Observation',
   session: 'Encounter',
   episode: 'EpisodeOfCare',
   goal: 'Goal',
@@ -124,7 +137,8 @@ export function withSource(record: PatientRecord, source: { type: string; id: st
   const keep = <T extends { id: string }>(kind: RecordEntry['kind'], list: readonly T[]): T[] =>
     kinds.includes(kind) ? list.filter((entry) => entry.id !== source.id) : [...list];
   const lists: Lists = {
-    scores: new Map([...record.scores].map(([key, list]) => [key, keep('score', list)])),
+    scores: scoresWithout(record, kinds.includes('score') || kinds.includes('imported') ? scoreId(source) : undefined),
+    duplicates: [],
     sessions: keep('session', record.sessions),
     episodes: keep('episode', record.episodes),
     goals: keep('goal', record.goals),
@@ -135,8 +149,22 @@ export function withSource(record: PatientRecord, source: { type: string; id: st
   return finish(lists);
 }
 
+/** All scores but those of one source. */
+function scoresWithout({ scores, duplicates = [] }: PatientRecord, id: string | undefined): Map<string, Score[]> {
+  const kept = new Map([...scores].map(([key, list]) => [key, list.filter((score) => score.id !== id)]));
+  for (const score of duplicates) if (score.id !== id) kept.set(score.key, [...kept.get(score.key) ?? [], score]);
+  return kept;
+}
+
+/** @returns the id under which the scores of a resource are in a record. */
+export const scoreId = ({ type, id }: { readonly type: string; readonly id: string }): string => (type === 'Observation' ? `Observation/${id}` : id);
+
+/** @returns the reference of what a score was taken from. */
+export const sourceOf = ({ id, data }: Score): string => (data.source === 'Observation' ? id : `QuestionnaireResponse/${id}`);
+
 interface Lists {
   scores: Map<string, Score[]>;
+  duplicates: Score[];
   sessions: Session[];
   episodes: Episode[];
   goals: MeasuredGoal[];
@@ -144,17 +172,18 @@ interface Lists {
   impressions: Impression[];
 }
 
-const empty = (): Lists => ({ scores: new Map(), sessions: [], episodes: [], goals: [], tasks: [], impressions: [] });
+const empty = (): Lists => ({ scores: new Map(), duplicates: [], sessions: [], episodes: [], goals: [], tasks: [], impressions: [] });
 
 function place(lists: Lists, { kind, key, id, value, data }: ReadEntry): void {
   const parsed: unknown = typeof data === 'string' ? JSON.parse(data) : data;
   switch (kind) {
-    case 'score': {
+    case 'score':
+    case 'imported': {
       const score = parsed as ScoreData;
       const list = lists.scores.get(key) ?? [];
       if (list.length === 0) lists.scores.set(key, list);
       list.push({
-        id, key, data: score,
+        id: kind === 'imported' ? scoreId({ type: 'Observation', id }) : id, key, data: score,
         at: instant(score.authored),
         value: value === null ? null : Number(value),
         date: score.authored?.slice(0, 10) ?? '',
@@ -171,11 +200,21 @@ function place(lists: Lists, { kind, key, id, value, data }: ReadEntry): void {
 
 function finish(lists: Lists): PatientRecord {
   for (const [key, list] of lists.scores) {
-    if (list.length === 0) lists.scores.delete(key);
-    else list.sort(byTime);
+    const once = withoutDuplicates(list, lists.duplicates);
+    if (once.length === 0) lists.scores.delete(key);
+    else lists.scores.set(key, once.sort(byTime));
   }
   for (const list of [lists.sessions, lists.episodes, lists.goals, lists.tasks, lists.impressions]) list.sort(byTime);
   return lists;
+}
+
+/** @returns the scores of one scale, less the totals from elsewhere of responses that are among them: those are added to `duplicates`. */
+function withoutDuplicates(list: Score[], duplicates: Score[]): Score[] {
+  if (!list.some(({ data }) => data.of !== undefined)) return list;
+  const responses = new Set(list.map(({ id }) => id));
+  const isDuplicate = ({ data }: Score): boolean => data.of?.some((id) => responses.has(id)) === true;
+  duplicates.push(...list.filter(isDuplicate));
+  return list.filter((score) => !isDuplicate(score));
 }
 
 /** Entries without a time come first; of two at the same instant the id decides, so that no order of arrival and no re-posting matters. */

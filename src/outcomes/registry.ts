@@ -160,7 +160,7 @@ function scaleOf(instrument: Instrument, definition: ScaleDefinition): Scale {
  * @param sex of the person, where it is known.
  * @returns the cut-off that decides. Where a scale has one for each sex and it is not known or another, the one that is reached first.
  */
-export function decidingCutoff({ cutoffs, direction }: ScaleDefinition, sex?: string): Cutoff | undefined {
+export function decidingCutoff({ cutoffs, direction }: Pick<ScaleDefinition, 'cutoffs' | 'direction'>, sex?: string): Cutoff | undefined {
   const deciding = cutoffs.filter(({ use }) => use === 'class').sort((a, b) => (direction === 'higher-worse' ? a.value - b.value : b.value - a.value));
   return deciding.find((cutoff) => cutoff.sex === undefined || cutoff.sex === sex) ?? deciding[0];
 }

@@ -79,7 +79,7 @@ export class Committer {
       throw problem('unavailable', 'throttled', 'The service has more writes waiting than it can take. Try again shortly.', undefined, { 'retry-after': '1' });
     }
     return new Promise((resolve, reject) => {
-      this.#queue.push({ unit, keys: locksOf(unit), resolve, reject });
+      this.#queue.push({ unit, keys: locksOf(unit, this.#options.rules), resolve, reject });
       // Requests of one turn of the event loop travel together.
       setImmediate(() => this.#start());
     });

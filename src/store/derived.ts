@@ -1,6 +1,7 @@
 import { parseJson } from '../fhir/json.ts';
 import type { Resource } from '../fhir/resource.ts';
 import { derive, type Change, type DerivedWrite } from '../outcomes/derive.ts';
+import { isTotal } from '../outcomes/imported.ts';
 import { recordEntries } from '../outcomes/project.ts';
 import { provenance } from '../outcomes/provenance.ts';
 import { kindsOf, patientRecord, withSource, type PatientRecord, type ReadEntry } from '../outcomes/record.ts';
@@ -29,7 +30,11 @@ export interface RecordSource {
 }
 
 /** Types whose writes change a patient's record, so that they are serialised by patient. */
-export const recordTypes: ReadonlySet<string> = new Set(['QuestionnaireResponse', 'Encounter', 'EpisodeOfCare', 'Goal', 'Task']);
+export const recordTypes: ReadonlySet<string> = new Set(['QuestionnaireResponse', 'Encounter', 'EpisodeOfCare', 'Goal', 'Task', 'Observation']);
+
+/** Whether a resource concerns the record: of Observations, the most written of all, only totals that other systems computed do. */
+export const concernsRecord = (resource: Resource, { registry }: OutcomeRules): boolean =>
+  recordTypes.has(resource.resourceType) && (resource.resourceType !== 'Observation' || isTotal(resource, registry));
 
 interface Pending { type: string; id: string; base: Extract<DerivedWrite, { kind: 'put' | 'once' }> | null; changes: Extract<DerivedWrite, { kind: 'change' }>['change'][]; mayExist: boolean; patientId: string; source: Resource }
 
@@ -63,7 +68,7 @@ function project(change: Changed, before: PatientRecord, staging: Staging, rules
  * and one Provenance for them (architecture section 6).
  */
 export async function deriveUnit(unit: Unit, staging: Staging, source: RecordSource, rules: OutcomeRules): Promise<void> {
-  const changed = staging.changed.filter(({ resource, patientId }) => patientId !== null && recordTypes.has(resource.resourceType));
+  const changed = staging.changed.filter(({ resource, previous, patientId }) => patientId !== null && (concernsRecord(resource, rules) || (previous !== undefined && concernsRecord(previous, rules))));
   if (changed.length === 0) return;
   const records = new Map<string, PatientRecord>();
   const pending = new Map<string, Pending>();
@@ -132,7 +137,8 @@ function stagePending(entry: Pending, staging: Staging, rules: OutcomeRules): bo
   // What is computed whole carries the labels that follow from the record now: those that were lifted from an answer go here too.
   const { outcome } = staging.put(type, id, { value, stored: next, ...(entry.base?.kind === 'put' ? { relabels: true } : {}) });
   if (outcome === 'unchanged') return false;
-  if (kindsOf(type).length > 0) {
+  // The Observations that are derived are no totals of other systems.
+  if (type !== 'Observation' && kindsOf(type).length > 0) {
     const staged = staging.changed.at(-1)!;
     staging.entries(entry.patientId, id, kindsOf(type), recordEntries(staged.resource, { registry: rules.registry }), staged.previous !== undefined);
   }

@@ -62,7 +62,7 @@ export async function loadCurrent(connection: Lease, keys: readonly { type: stri
 const recordsOf = `
   select p.id, p.rid, case when p.id = any($2) then (
     select string_agg('["' || e.kind || '",' || to_json(e.key) || ',"' || e.id || '",' || coalesce(e.value::text, 'null') || ',' || e.data || ']', ',')
-    from record_entry e where e.patient = p.rid and (e.kind <> 'score' or $3::text[] is null or e.key = any($3))
+    from record_entry e where e.patient = p.rid and (e.kind not in ('score', 'imported') or $3::text[] is null or e.key = any($3))
   ) end as entries
   from resource p where p.type = 'Patient' and p.live and p.id = any($1)`;
 

@@ -1,0 +1,124 @@
+import { codeSystem } from '../fhir/canonical.ts';
+import type { Resource } from '../fhir/resource.ts';
+import type { Coding } from './instrument.ts';
+import { withoutVersion } from './recognise.ts';
+import type { FormTotal, PatientRecord } from './record.ts';
+import type { Instrument, Registry, Scale } from './registry.ts';
+
+/**
+ * Forms of a deployment that weigh their answers (itemWeight, ordinalValue): the plain sum of the weights is their total. Nothing is
+ * known of such a form but its weights, so that it has no bands, and its totals are not judged as better or worse.
+ */
+
+interface Option { readonly valueCoding?: Coding & { readonly extension?: readonly Extension[] }; readonly valueInteger?: number; readonly valueString?: string; readonly extension?: readonly Extension[] }
+interface Extension { readonly url?: string; readonly valueDecimal?: unknown; readonly valueInteger?: unknown }
+interface Question {
+  readonly linkId?: string; readonly required?: boolean; readonly repeats?: boolean; readonly enableWhen?: unknown; readonly extension?: readonly Extension[];
+  readonly answerOption?: readonly Option[]; readonly item?: readonly Question[];
+}
+interface AnsweredItem { readonly linkId?: string; readonly answer?: readonly Answer[]; readonly item?: readonly AnsweredItem[] }
+interface Answer { readonly valueCoding?: Coding; readonly valueInteger?: unknown; readonly valueString?: string; readonly item?: readonly AnsweredItem[] }
+
+const weightUrls: ReadonlySet<string | undefined> = new Set(['http://hl7.org/fhir/StructureDefinition/itemWeight', 'http://hl7.org/fhir/StructureDefinition/ordinalValue']);
+const enableWhenExpression = 'http://hl7.org/fhir/uv/sdc/StructureDefinition/sdc-questionnaire-enableWhenExpression';
+
+interface Weighed { readonly required: boolean; readonly repeats: boolean; readonly weights: ReadonlyMap<string, number> }
+interface WeighedForm { readonly questions: ReadonlyMap<string, Weighed>; readonly form: FormTotal }
+
+/** Forms are remembered as they are found: every answered form asks. */
+const known = new WeakMap<Resource, WeighedForm | null>();
+
+export interface FormScore { readonly key: string; readonly value: number | null; readonly answered: number; readonly items: number; readonly form: FormTotal }
+
+/** @returns the total of a response to a form that weighs its answers; null where a required one is missing; undefined for other forms. */
+export function formTotal(response: Resource, questionnaire: Resource | undefined): FormScore | undefined {
+  const url = (questionnaire?.url ?? response['questionnaire']) as string | undefined;
+  if (questionnaire === undefined || typeof url !== 'string') return undefined;
+  const weighed = known.get(questionnaire) ?? weigh(questionnaire);
+  known.set(questionnaire, weighed);
+  if (weighed === null) return undefined;
+  let sum = 0;
+  const answered = new Set<string>();
+  walk(response['item'] as readonly AnsweredItem[] | undefined, (linkId, answers) => {
+    for (const answer of answers) {
+      const weight = weighed.questions.get(linkId)?.weights.get(keyOf(answer));
+      if (weight === undefined) continue;
+      sum += weight;
+      answered.add(linkId);
+    }
+  });
+  const complete = answered.size > 0 && [...weighed.questions].every(([linkId, { required }]) => !required || answered.has(linkId));
+  return { key: withoutVersion(url), value: complete ? Math.round(sum * 1e6) / 1e6 : null, answered: answered.size, items: weighed.questions.size, form: weighed.form };
+}
+
+function walk(items: readonly AnsweredItem[] | undefined, each: (linkId: string, answers: readonly Answer[]) => void): void {
+  for (const { linkId, answer = [], item } of Array.isArray(items) ? (items as readonly AnsweredItem[]) : []) {
+    if (linkId !== undefined) each(linkId, answer);
+    walk(item, each);
+    for (const nested of answer) walk(nested.item, each);
+  }
+}
+
+const keyOf = ({ valueCoding, valueInteger, valueString }: Answer | Option): string =>
+  (valueCoding === undefined ? `${String(valueInteger ?? valueString)}` : `${valueCoding.system ?? ''}|${valueCoding.code ?? valueCoding.display ?? ''}`);
+
+function weigh(questionnaire: Resource): WeighedForm | null {
+  const questions = new Map<string, Weighed>();
+  collect(questionnaire['item'] as readonly Question[] | undefined, true, questions);
+  if (questions.size === 0) return null;
+  let [min, max] = [0, 0];
+  for (const { weights, repeats } of questions.values()) {
+    const scores = [...weights.values()];
+    max += repeats ? scores.filter((score) => score > 0).reduce((sum, score) => sum + score, 0) : Math.max(0, ...scores);
+    min += repeats ? scores.filter((score) => score < 0).reduce((sum, score) => sum + score, 0) : Math.min(0, ...scores);
+  }
+  const { title, name, url, version, code } = questionnaire as Resource & { title?: string; name?: string; url?: string; version?: string; code?: readonly Coding[] };
+  return { questions, form: { title: `Total of ${title ?? name ?? url ?? 'a form'}`, min, max, ...(version === undefined ? {} : { version }), codings: (code ?? []).map(({ system, code: value, display }) => ({ system, code: value, display })) } };
+}
+
+/** @param always whether the questions are asked in every case: only then a required one can be missed. */
+function collect(items: readonly Question[] | undefined, always: boolean, found: Map<string, Weighed>): void {
+  for (const item of Array.isArray(items) ? (items as readonly Question[]) : []) {
+    const asked = always && item.enableWhen === undefined && item.extension?.some(({ url }) => url === enableWhenExpression) !== true;
+    const weights = new Map((item.answerOption ?? []).flatMap((option): [string, number][] => {
+      const extension = [...option.extension ?? [], ...option.valueCoding?.extension ?? []].find(({ url }) => weightUrls.has(url));
+      const weight = extension?.valueDecimal ?? extension?.valueInteger;
+      return weight === undefined ? [] : [[keyOf(option), Number(weight)]];
+    }));
+    if (weights.size > 0 && item.linkId !== undefined) found.set(item.linkId, { required: asked && item.required === true, repeats: item.repeats === true, weights });
+    collect(item.item, asked, found);
+  }
+}
+
+/** Codes of what all forms have in common. */
+export const formTotalCode = { system: codeSystem('instrument'), code: 'form-total', display: 'Total of a form, the sum of the weights of its answers' } as const;
+
+/**
+ * @param records where the scores are; the newest that has some says what the form is called.
+ * @returns the scale of a score key: of the registry, or of a form of the deployment.
+ */
+export function scaleFor(registry: Registry, key: string, ...records: readonly PatientRecord[]): Scale | undefined {
+  const scale = registry.scales.get(key);
+  if (scale !== undefined) return scale;
+  for (const { scores } of records) {
+    const form = scores.get(key)?.findLast(({ data }) => data.form !== undefined)?.data.form;
+    if (form !== undefined) return formScale(key, form);
+  }
+  return undefined;
+}
+
+function formScale(key: string, { title, min, max, version = '1', codings }: FormTotal): Scale {
+  const source = { source: 'weights of the form', verification: 'service' } as const;
+  const definition: Scale['definition'] = {
+    id: 'total', title, formula: 'sum', min, max, direction: 'higher-worse', codes: [], acceptAsTotal: [], compared: false,
+    missing: { max: 0, method: 'none', round: 'none', ...source }, cutoffs: [], reliableChange: [], minimalImportant: [],
+  };
+  const instrument: Instrument = {
+    definition: {
+      id: 'form-total', version, name: 'FormTotal', title, shortTitle: title, measures: 'what the form asks', licence: { class: 'OWN', notice: '-', shipItemText: false, ...source },
+      answerLists: [], items: [], unscored: [], scales: [definition], safety: [], alsoKnownAs: [], recall: '-', cadence: '-', estimatedSeconds: 1,
+    },
+    canonical: key, items: new Map(), linkIdOf: new Map(), scales: [], texts: [],
+  };
+  return { key, instrument, definition, items: [], sign: 1, thresholds: [], codings: [...codings, formTotalCode] };
+}
