@@ -1,11 +1,12 @@
 import type { Episode, PatientRecord, Score } from './record.ts';
+import { episodeAt, leadTime as before, sessionsOf } from './sessions.ts';
+
+export { episodeAt } from './sessions.ts';
 
 /** Which scores are compared with which (docs/clinical.md 3.0; service-defined). */
 
 const day = 86_400_000;
-/** A score may come this long before its episode or its first session and still be part of it, */
-const before = 14 * day;
-/** and this long after the first session and still be a baseline. */
+/** How long after the first session a score may still be a baseline. */
 const after = 7 * day;
 
 /** A score that can be compared: it has a total and a time. */
@@ -16,14 +17,6 @@ export interface Series {
   readonly episode: Episode | null;
   readonly scores: readonly Valid[];
   readonly baseline: Valid;
-}
-
-/**
- * @returns the episode that a moment belongs to: the one that began last, counted from 14 days before its start,
- * so that an assessment before the first session belongs to the therapy that it led to, and a follow-up to the therapy that it follows.
- */
-export function episodeAt(episodes: readonly Episode[], at: number): Episode | null {
-  return episodes.findLast((episode) => episode.at !== null && episode.at - before <= at) ?? null;
 }
 
 const isValid = (score: Score): score is Valid => score.value !== null && score.at !== null;
@@ -38,7 +31,7 @@ export function seriesOf(record: PatientRecord, scaleKey: string): Series[] {
     if (last !== undefined && last.episode === episode) last.scores.push(score);
     else groups.push({ episode, scores: [score] });
   }
-  return groups.map(({ episode, scores }) => ({ episode, scores, baseline: baseline(scores, firstSession(record, episode)) }));
+  return groups.map(({ episode, scores }) => ({ episode, scores, baseline: baseline(scores, sessionsOf(record, episode)[0]?.at ?? null) }));
 }
 
 /**
@@ -52,12 +45,21 @@ function baseline(scores: readonly Valid[], session: number | null): Valid {
   return scores.findLast(({ date }) => date === first.date) ?? first;
 }
 
-/** A session belongs to the episode that it names; one that names none that has begun, to the episode of its date. */
-function firstSession({ sessions, episodes }: PatientRecord, episode: Episode | null): number | null {
-  const first = sessions.find(({ at, data }) => at !== null
-    && (episodes.find(({ id }) => id === data.episode) ?? episodeAt(episodes, at)) === episode);
-  return first?.at ?? null;
-}
-
 /** @returns whether `score` is compared with the baseline of its series: it is later, on another date. */
 export const isLater = (score: Valid, { baseline }: Series): boolean => score.at > baseline.at && score.date !== baseline.date;
+
+/** @returns one score a date, the later of each, in time order: what the rules of the course look at. */
+export const onePerDate = (scores: readonly Valid[]): Valid[] => scores.filter((score, i) => score.date !== scores[i + 1]?.date);
+
+/**
+ * Which scores stand for the beginning and the end of a pathway in national rates: the first and the last one recorded, none of
+ * them prorated, not later than its end (docs/clinical.md 3.0, 3.4).
+ * @returns undefined where there is none; `last` undefined where all are of one date.
+ */
+export function firstAndLast({ scores, episode }: Series): { readonly first: Valid; readonly last?: Valid } | undefined {
+  const end = episode?.data.end?.slice(0, 10);
+  const recorded = onePerDate(scores.filter(({ data, date }) => !data.prorated && (end === undefined || date <= end)));
+  const first = recorded[0];
+  if (first === undefined) return undefined;
+  return recorded.length === 1 ? { first } : { first, last: recorded.at(-1)! };
+}

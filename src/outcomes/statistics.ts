@@ -108,7 +108,7 @@ function moment(values: readonly number[], k: number): number {
 const variance = (values: readonly number[]): number => (isConstant(values) ? 0 : moment(values, 2) * values.length / (values.length - 1));
 
 /** The quantile `part / of` by linear interpolation between the order statistics (Hyndman and Fan 1996, definition 7). */
-function quantile(sorted: readonly number[], part: number, of: number): number | undefined {
+export function quantile(sorted: readonly number[], part: number, of: number): number | undefined {
   if (sorted.length === 0) return undefined;
   // In whole numbers: (n - 1) * 0.2 is not exact, and could fall just below the value that it means.
   const steps = (sorted.length - 1) * part;

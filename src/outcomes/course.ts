@@ -1,0 +1,131 @@
+import { isLater, onePerDate, type Series, type Valid } from './baseline.ts';
+import { changeBetween, type Direction } from './change.ts';
+import type { MetricId } from './metrics.ts';
+import type { Episode, PatientRecord, Session } from './record.ts';
+import type { Scale } from './registry.ts';
+import { earlyResponse, inRemission, responseBetween, sustainedRemission } from './response.ts';
+import { sessionNumber, sessionsOf } from './sessions.ts';
+import { afterRecovery, setbackState, setbacks, type AfterRecovery, type SetbackState, type Setback } from './setback.ts';
+import { suddenChanges, type SuddenChange } from './sudden-gain.ts';
+import { firstSignal, signalAt, type Placed, type Signal } from './trajectory.ts';
+import type { TrajectoryReference } from './trajectory-reference.ts';
+
+/** What stands out in the scores of one instrument within one episode (docs/clinical.md 3.5 to 3.9). Pure. */
+
+/** The scores of a course with their sessions, one a date, from the baseline on. */
+export interface Course {
+  readonly scale: Scale;
+  readonly series: Series;
+  /** One a date, in time order, those before the baseline included. */
+  readonly scores: readonly Valid[];
+  readonly sessions: readonly Session[];
+  /** The baseline and what is later, each with its session; the baseline is of session 1. */
+  readonly placed: readonly Placed[];
+  /** The last instant of a finished episode, in milliseconds. */
+  readonly discharge: number | null;
+}
+
+/** Something in a course that is worth an Observation of its own. */
+export type CourseEvent = { readonly anchor: Valid; readonly inputs: readonly Valid[] } & (
+  | { readonly metric: 'response'; readonly reduction: number }
+  | { readonly metric: 'remission' }
+  | { readonly metric: 'sustained-remission'; readonly from: Valid }
+  | { readonly metric: 'setback'; readonly state: SetbackState; readonly setback: Setback }
+  | { readonly metric: 'relapse'; readonly after: AfterRecovery }
+  | { readonly metric: 'sudden-gain' | 'sudden-loss'; readonly step: SuddenChange }
+  | { readonly metric: 'trajectory-signal'; readonly signal: Signal; readonly session: number; readonly reliable: Direction | null }
+);
+/** The metrics that are stored where they apply. */
+export type EventMetric = CourseEvent['metric'] & MetricId;
+
+/** @returns the course of one series of a record. */
+export function courseOf(record: PatientRecord, scale: Scale, series: Series): Course {
+  const sessions = sessionsOf(record, series.episode);
+  const scores = onePerDate(series.scores);
+  const placed = scores.filter((score) => score.id === series.baseline.id || isLater(score, series))
+    .map((score) => ({ score, session: score.id === series.baseline.id ? 1 : sessionNumber(sessions, score) }));
+  return { scale, series, scores, sessions, placed, discharge: dischargeOf(series.episode) };
+}
+
+/** The last instant of a finished episode; a date includes its day. */
+export function dischargeOf(episode: Episode | null): number | null {
+  const { status, end } = episode?.data ?? {};
+  if (status !== 'finished' || end === undefined) return null;
+  return Date.parse(end) + (end.length <= 10 ? 86_400_000 - 1 : 0);
+}
+
+/** @returns everything that stands out, in no particular order; [] where scores of the instrument are not compared. */
+export function courseEvents(course: Course, reference: TrajectoryReference | null): CourseEvent[] {
+  const { scale, placed } = course;
+  if (scale.definition.compared === false || placed.length < 2) return [];
+  const within = placed.map(({ score }) => score);
+  return [...levelEvents(course, within), ...setbackEvents(course, within), ...stepEvents(course), ...signalEvents(course, reference)];
+}
+
+/** The first time that a level is reached. */
+function levelEvents({ scale, series: { baseline }, discharge }: Course, within: readonly Valid[]): CourseEvent[] {
+  const later = within.slice(1);
+  const events: CourseEvent[] = [];
+  const responded = later.find(({ value }) => responseBetween(scale, baseline.value, value).response === true);
+  if (responded !== undefined) {
+    events.push({ metric: 'response', anchor: responded, inputs: [responded, baseline], reduction: responseBetween(scale, baseline.value, responded.value).reduction! });
+  }
+  const remitted = inRemission(scale, baseline.value) === false ? later.find(({ value }) => inRemission(scale, value) === true) : undefined;
+  if (remitted !== undefined) events.push({ metric: 'remission', anchor: remitted, inputs: [remitted, baseline] });
+  const began = changeBetween(scale, baseline.value, baseline.value).preClinical === true;
+  const sustained = began ? sustainedRemission(scale, later, discharge) : null;
+  if (sustained !== null) {
+    const inputs = sustained.from === sustained.at ? [sustained.at] : [sustained.at, sustained.from];
+    events.push({ metric: 'sustained-remission', anchor: sustained.at, from: sustained.from, inputs });
+  }
+  return events;
+}
+
+function setbackEvents({ scale, series: { baseline }, discharge }: Course, within: readonly Valid[]): CourseEvent[] {
+  // After the end of a therapy it is not called a setback: what follows is compared with how it ended.
+  const during = discharge === null ? within : within.filter(({ at }) => at <= discharge);
+  return [
+    ...setbacks(scale, during).map((setback): CourseEvent => {
+      const { best, possible, confirmed, resolved } = setback;
+      return { metric: 'setback', anchor: possible, state: setbackState(setback), setback, inputs: [possible, best, confirmed, resolved].filter((each) => each !== null) };
+    }),
+    ...afterRecovery(scale, baseline, within, discharge).map((after): CourseEvent => ({ metric: 'relapse', anchor: after.score, after, inputs: [after.score, after.reference] })),
+  ];
+}
+
+const stepEvents = ({ scale, scores, discharge }: Course): CourseEvent[] => suddenChanges(scale, scores.filter(({ at }) => discharge === null || at <= discharge)).map((step) => ({
+  metric: step.kind, anchor: step.after[0]!, step, inputs: [...step.before, ...step.after, ...(step.reversal === null || step.after.includes(step.reversal) ? [] : [step.reversal])],
+}));
+
+/** A signal is kept where it calls for a look and where it differs from the one before: a course as expected writes nothing again and again. */
+function signalEvents(course: Course, reference: TrajectoryReference | null): CourseEvent[] {
+  const { series: { baseline }, scale } = course;
+  let earlier: Signal['code'] = 'neutral';
+  return signalsOf(course, reference).flatMap(({ placed: { score, session }, signal }): CourseEvent[] => {
+    const before = earlier;
+    earlier = signal.code;
+    if (signal.code === before && (signal.code === 'on-track' || signal.code === 'neutral')) return [];
+    return [{ metric: 'trajectory-signal', anchor: score, signal, session, inputs: [score, baseline], reliable: changeBetween(scale, baseline.value, score.value).reliable }];
+  });
+}
+
+/** @returns the signal at each score from the third session to the end of the episode. */
+export function signalsOf({ placed, scale, series: { baseline }, discharge }: Course, reference: TrajectoryReference | null): { readonly placed: Placed; readonly signal: Signal }[] {
+  return placed.slice(1).flatMap((each) => {
+    if (each.session < firstSignal || (discharge !== null && each.score.at > discharge)) return [];
+    const signal = signalAt(scale, baseline.value, each.score.value, each.session, reference);
+    return signal === null ? [] : [{ placed: each, signal }];
+  });
+}
+
+/**
+ * @returns the second of two signals in a row that the course is not as expected, for each such row: what a clinician is asked to look at.
+ */
+export function reviewsOf(course: Course, reference: TrajectoryReference | null): Placed[] {
+  const signals = signalsOf(course, reference);
+  const off = (i: number): boolean => signals[i]?.signal.code === 'not-on-track';
+  return signals.flatMap(({ placed }, i) => (off(i) && off(i - 1) && !off(i - 2) ? [placed] : []));
+}
+
+/** @returns the first score of an early response; null: none so far; undefined: not defined on this scale. */
+export const earlyResponseOf = ({ scale, series: { baseline }, placed }: Course): Valid | null | undefined => earlyResponse(scale, baseline, placed.slice(1));

@@ -1,0 +1,80 @@
+import { isClinical } from './change.ts';
+import type { Valid } from './baseline.ts';
+import type { Scale } from './registry.ts';
+
+/** Response, remission and minimal important change between two totals (docs/clinical.md 3.5). Pure. */
+
+export interface Response {
+  /** (x0 - x1) / x0; null on scales where a share of the baseline says nothing: those that do not begin at 0 or where higher is better. */
+  readonly reduction: number | null;
+  readonly response: boolean | null;
+  readonly partial: boolean | null;
+  /** Null where the instrument has no remission cut-off. */
+  readonly remission: boolean | null;
+  /** For the better; null where the instrument has no minimal important difference. */
+  readonly minimalImportant: boolean | null;
+}
+
+/** @returns how `current` compares with `baseline` by the rules that are about a pair of totals. */
+export function responseBetween(scale: Scale, baseline: number, current: number): Response {
+  const { definition, cutoff, sign } = scale;
+  const defined = sign === 1 && definition.min === 0 && baseline > 0;
+  const reduction = defined ? (baseline - current) / baseline : null;
+  // Half of a score that was not high to begin with is no response.
+  const counts = reduction !== null && (cutoff === undefined || isClinical(baseline, cutoff));
+  const important = definition.minimalImportant[0]?.value;
+  return {
+    reduction,
+    // In whole steps of the scale: 2 * (x0 - x1) >= x0, without the rounding of a quotient.
+    response: counts ? 2 * (baseline - current) >= baseline : null,
+    partial: counts ? 4 * (baseline - current) >= baseline && 2 * (baseline - current) < baseline : null,
+    remission: inRemission(scale, current),
+    minimalImportant: important === undefined ? null : sign * (baseline - current) >= important,
+  };
+}
+
+/** @returns whether a total is on the better side of the remission cut-off; null where the instrument has none. */
+export function inRemission({ definition }: Scale, value: number): boolean | null {
+  const limit = definition.cutoffs.find(({ use }) => use === 'remission');
+  return limit === undefined ? null : !isClinical(value, limit);
+}
+
+const day = 86_400_000;
+/** How far two scores in the range must be apart. */
+const sustainedFor = 14 * day;
+
+/**
+ * In the remission range, or without such a cut-off on the functional side, at two assessments in a row or more that span at
+ * least 14 days, or at the last one of a finished episode.
+ * @param scores one a date, from the baseline on.
+ * @param discharge end of the episode, where it is finished: milliseconds, the whole day included.
+ * @returns the score at which that was first so, with the first one of the row; null where it never was.
+ */
+export function sustainedRemission(scale: Scale, scores: readonly Valid[], discharge: number | null): { readonly from: Valid; readonly at: Valid } | null {
+  let from: Valid | null = null;
+  for (const [i, score] of scores.entries()) {
+    if (!isSettled(scale, score.value)) {
+      from = null;
+      continue;
+    }
+    from ??= score;
+    const next = scores[i + 1];
+    const last = discharge !== null && score.at <= discharge && (next === undefined || next.at > discharge);
+    if (score.at - from.at >= sustainedFor || last) return { from, at: score };
+  }
+  return null;
+}
+
+const isSettled = (scale: Scale, value: number): boolean =>
+  inRemission(scale, value) ?? (scale.cutoff !== undefined && !isClinical(value, scale.cutoff));
+
+/**
+ * At least 20 % lower than the baseline within the first four sessions or 28 days after the baseline.
+ * @param later one a date, after the baseline, with their session numbers.
+ * @returns the first such score; null: none so far; undefined where a share of the baseline says nothing.
+ */
+export function earlyResponse(scale: Scale, baseline: Valid, later: readonly { readonly score: Valid; readonly session: number }[]): Valid | null | undefined {
+  if (scale.sign !== 1 || scale.definition.min !== 0 || baseline.value <= 0) return undefined;
+  return later.find(({ score, session }) => (score.at - baseline.at <= 28 * day || (session > 0 && session <= 4))
+    && 5 * (baseline.value - score.value) >= baseline.value)?.score ?? null;
+}

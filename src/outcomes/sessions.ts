@@ -1,0 +1,56 @@
+import type { Episode, PatientRecord, Session } from './record.ts';
+
+/** Which session and which episode of care a moment belongs to (docs/clinical.md 3.0 and 3.6). */
+
+const day = 86_400_000;
+/** A score may come this long before its episode or its first session and still be part of it. */
+export const leadTime = 14 * day;
+
+/**
+ * @returns the episode that a moment belongs to: the one that began last, counted from 14 days before its start,
+ * so that an assessment before the first session belongs to the therapy that it led to, and a follow-up to the therapy that it follows.
+ */
+export function episodeAt(episodes: readonly Episode[], at: number): Episode | null {
+  return episodes.findLast((episode) => episode.at !== null && episode.at - leadTime <= at) ?? null;
+}
+
+/**
+ * A session belongs to the episode that it names; one that names none that has begun, to the episode of its date.
+ * @returns the finished sessions of `episode` in time order, each once: session k is element k - 1.
+ */
+export function sessionsOf({ sessions, episodes }: PatientRecord, episode: Episode | null): Session[] {
+  return sessions.filter(({ at, data }) => at !== null
+    && (episodes.find(({ id }) => id === data.episode) ?? episodeAt(episodes, at))?.id === episode?.id);
+}
+
+/** What tells to which session a score belongs. */
+interface Dated { readonly date: string; readonly data: { readonly encounter?: string } }
+
+/**
+ * @param sessions of one episode, in time order.
+ * @returns the number of the session that `score` belongs to: the one that it names, else the last one on or before its date; 0 before the first.
+ */
+export function sessionNumber(sessions: readonly Session[], { date, data: { encounter } }: Dated): number {
+  if (encounter !== undefined) {
+    const named = sessions.findIndex(({ id }) => encounter === `Encounter/${id}`);
+    if (named >= 0) return named + 1;
+  }
+  return sessions.findLastIndex(({ data: { start } }) => start.slice(0, 10) <= date) + 1;
+}
+
+/** Since when and until when an entry belongs to the interval after a session: the next session begins another. */
+export interface Interval {
+  /** 0: before the first session. */
+  readonly session: number;
+  /** The session that it follows. */
+  readonly after?: Session;
+  /** The session that it leads to. */
+  readonly before?: Session;
+}
+
+/** @returns the interval after session `k` of `sessions`; undefined where there are fewer. */
+export function intervalAfter(sessions: readonly Session[], k: number): Interval | undefined {
+  if (!Number.isInteger(k) || k < 0 || k > sessions.length) return undefined;
+  const [after, before] = [sessions[k - 1], sessions[k]];
+  return { session: k, ...(after === undefined ? {} : { after }), ...(before === undefined ? {} : { before }) };
+}
