@@ -9,6 +9,7 @@ import { createMetrics, serveMetrics } from './http/metrics.ts';
 import { httpServer, type Answered } from './http/server.ts';
 import { readInstruments, readTextPacks } from './instruments.ts';
 import { capabilityStatement } from './interactions/capabilities.ts';
+import { profileFinder } from './interactions/profiles.ts';
 import { questionnaireFinder } from './interactions/questionnaires.ts';
 import { issuerKeys } from './jobs/outbound.ts';
 import { Schedule } from './jobs/schedule.ts';
@@ -26,8 +27,8 @@ import { readShipped, storeShipped } from './store/shipped.ts';
 const version = (JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }).version;
 const device = `Device/intersession-${version}`;
 
-/** How long a changed Questionnaire may go unnoticed by another process. */
-const questionnaireTtlMs = 10_000;
+/** How long a changed Questionnaire or profile may go unnoticed by another process. */
+const definitionTtlMs = 10_000;
 
 /** The program inside the process. */
 export interface App {
@@ -55,7 +56,8 @@ export async function createApp({ config, database, log }: { config: Config; dat
     database, committer, registry,
     audit: new AuditLog(database),
     pageKey: await pageKey(database),
-    questionnaire: questionnaireFinder(database, questionnaireTtlMs, () => performance.now()),
+    questionnaire: questionnaireFinder(database, definitionTtlMs, () => performance.now()),
+    profiles: profileFinder(database, definitionTtlMs, () => performance.now()),
   };
   const schedule = new Schedule({ database, now, log, observer: metrics, jobs: [] });
   let service: Service | undefined;

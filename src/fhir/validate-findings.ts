@@ -26,17 +26,17 @@ export class Findings {
   }
 
   /** Reports on the present element, or on `element` in it. */
-  report(code: IssueCode, text: string, element = ''): void {
-    this.reportAt(code, text, this.expression(element));
+  report(code: IssueCode, text: string, element = '', severity: Issue['severity'] = 'error'): void {
+    this.reportAt(code, text, this.expression(element), severity);
   }
 
   reportElement(name: string, index: number, code: IssueCode, text: string): void {
     this.report(code, text, index === -1 ? name : `${name}[${index}]`);
   }
 
-  reportAt(code: IssueCode, text: string, expression: string): void {
+  reportAt(code: IssueCode, text: string, expression: string, severity: Issue['severity'] = 'error'): void {
     if (this.full) return;
-    this.issues.push({ severity: 'error', code, text, ...(expression === '' ? {} : { expression }) });
+    this.issues.push({ severity, code, text, ...(expression === '' ? {} : { expression }) });
     if (this.issues.length >= maximumIssues) this.full = true;
   }
 

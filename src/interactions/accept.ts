@@ -8,6 +8,7 @@ import type { Registry } from '../outcomes/registry.ts';
 import { checkAgainstQuestionnaire } from '../resources/questionnaire-response.ts';
 import type { Incoming } from '../store/unit.ts';
 import type { Parts } from './context.ts';
+import { claimed, profileIssues } from './profiles.ts';
 
 const isError = ({ severity }: Issue): boolean => severity === 'error' || severity === 'fatal';
 
@@ -21,7 +22,7 @@ export function refuseErrors(issues: readonly Issue[], kind: 'malformed' | 'inva
 }
 
 /** What the gate needs to know. */
-export type Gate = Pick<Parts, 'questionnaire' | 'registry' | 'baseUrl'>;
+export type Gate = Pick<Parts, 'questionnaire' | 'profiles' | 'registry' | 'baseUrl'>;
 
 /** A resource that passed the gate, with the Questionnaire it answers where that is known. */
 export interface Accepted { readonly incoming: Incoming; readonly questionnaire?: Resource }
@@ -29,8 +30,8 @@ export interface Accepted { readonly incoming: Incoming; readonly questionnaire?
 /**
  * The gate: nothing is stored that did not pass it.
  * @param body the resource as JSON text.
- * @throws Problem `malformed` (400) when the text is not JSON of a valid resource, `invalid` (422) when the answers do
- * not fit their Questionnaire; every element is named.
+ * @throws Problem `malformed` (400) when the text is not JSON of a valid resource, `invalid` (422) when it does not meet a
+ * profile that it says it meets and that is stored here, or when the answers do not fit their Questionnaire; every element is named.
  */
 export async function accept(body: string, type: string, parts: Gate): Promise<Accepted> {
   const parsed = parseJson(body);
@@ -44,6 +45,7 @@ export async function admit(incoming: Incoming, type: string, parts: Gate): Prom
     throw problem('malformed', 'invalid', `The body must be a ${type}: resourceType says otherwise or is missing.`, 'resourceType');
   }
   refuseErrors(validate(value, type));
+  if (value.meta?.profile !== undefined) refuseErrors(profileIssues(value, (await claimed(value, parts.profiles)).held), 'invalid');
   keepRelative(incoming, parts.baseUrl);
   if (type !== 'QuestionnaireResponse') return { incoming };
   const questionnaire = await answered(value, parts);

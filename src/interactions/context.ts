@@ -4,6 +4,7 @@ import type { AuditLog } from '../store/audit.ts';
 import type { Committer } from '../store/commit.ts';
 import type { Database } from '../store/database.ts';
 import type { Requester } from '../store/unit.ts';
+import type { ProfileFinder } from './profiles.ts';
 import type { QuestionnaireFinder } from './questionnaires.ts';
 
 /** What the process gives to every interaction. */
@@ -21,6 +22,8 @@ export interface Parts {
   readonly capabilities: string;
   /** Finds the Questionnaire that a response answers. */
   readonly questionnaire: QuestionnaireFinder;
+  /** Finds the profiles that a resource says it meets. */
+  readonly profiles: ProfileFinder;
 }
 
 /** What the request says beside its URL and body (http://hl7.org/fhir/R4/http.html). */

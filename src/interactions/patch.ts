@@ -2,6 +2,7 @@ import jsonPatch, { type Operation } from 'fast-json-patch';
 import { hotColumns } from '../fhir/extract.ts';
 import { applyPatch, patchOperations } from '../fhir/fhirpath-patch.ts';
 import { parseJson } from '../fhir/json.ts';
+import { isCore } from '../fhir/profiles/rules.ts';
 import { problem, Problem } from '../fhir/outcome.ts';
 import type { Resource } from '../fhir/resource.ts';
 import type { SearchPlan } from '../fhir/search-plan.ts';
@@ -14,6 +15,7 @@ import { conditionPlan, matchOf, whileItHolds } from './condition.ts';
 import type { Answer, Context } from './context.ts';
 import { unitOf } from './create.ts';
 import { forWriting } from './delete.ts';
+import { profileIssues, type Loaded } from './profiles.ts';
 
 type PatchRequest = Extract<WriteRequest, { kind: 'patch' }>;
 
@@ -57,11 +59,26 @@ export async function patchWrite(context: Context, type: string, id: string, bod
   const row = await readNewest(context.database, forWriting(context.visibility, type), type, id);
   const current = row?.body == null ? undefined : (JSON.parse(row.body) as Resource);
   const questionnaire = current === undefined ? undefined : await answered(current, context);
+  const held = await profilesAround(context, current, body);
   return {
     kind: 'patch', type, id, questionnaire,
     patient: current === undefined ? null : hotColumns(current).patient,
-    change: (stored) => patched(stored, change, type, id, questionnaire, context),
+    change: (stored) => patched(stored, change, type, id, { questionnaire, held, parts: context }),
   };
+}
+
+const canonicalForm = /https?:\/\/[^\s"\\]{1,1000}/g;
+const mostProfiles = 50;
+
+/** The profiles that the result of a patch may say it meets: those of the current version, and those that the patch names. */
+async function profilesAround({ profiles }: Context, current: Resource | undefined, body: string): Promise<ReadonlyMap<string, Loaded>> {
+  const named = body.includes('profile') ? (body.match(canonicalForm) ?? []).slice(0, mostProfiles) : [];
+  const held = new Map<string, Loaded>();
+  for (const canonical of new Set([...(current?.meta?.profile ?? []), ...named])) {
+    const loaded = isCore(canonical) ? undefined : await profiles(canonical);
+    if (loaded !== undefined) held.set(canonical, loaded);
+  }
+  return held;
 }
 
 /**
@@ -135,13 +152,17 @@ function applied(document: unknown, operations: readonly Operation[]): unknown {
   return result;
 }
 
-function patched(current: string, change: Change, type: string, id: string, questionnaire: Resource | undefined, parts: Gate): Incoming {
+/** What was looked up before the transaction for the check within it. */
+interface LookedUp { readonly questionnaire: Resource | undefined; readonly held: ReadonlyMap<string, Loaded>; readonly parts: Gate }
+
+function patched(current: string, change: Change, type: string, id: string, { questionnaire, held, parts }: LookedUp): Incoming {
   const result = change(parseJson(current).stored as Resource); // numbers that would not survive keep their text
   const parsed = parseJson(JSON.stringify(result));
   const value = parsed.value as Resource;
   const incoming = { value, stored: parsed.stored };
   if (value.resourceType !== type || value.id !== id) throw problem('invalid', 'business-rule', 'A patch cannot change resourceType or id.', type);
   refuseErrors(validate(value, type), 'invalid');
+  refuseErrors(profileIssues(value, (value.meta?.profile ?? []).flatMap((canonical) => held.get(canonical) ?? [])), 'invalid');
   keepRelative(incoming, parts.baseUrl);
   if (type === 'QuestionnaireResponse') refuseErrors(answersIssues(value, questionnaire, parts.registry), 'invalid');
   return incoming;

@@ -14,6 +14,7 @@ import { create } from './create.ts';
 import { conditionalDelete, remove } from './delete.ts';
 import { history } from './history.ts';
 import { conditionalPatch, patch } from './patch.ts';
+import { forgetDefinitions } from './profiles.ts';
 import { read } from './read.ts';
 import type { Interaction } from './route.ts';
 import { systemSearch } from './search-system.ts';
@@ -32,7 +33,7 @@ export async function perform(asked: Context, interaction: Interaction, body: st
   const context = visibility === asked.visibility ? asked : { ...asked, visibility };
   if ('type' in interaction && interaction.type !== undefined && interaction.kind !== 'operation') refuseServiceOnly(interaction);
   const answer = await carriedOut(context, interaction, body, statusOf);
-  if (isWrite(interaction) && interaction.type === 'Questionnaire') context.questionnaire.forget();
+  if (isWrite(interaction)) forgetDefinitions(context, [interaction.type]);
   return answer;
 }
 

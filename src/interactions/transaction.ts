@@ -9,6 +9,7 @@ import { conditionPlan, whileItHolds } from './condition.ts';
 import type { Answer, Context } from './context.ts';
 import { conditionalDeleteOf, conditionalDeletes, patientOf } from './delete.ts';
 import { conditionalPatchWrite, patchIn, patchWrite } from './patch.ts';
+import { forgetDefinitions } from './profiles.ts';
 import { bounded, each, isReading, type Perform } from './several.ts';
 import { linkEntries, type Places } from './transaction-links.ts';
 import { readEntry, refusedEntry, rehearse } from './transaction-reads.ts';
@@ -49,7 +50,7 @@ async function written(context: Context, steps: readonly Step[], references: rea
   let next = 0;
   for (const step of ordered) results.set(step, done.slice(next, (next += step.writes!.length)));
   for (const step of writing) if (step.sameAs !== undefined) results.set(step, [{ ...results.get(step.sameAs)![0]!, outcome: 'existing' }]);
-  if (ordered.some(({ writes }) => writes!.some(({ type }) => type === 'Questionnaire'))) context.questionnaire.forget();
+  forgetDefinitions(context, new Set(ordered.flatMap(({ writes }) => writes!.map(({ type }) => type))));
   return results;
 }
 

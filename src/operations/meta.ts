@@ -2,16 +2,18 @@ import { authorize } from '../auth/decide.ts';
 import { canonicalBase } from '../fhir/canonical.ts';
 import { hotColumns } from '../fhir/extract.ts';
 import { parseJson } from '../fhir/json.ts';
+import { isCore } from '../fhir/profiles/rules.ts';
 import { problem } from '../fhir/outcome.ts';
 import type { Meta, Resource } from '../fhir/resource.ts';
 import { servedType, servedTypes } from '../fhir/types.ts';
 import { grants } from '../fhir/visibility.ts';
-import { answered } from '../interactions/accept.ts';
+import { answered, refuseErrors } from '../interactions/accept.ts';
 import { accessRows } from '../interactions/access-log.ts';
 import { etag, httpDate } from '../interactions/answer.ts';
 import type { Answer, Context } from '../interactions/context.ts';
 import { unitOf } from '../interactions/create.ts';
 import { forWriting } from '../interactions/delete.ts';
+import { forgetDefinitions, profileIssues, type Loaded } from '../interactions/profiles.ts';
 import { readLabelled } from '../store/labels.ts';
 import { readNewest, readVersion } from '../store/read.ts';
 import type { Incoming } from '../store/unit.ts';
@@ -124,6 +126,7 @@ async function relabel(context: Context, call: Call, body: string, change: (labe
   if (context.visibility.reach.kind === 'patient' && sent.security.length > 0) {
     throw problem('forbidden', 'forbidden', "Security labels are not set or lifted with a patient's own access.", 'Parameters.parameter[0].value.security');
   }
+  const held = call.name === 'meta-add' ? await profilesOf(context, sent) : [];
   const row = await readNewest(context.database, forWriting(context.visibility, type), type, id);
   const current = row?.body == null ? undefined : (JSON.parse(row.body) as Resource);
   const [written] = await context.committer.commit({
@@ -133,10 +136,10 @@ async function relabel(context: Context, call: Call, body: string, change: (labe
       questionnaire: current === undefined ? undefined : await answered(current, context),
       patient: current === undefined ? null : hotColumns(current).patient,
       ...(context.ifMatch === undefined ? {} : { ifMatch: context.ifMatch }),
-      change: (stored) => changed(stored, (labels) => change(labels, sent)),
+      change: (stored) => changed(stored, (labels) => change(labels, sent), held),
     }],
   });
-  if (type === 'Questionnaire') context.questionnaire.forget();
+  forgetDefinitions(context, [type]);
   const { version, lastUpdated, body: now } = written!;
   return answerOf((JSON.parse(now!) as Resource).meta, { etag: etag(version), 'last-modified': httpDate(lastUpdated) });
 }
@@ -151,8 +154,19 @@ function sentLabels(context: Context, call: Call, body: string): Labels {
   return labelsOf(input.value as Meta);
 }
 
-function changed(current: string, change: (labels: Labels) => Labels): Incoming {
+/** The profiles that are added and known here: a resource says of itself only what is so. */
+async function profilesOf({ profiles }: Context, { profile }: Labels): Promise<Loaded[]> {
+  const found: Loaded[] = [];
+  for (const canonical of profile) {
+    const loaded = isCore(canonical) ? undefined : await profiles(canonical);
+    if (loaded !== undefined) found.push(loaded);
+  }
+  return found;
+}
+
+function changed(current: string, change: (labels: Labels) => Labels, held: readonly Loaded[]): Incoming {
   const { value, stored } = parseJson(current);
+  refuseErrors(profileIssues(value as Resource, held), 'invalid');
   const next = relabelled(value['meta'] as Meta, change(labelsOf(value['meta'] as Meta)));
   return { value: { ...value, meta: next } as Resource, stored: { ...stored, meta: next }, relabels: true };
 }

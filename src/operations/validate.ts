@@ -11,6 +11,7 @@ import { answered, answersIssues, keepRelative } from '../interactions/accept.ts
 import { accessRows } from '../interactions/access-log.ts';
 import type { Answer, Context } from '../interactions/context.ts';
 import { forWriting } from '../interactions/delete.ts';
+import { claimed, profileIssues } from '../interactions/profiles.ts';
 import { newId } from '../store/identity.ts';
 import { readNewest, type VersionRow } from '../store/read.ts';
 import { trial } from '../store/trial.ts';
@@ -55,8 +56,11 @@ async function outcomeOf(context: Context, call: Call, body: string): Promise<An
   if (sent === undefined && row!.body === null) throw problem('gone', 'deleted', `This ${type} was deleted.`);
   const issues = await issuesOf(context, { type, id: call.id, mode, sent, stored: row }, profileOf(inputs));
   await context.audit.record(accessRows(context, { interaction: '$validate', action: 'E', type, id: call.id, patients: [row?.patient ?? null] }));
-  return { status: 200, body: JSON.stringify(operationOutcome(issues.length > 0 ? issues : [fine(mode)])) };
+  return { status: 200, body: JSON.stringify(operationOutcome(issues.length > 0 ? once(issues) : [fine(mode)])) };
 }
+
+/** A profile that is asked for may be claimed as well: what both say is said once. */
+const once = (issues: readonly Issue[]): Issue[] => [...new Map(issues.map((issue) => [JSON.stringify(issue), issue])).values()];
 
 /** The body is Parameters, or the resource itself. */
 function sentInputs(call: Call, body: string): Input[] {
@@ -93,22 +97,21 @@ async function issuesOf(context: Context, checked: Checked, profile: Input | und
     return refusals(context, { kind: 'delete', type, id: id!, patient, ...(context.ifMatch === undefined ? {} : { ifMatch: context.ifMatch }) }, mode);
   }
   const incoming = sent ?? asIncoming(stored!.body!);
-  const ofProfile = profile === undefined ? [] : profileIssues(type, profile);
   const ofContent = await contentIssues(context, type, incoming);
-  const issues = [...ofProfile, ...ofContent.issues];
+  const issues = [...(profile === undefined ? [] : await issuesByProfile(context, type, profile, ofContent.isSound ? incoming.value : undefined)), ...ofContent.issues];
   if (sent === undefined || mode === 'profile' || ofContent.issues.some(isError)) return issues;
   return [...issues, ...(await writeIssues(context, checked, { incoming, questionnaire: ofContent.questionnaire }))];
 }
 
 /** What the gate of every write says of a resource, with the Questionnaire that it answers. */
-async function contentIssues(context: Context, type: string, incoming: Incoming): Promise<{ issues: Issue[]; questionnaire?: Resource }> {
+async function contentIssues(context: Context, type: string, incoming: Incoming): Promise<{ issues: Issue[]; isSound: boolean; questionnaire?: Resource }> {
   const issues = validateFhir(incoming.value, type);
-  if (issues.some(isError)) return { issues };
-  issues.push(...claimedProfiles(type, incoming.value));
+  if (issues.some(isError)) return { issues, isSound: false };
+  issues.push(...(await issuesByClaims(context, type, incoming.value)));
   keepRelative(incoming, context.baseUrl);
-  if (type !== 'QuestionnaireResponse') return { issues };
+  if (type !== 'QuestionnaireResponse') return { issues, isSound: true };
   const questionnaire = await answered(incoming.value, context);
-  return { issues: [...issues, ...answersIssues(incoming.value, questionnaire, context.registry)], ...(questionnaire === undefined ? {} : { questionnaire }) };
+  return { issues: [...issues, ...answersIssues(incoming.value, questionnaire, context.registry)], isSound: true, ...(questionnaire === undefined ? {} : { questionnaire }) };
 }
 
 /** What the write that the mode names would say; without a mode, what it would refuse is a warning: nobody said that it comes. */
@@ -149,19 +152,28 @@ function baseType(canonical: string): string | undefined {
   return url.startsWith(base) && (resourceTypes.has(name) || name === 'Resource' || name === 'DomainResource') && (version === undefined || /^4\.0(\.1)?$/.test(version)) ? name : undefined;
 }
 
-/** A profile that cannot be checked is an error: silence would be taken for conformance (the operation's definition: SHALL). */
-function profileIssues(type: string, { text, expression }: Input): Issue[] {
+/**
+ * What a resource breaks of the profile that is asked for. One that is not known here is an error: silence would be taken for
+ * conformance (the operation's definition: SHALL).
+ * @param resource undefined: it breaks FHIR itself, so there is nothing to hold against a profile.
+ */
+async function issuesByProfile(context: Context, type: string, { text, expression }: Input, resource: Resource | undefined): Promise<Issue[]> {
   const named = baseType(text!);
   if (named === type || named === 'Resource' || (named === 'DomainResource' && type !== 'Binary')) return [];
   if (named !== undefined) return [{ severity: 'error', code: 'invalid', text: `The profile is that of another type: a ${type} is checked against ${base}${type}.`, expression }];
-  return [{ severity: 'error', code: 'not-supported', text: `This service cannot check against this profile: it checks against ${base}${type} and its own rules, which the other issues are of.`, expression }];
+  const loaded = await context.profiles(text!);
+  if (loaded === undefined) {
+    return [{ severity: 'error', code: 'not-supported', text: 'This profile is not known here: store its StructureDefinition, or name one that the CapabilityStatement lists. The other issues are of FHIR and of the rules of this service.', expression }];
+  }
+  if (loaded.profile.type !== type) return [{ severity: 'error', code: 'invalid', text: `The profile is that of another type: it is one of ${loaded.profile.type}, not of ${type}.`, expression }];
+  return resource === undefined ? [] : profileIssues(resource, [loaded]);
 }
 
-/** Profiles that a resource says it meets are taken as they come: that they were not looked at is said. */
-function claimedProfiles(type: string, resource: Resource): Issue[] {
-  return (resource.meta?.profile ?? []).flatMap((profile, at): Issue[] => (baseType(profile) === type ? [] : [
-    { severity: 'information', code: 'not-supported', text: 'This service does not check against this profile.', expression: `${type}.meta.profile[${at}]` },
-  ]));
+/** Profiles that a resource says it meets: those that are known here hold for a write as well; that others were not looked at is said. */
+async function issuesByClaims(context: Context, type: string, resource: Resource): Promise<Issue[]> {
+  const { held, unknown } = await claimed(resource, context.profiles);
+  return [...profileIssues(resource, held), ...unknown.map((at): Issue => (
+    { severity: 'information', code: 'not-supported', text: 'This profile is not known here, so the resource was not checked against it.', expression: `${type}.meta.profile[${at}]` }))];
 }
 
 const fine = (mode: Mode | undefined): Issue => ({
