@@ -5,6 +5,7 @@ import { accessRows } from '../interactions/access-log.ts';
 import type { Answer, Context } from '../interactions/context.ts';
 import { progress as progressOf } from '../outcomes/progress.ts';
 import { patientRecord } from '../outcomes/record.ts';
+import { isSafetyReview } from '../outcomes/review-times.ts';
 import { readOfPatient, readRecord } from '../store/record.ts';
 import type { Call, Operation } from './operation.ts';
 
@@ -37,8 +38,3 @@ async function patientProgress(context: Context, call: Call): Promise<Answer> {
 }
 
 const closed = new Set(['completed', 'cancelled', 'rejected', 'failed', 'entered-in-error']);
-
-function isSafetyReview(task: Resource): boolean {
-  const code = task['code'] as { coding?: { code?: string }[] } | undefined;
-  return code?.coding?.some((coding) => coding.code === 'safety-review') === true;
-}

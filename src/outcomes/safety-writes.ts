@@ -4,6 +4,7 @@ import type { Resource } from '../fhir/resource.ts';
 import { derivedId } from '../fhir/uuid.ts';
 import type { Change, DeriveContext, DerivedWrite } from './derived-write.ts';
 import type { PatientRecord } from './record.ts';
+import { isSafetyReview } from './review-times.ts';
 import { alertId, alertsOf, isMorePressing, type Alert } from './safety.ts';
 import { clientMessage } from './safety-message.ts';
 import { alertResources, notification, reviewAfterAmendment, type AlertContext } from './safety-resources.ts';
@@ -98,10 +99,4 @@ function reviewWrites(writes: DerivedWrite[], { resource, previous, deleted }: C
     const others = ((current.extension ?? []) as readonly { url?: string }[]).filter(({ url }) => url !== reviewedBy);
     return { ...current, extension: [...others, { url: reviewedBy, valueReference: { reference: `Task/${resource.id}` } }] };
   } });
-}
-
-/** @returns whether a Task is the review of an alert. */
-export function isSafetyReview({ resourceType, code }: Resource): boolean {
-  const { coding } = (code ?? {}) as { coding?: readonly { system?: string; code?: string }[] };
-  return resourceType === 'Task' && Array.isArray(coding) && coding.some((each: { system?: string; code?: string }) => each.system === codeSystem('task-type') && each.code === 'safety-review');
 }

@@ -1,7 +1,7 @@
 import type { Issue } from '../fhir/outcome.ts';
 import type { Resource } from '../fhir/resource.ts';
 import { servedType } from '../fhir/types.ts';
-import { isSafetyReview } from './task.ts';
+import { isSafetyReview } from '../outcomes/review-times.ts';
 
 const forbidden = (expression: string, text: string): Issue => ({ severity: 'error', code: 'forbidden', text, expression });
 

@@ -1,8 +1,9 @@
-import { codeSystem } from '../fhir/canonical.ts';
 import type { Issue } from '../fhir/outcome.ts';
 import type { Resource } from '../fhir/resource.ts';
+import { isSafetyReview } from '../outcomes/review-times.ts';
 import { isDerived } from './observation.ts';
-import { checkTaskTransition, isSafetyReview } from './task.ts';
+import { checkFlag, isSafetyFlag } from './safety-review.ts';
+import { checkTaskTransition } from './task.ts';
 
 /**
  * The rules of this service for one write, by resource type.
@@ -13,6 +14,7 @@ import { checkTaskTransition, isSafetyReview } from './task.ts';
 export function checkWrite(previous: Resource | undefined, next: Resource | null): Issue[] {
   const type = (next ?? previous)?.resourceType;
   if (type === 'Task' && next !== null) return checkTaskTransition(previous, next);
+  if (type === 'Flag' && next !== null) return checkFlag(previous, next);
   if (type === 'Observation' && ((previous !== undefined && isDerived(previous)) || (next !== null && isDerived(next)))) {
     return [{ severity: 'error', code: 'forbidden', text: 'This Observation is computed by the service. Amend the QuestionnaireResponse that it is derived from.', expression: 'Observation' }];
   }
@@ -22,9 +24,5 @@ export function checkWrite(previous: Resource | undefined, next: Resource | null
   return [];
 }
 
-/** A Flag or a review that the service raised: it stays in the record however it ends (docs/clinical.md 5). */
-function isAlert(resource: Resource): boolean {
-  if (resource.resourceType === 'Task') return isSafetyReview(resource);
-  const { coding } = (resource['code'] ?? {}) as { coding?: { system?: string }[] };
-  return resource.resourceType === 'Flag' && coding?.some(({ system }) => system === codeSystem('safety-trigger')) === true;
-}
+/** A Flag or a review that the service raised: it stays in the record however it ends (docs/clinical.md 7). */
+const isAlert = (resource: Resource): boolean => (resource.resourceType === 'Task' ? isSafetyReview(resource) : isSafetyFlag(resource));

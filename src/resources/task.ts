@@ -2,8 +2,8 @@ import { codeSystem } from '../fhir/canonical.ts';
 import type { Issue, IssueCode } from '../fhir/outcome.ts';
 import type { Resource } from '../fhir/resource.ts';
 import homeworkType from '../../schemas/code-systems/homework-type.json' with { type: 'json' };
-import reviewAction from '../../schemas/code-systems/review-action.json' with { type: 'json' };
 import { questionnaireOf, sdcTemp } from '../outcomes/requests.ts';
+import { checkCompletedReview } from './safety-review.ts';
 
 /** Rules of the Tasks of this service (docs/clinical.md: homework, questionnaire request, safety review). Other Tasks are stored as they come. */
 
@@ -40,7 +40,6 @@ const transitions: Readonly<Record<Kind, Transitions>> = {
 };
 
 interface Concept { coding?: { system?: string; code?: string }[] }
-interface Parameter { type?: Concept; valueCodeableConcept?: Concept; [value: string]: unknown }
 
 const issue = (code: IssueCode, expression: string, text: string): Issue => ({ severity: 'error', code, expression, text });
 const codings = (concept: unknown): { system?: string; code?: string }[] => {
@@ -55,9 +54,6 @@ function kindOf(task: Resource): Kind | undefined {
   if (has(task.code, sdcTemp, 'complete-questionnaire')) return 'questionnaire';
   return has(task.code, codeSystem('task-type'), 'safety-review') ? 'safety-review' : undefined;
 }
-
-/** @returns whether a Task is the review of an alert. */
-export const isSafetyReview = (task: Resource): boolean => kindOf(task) === 'safety-review';
 
 /**
  * @returns what makes `next` unacceptable as the version after `previous` (undefined: it is new); [] when it is fine or not a Task of ours.
@@ -110,11 +106,6 @@ function checkStatus(kind: Kind, task: Resource): Issue[] {
   if (task.status === 'rejected' && task.statusReason === undefined) {
     return [issue('required', 'Task.statusReason', 'A Task that is declined needs statusReason: a word on why, in the words of the one who declines.')];
   }
-  if (kind === 'safety-review' && task.status === 'completed') {
-    const outputs = Array.isArray(task.output) ? (task.output as Parameter[]) : [];
-    const taken = outputs.filter(({ type }) => has(type, codeSystem('task-input'), 'action-taken'))
-      .some(({ valueCodeableConcept }) => codings(valueCodeableConcept).some(({ system, code }) => system === codeSystem('review-action') && reviewAction.concept.some((concept) => concept.code === code)));
-    if (!taken) return [issue('required', 'Task.output', `A completed safety review needs an output of type action-taken with one of ${reviewAction.concept.map(({ code }) => code).join(', ')} (${codeSystem('review-action')}).`)];
-  }
+  if (kind === 'safety-review') return checkCompletedReview(task);
   return [];
 }

@@ -8,6 +8,7 @@ import { decisionProvenance } from '../resources/provenance.ts';
 import { checkEmergency, withRecorder } from '../resources/consent.ts';
 import { checkMaker } from '../resources/maker.ts';
 import { checkWrite } from '../resources/rules.ts';
+import { checkClinician, flagByClient, reviewByClient } from '../resources/safety-review.ts';
 import { withSharing } from '../resources/sharing.ts';
 import { newId } from './identity.ts';
 import { admitNew, checkLimits, reachesRow, standing, type Found } from './admission.ts';
@@ -81,7 +82,7 @@ function stage(type: string, id: string, incoming: Incoming, unit: Unit, staging
   if (unit.internal) return staging.put(type, id, incoming, creation);
   const issues = [...checkWrite(previous, incoming.value), ...checkPerson(unit, previous, incoming.value)];
   if (issues.some(({ severity }) => severity === 'error' || severity === 'fatal')) throw refused(issues);
-  const { decision, ...kept } = byClient(previous, labelled(incoming, questionnaire, unit));
+  const { decision, ...kept } = byClient(previous, labelled(incoming, questionnaire, unit), staging.now, unit.requester.agent);
   const written = staging.put(type, id, kept, creation);
   if (decision !== undefined && written.outcome !== 'unchanged') {
     const { client, agent } = unit.requester;
@@ -100,21 +101,24 @@ function labelled(incoming: Incoming, questionnaire: Resource | undefined, { vis
 
 /** What the rules for a patient's own access, and the name of the service itself, forbid in this write. */
 function checkPerson({ visibility: { reach }, requester: { agent } }: Unit, previous: Resource | undefined, next: Resource): Issue[] {
-  if (reach.kind === 'all') return [];
-  if (reach.kind !== 'patient') return [...checkEmergency(previous), ...checkMaker(previous, next)];
+  const clinician = checkClinician(previous, next, agent);
+  if (reach.kind === 'all') return clinician;
+  if (reach.kind !== 'patient') return [...clinician, ...checkEmergency(previous), ...checkMaker(previous, next)];
   const persons = new Set([`Patient/${reach.patient}`, ...(agent === undefined ? [] : [agent])]);
   return [...checkEmergency(previous), ...checkByPatient(previous, next, persons), ...checkMaker(previous, next)];
 }
 
 /** A client's resource as it is stored, and the decision in it that the record keeps a Provenance of. */
-function byClient(previous: Resource | undefined, incoming: Incoming): Incoming & { decision?: string } {
+function byClient(previous: Resource | undefined, incoming: Incoming, now: string, agent: string | undefined): Incoming & { decision?: string } {
   const { value, stored } = incoming;
+  if (value.resourceType === 'Flag') return { ...incoming, value: flagByClient(previous, value, now), stored: flagByClient(previous, stored as Resource, now) };
   if (value.resourceType === 'Goal') {
     const { goal, override } = goalByClient(previous, stored as Resource);
     return { ...incoming, value: goalByClient(previous, value).goal, stored: goal, ...(override ? { decision: 'Achievement status of the goal decided by a person' } : {}) };
   }
   const moved = value.resourceType === 'Task' && previous !== undefined && previous['status'] !== value['status'];
-  return moved ? { ...incoming, decision: `Status of the task changed from ${String(previous['status'])} to ${String(value['status'])}` } : incoming;
+  const kept = value.resourceType === 'Task' ? { ...incoming, value: reviewByClient(previous, value, now, agent), stored: reviewByClient(previous, stored as Resource, now, agent) } : incoming;
+  return moved ? { ...kept, decision: `Status of the task changed from ${String(previous['status'])} to ${String(value['status'])}` } : kept;
 }
 
 function refused(issues: ReturnType<typeof checkWrite>): Error {

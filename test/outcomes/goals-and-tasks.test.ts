@@ -120,10 +120,13 @@ t.test('a questionnaire request names its questionnaire; a safety review is clos
   t.same(faults(undefined, { ...request, input }), []);
   t.same(faults(undefined, { ...request, input, authoredOn: undefined, requester: undefined, focus: { reference: 'Patient/p' } }), ['Task.authoredOn', 'Task.requester', 'Task.focus']);
   const review: Resource = { ...homework('requested'), intent: 'order', code: { coding: [{ system: `${base}/CodeSystem/task-type`, code: 'safety-review' }] } };
-  const output = (code: string): object[] => [{ type: { coding: [{ system: `${base}/CodeSystem/task-input`, code: 'action-taken' }] }, valueCodeableConcept: { coding: [{ system: `${base}/CodeSystem/review-action`, code }] } }];
+  const named = (code: string): object => ({ coding: [{ system: `${base}/CodeSystem/task-input`, code }] });
+  const noted = [{ type: named('note'), valueString: 'Talked on the telephone' }, { type: named('next-check'), valueDate: '2024-03-08' }];
+  const output = (code: string): object[] => [{ type: { coding: [{ system: `${base}/CodeSystem/task-input`, code: 'action-taken' }] }, valueCodeableConcept: { coding: [{ system: `${base}/CodeSystem/review-action`, code }] } }, ...noted];
   t.same(faults(review, { ...review, status: 'received' }), []);
-  t.same(faults(review, { ...review, status: 'completed' }), ['Task.output']);
+  t.same(faults(review, { ...review, status: 'completed' }), ['Task.output', 'Task.output', 'Task.output'], 'what was done, a note, when to look again');
   t.same(faults(review, { ...review, status: 'completed', output: output('nothing') }), ['Task.output']);
+  t.same(faults(review, { ...review, status: 'completed', output: output('contacted-client').slice(0, 1) }), ['Task.output', 'Task.output']);
   t.same(faults(review, { ...review, status: 'completed', output: output('contacted-client') }), []);
   t.same(faults(review, { ...review, status: 'cancelled' }), ['Task.status'], 'it cannot be withdrawn');
   t.same(faults({ ...review, status: 'completed', output: output('escalated') }, { ...review, status: 'requested' }), ['Task.status']);

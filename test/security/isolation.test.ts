@@ -446,7 +446,7 @@ t.test('who writes what', async (t) => {
     t.equal(posted.status, 201);
     const review = (await as['t1']!('GET', 'Task?code=safety-review&patient=ann')).body.entry[0].resource;
     const flag = (await as['t1']!('GET', `Flag/${review.reasonReference.reference.slice(5)}`)).body;
-    const done = { ...review, status: 'completed', output: [{ type: { coding: [{ system: task.replace('task-type', 'task-input'), code: 'action-taken' }] }, valueCodeableConcept: { coding: [{ system: task.replace('task-type', 'review-action'), code: 'not-a-concern' }] } }] };
+    const done = { ...review, status: 'completed', output: [{ type: { coding: [{ system: task.replace('task-type', 'task-input'), code: 'action-taken' }] }, valueCodeableConcept: { coding: [{ system: task.replace('task-type', 'review-action'), code: 'not-a-concern' }] } }, { type: { coding: [{ system: task.replace('task-type', 'task-input'), code: 'note' }] }, valueString: 'Talked' }, { type: { coding: [{ system: task.replace('task-type', 'task-input'), code: 'next-check' }] }, valueDate: '2026-02-12' }] };
     t.equal((await as['a']!('PUT', `Task/${review.id}`, done)).status, 403, 'the patient does not close the review');
     t.equal((await as['a']!('PATCH', `Task/${review.id}`, [{ op: 'replace', path: '/status', value: 'received' }], patchJson)).status, 403);
     t.equal((await as['a']!('PUT', `Flag/${flag.id}`, { ...flag, status: 'inactive' })).status, 403, 'nor the flag');
@@ -456,8 +456,12 @@ t.test('who writes what', async (t) => {
       t.equal((await as[caller]!('DELETE', `Task/${review.id}`)).status, 422, `${caller}: it is closed, not deleted`);
       t.equal((await as[caller]!('DELETE', `Flag/${flag.id}`)).status, 422);
     }
+    t.equal((await as['system']!('PUT', `Task/${review.id}`, done)).status, 403, 'nor does a system without a person');
+    const reason = { url: `${task.replace('CodeSystem/task-type', 'StructureDefinition/status-reason')}`, valueString: 'We talked, and the plan holds' };
+    t.equal((await as['t1']!('PUT', `Flag/${flag.id}`, { ...flag, status: 'inactive', extension: [...flag.extension, reason] })).status, 422, 'not before the review is completed');
     t.equal((await as['t1']!('PUT', `Task/${review.id}`, done)).status, 200, 'the therapist closes it');
-    t.equal((await as['t1']!('PUT', `Flag/${flag.id}`, { ...flag, status: 'inactive' })).status, 200);
+    t.equal((await as['t1']!('PUT', `Flag/${flag.id}`, { ...flag, status: 'inactive' })).status, 422, 'not without a reason');
+    t.equal((await as['t1']!('PUT', `Flag/${flag.id}`, { ...flag, status: 'inactive', extension: [...flag.extension, reason] })).status, 200);
     const author = flag.author;
     const score = (await as['t1']!('GET', `Observation?derived-from=QuestionnaireResponse/${posted.body.id}&code=${loinc}|44261-6`)).body.entry[0].resource;
     t.same(score.device, author);
