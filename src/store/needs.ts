@@ -7,7 +7,7 @@ import { conditionLocks } from './condition-locks.ts';
 import type { Lease } from './database.ts';
 import type { Found } from './admission.ts';
 import { responseIdentity } from './decide.ts';
-import { recordTypes, type OutcomeRules } from './derived.ts';
+import { concernsRecord, recordTypes, type OutcomeRules } from './derived.ts';
 import { lockKey } from './identity.ts';
 import * as load from './load.ts';
 import { matching } from './search.ts';
@@ -16,11 +16,11 @@ import type { Condition, Current, Unit, WriteRequest } from './unit.ts';
 import { loadReachable } from './visible.ts';
 
 /** The advisory locks under which a unit is decided. */
-export function locksOf(unit: Unit): bigint[] {
+export function locksOf(unit: Unit, rules: OutcomeRules): bigint[] {
   const keys = new Set<bigint>();
   for (const write of unit.writes) {
     const patient = patientOf(write);
-    if (patient !== null && (recordTypes.has(write.type) || write.type === 'Patient')) keys.add(lockKey('patient', patient));
+    if (patient !== null && (mayConcernRecord(write, rules) || write.type === 'Patient')) keys.add(lockKey('patient', patient));
     if (write.kind !== 'create') keys.add(lockKey('resource', write.type, write.id));
     const plan = planOf(write);
     // What was found is locked itself and looked at again: only where nothing was found must nobody else create meanwhile.
@@ -71,13 +71,17 @@ function needsOf(units: readonly Unit[], rules: OutcomeRules): Needs {
       if (write.kind !== 'create') needs.current.set(`${write.type}/${write.id}`, { type: write.type, id: write.id });
       if (write.kind === 'delete' && write.type === 'Patient') needs.deletedPatients.add(write.id);
       if ((write.kind === 'create' || write.kind === 'update') && write.type === 'Provenance') needTargets(needs, write.incoming.value);
-      if (patient !== null && recordTypes.has(write.type)) needRecord(needs, write, patient, rules);
+      if (patient !== null && mayConcernRecord(write, rules)) needRecord(needs, write, patient, rules);
       const identity = write.kind === 'create' ? responseIdentity(write.incoming.value) : null;
       if (identity !== null) needs.identifiers.push({ ...identity, n: needs.identifiers.length, unit: n, at });
     }
   }
   return needs;
 }
+
+/** A new Observation tells by its code whether it is a total; of one that is there it is not known here what it was before. */
+const mayConcernRecord = (write: WriteRequest, rules: OutcomeRules): boolean =>
+  (write.type === 'Observation' && write.kind === 'create' ? concernsRecord(write.incoming.value, rules) : recordTypes.has(write.type));
 
 function needTargets(needs: Needs, provenance: Resource): void {
   for (const { reference } of (provenance['target'] as { reference?: string }[] | undefined) ?? []) {
@@ -90,7 +94,7 @@ function needTargets(needs: Needs, provenance: Resource): void {
 function needRecord(needs: Needs, write: WriteRequest, patient: string, rules: OutcomeRules): void {
   needs.record.add(patient);
   if (write.type === 'Task') return;
-  if (write.type !== 'QuestionnaireResponse') {
+  if (write.type !== 'QuestionnaireResponse' && write.type !== 'Observation') {
     needs.instruments = null; // a session, an episode or a goal touches the scores of every instrument
     return;
   }
