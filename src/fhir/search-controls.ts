@@ -163,7 +163,7 @@ const pointsTo = (parameter: SearchParameter, type: string): boolean => paramete
 function everything(type: string, reverse: boolean, iterate: boolean): Include[] {
   if (!reverse) return [{ source: type, parameters: references(type), target: null, iterate }];
   return servedTypes
-    .map((source): Include => ({ source, parameters: references(source).filter((parameter) => pointsTo(parameter, type)), target: type, iterate }))
+    .filter((source) => source !== 'AuditEvent').map((source): Include => ({ source, parameters: references(source).filter((parameter) => pointsTo(parameter, type)), target: type, iterate }))
     .filter(({ parameters }) => parameters.length > 0);
 }
 
@@ -173,6 +173,8 @@ function parsed(name: string, value: string, type: string, reverse: boolean, ite
   if (code === '' || more !== undefined) throw badValue(name, form);
   if (servedType(source) === undefined) throw unknownName(name, `${called(name)} starts from a resource type that is not served here: ${form}`);
   if (target !== undefined && servedType(target) === undefined) throw unknownName(name, `${called(name)} leads to a resource type that is not served here: ${form}`);
+  // the access log is not kept with the other resources: nothing would ever be found
+  if (reverse && source === 'AuditEvent') throw unsupported(name, 'AuditEvents are not included: search AuditEvent by itself, e.g. by patient or entity.');
   const parameter = code === '*' ? undefined : searchParameter(source, code);
   if (code !== '*' && parameter?.type !== 'reference') throw unknownName(name, `${called(name)} needs a reference parameter of ${source}: ${form}`);
   let parameters = parameter === undefined ? references(source) : [parameter];

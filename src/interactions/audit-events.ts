@@ -1,8 +1,10 @@
 import { problem } from '../fhir/outcome.ts';
 import { parseSearch } from '../fhir/search-parse.ts';
+import type { SearchPlan } from '../fhir/search-plan.ts';
+import { subset } from '../fhir/subset.ts';
 import type { Visibility } from '../fhir/visibility.ts';
 import { auditSystems, kindOf } from '../store/audit-codings.ts';
-import { readAuditEvent, searchAuditLog, type AuditEventRow, type AuditPosition } from '../store/audit-search.ts';
+import { countAuditLog, readAuditEvent, searchAuditLog, type AuditEventRow, type AuditPosition } from '../store/audit-search.ts';
 import { accessRows } from './access-log.ts';
 import type { Answer, Context } from './context.ts';
 import { openPage, sealPage } from './paging.ts';
@@ -97,14 +99,21 @@ export async function readAudit(context: Context, id: string): Promise<Answer> {
   return { status: 200, headers: { etag: 'W/"1"' }, body: auditEvent(row, context.visibility, context.baseUrl) };
 }
 
-/** search of AuditEvents: rendered from the access log, newest first. */
+/**
+ * search of AuditEvents: rendered from the access log, newest first.
+ * @throws Problem `not-supported` for an include: the log is not kept with the other resources.
+ */
 export async function searchAuditEvents(context: Context, query: Query, compartment?: string): Promise<Answer> {
   const plan = parseSearch('AuditEvent', query, { handling: context.prefer.handling, ...(compartment === undefined ? {} : { compartment: { type: 'Patient', id: compartment } }) });
+  if (plan.includes.length + plan.revincludes.length > 0) throw problem('not-supported', 'not-supported', 'A search of AuditEvents includes nothing: follow their references.', plan.includes.length > 0 ? 'http._include' : 'http._revinclude');
   const path = compartment === undefined ? 'AuditEvent' : `Patient/${compartment}/AuditEvent`;
   const asked = new URLSearchParams(plan.applied as [string, string][]).toString();
   const binding = `${path}?${asked}`;
   const after = plan.page === null ? undefined : openPage<AuditPosition>(context, binding, plan.page);
-  const rows = await searchAuditLog(context.database, plan, context.visibility, after);
+  const [rows, counted] = await Promise.all([
+    plan.count === 0 ? [] : searchAuditLog(context.database, plan, context.visibility, after),
+    plan.total === 'none' ? undefined : countAuditLog(context.database, plan, context.visibility),
+  ]);
   const shown = rows.slice(0, plan.count);
   await context.audit.record(accessRows(context, { interaction: 'search-type', type: 'AuditEvent', query: asked, patients: shown.map(({ patient }) => patient) }));
   const last = shown.at(-1);
@@ -113,6 +122,9 @@ export async function searchAuditEvents(context: Context, query: Query, compartm
     { relation: 'self', url: `${context.baseUrl}/${binding}` },
     ...(next === undefined ? [] : [{ relation: 'next', url: `${context.baseUrl}/${binding}${binding.endsWith('?') ? '' : '&'}_page=${next}` }]),
   ];
-  const entries = shown.map((row) => `{"fullUrl":${JSON.stringify(`${context.baseUrl}/AuditEvent/${row.id}`)},"resource":${auditEvent(row, context.visibility, context.baseUrl)},"search":{"mode":"match"}}`);
-  return { status: 200, body: `{"resourceType":"Bundle","type":"searchset","link":${JSON.stringify(links)}${entries.length === 0 ? '' : `,"entry":[${entries.join(',')}]`}}` };
+  const entries = shown.map((row) => `{"fullUrl":${JSON.stringify(`${context.baseUrl}/AuditEvent/${row.id}`)},"resource":${shaped(auditEvent(row, context.visibility, context.baseUrl), plan)},"search":{"mode":"match"}}`);
+  const total = counted ?? (after === undefined && rows.length <= plan.count ? rows.length : undefined);
+  return { status: 200, body: `{"resourceType":"Bundle","type":"searchset"${total === undefined ? '' : `,"total":${total}`},"link":${JSON.stringify(links)}${entries.length === 0 ? '' : `,"entry":[${entries.join(',')}]`}}` };
 }
+
+const shaped = (text: string, plan: SearchPlan): string => (plan.summary !== 'false' || plan.elements.length > 0 ? subset(text, plan) : text);

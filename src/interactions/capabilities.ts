@@ -30,7 +30,7 @@ function resource(type: string): Record<string, unknown> {
   const parameters = searchParameters(type).filter(searchable);
   const references = parameters.filter((parameter) => parameter.type === 'reference');
   const readOnly = servedType(type)!.writtenBy === 'service';
-  const incoming = servedTypes.flatMap((source) => searchParameters(source)
+  const incoming = servedTypes.filter((source) => source !== 'AuditEvent').flatMap((source) => searchParameters(source)
     .filter((parameter) => parameter.type === 'reference' && parameter.targets.includes(type))
     .map(({ code }) => `${source}:${code}`));
   const offered = [...operations].filter(([, operation]) => isOn(operation, type, readOnly));

@@ -1,6 +1,8 @@
 import { dateRange } from '../fhir/dates.ts';
 import { problem } from '../fhir/outcome.ts';
+import { isId } from '../fhir/search-syntax.ts';
 import { servedTypes } from '../fhir/types.ts';
+import { grants } from '../fhir/visibility.ts';
 import { history as versions, type HistoryPosition, type HistoryRow } from '../store/history.ts';
 import { accessRows } from './access-log.ts';
 import { etag, versionUrl } from './answer.ts';
@@ -9,19 +11,19 @@ import { openPage, sealPage } from './paging.ts';
 
 const defaultCount = 50;
 const largestCount = 1000;
-const known = new Set(['_count', '_since', '_at', '_sort', '_page', '_format', '_pretty']);
+const known = new Set(['_count', '_since', '_at', '_list', '_sort', '_page', '_format', '_pretty']);
 
 /** What is asked for: a resource, a type, or everything. */
 export interface HistoryOf { readonly type?: string; readonly id?: string }
 
 /**
  * history (http://hl7.org/fhir/R4/http.html#history) of an instance, a type or the system: newest first, with `_since`,
- * `_at`, `_count`, `_sort`; pages never repeat or skip (see store/history.ts for the horizon).
+ * `_at`, `_list`, `_count`, `_sort`; pages never repeat or skip (see store/history.ts for the horizon).
  * @throws Problem `not-found` for an instance that does not exist or is not visible.
  */
 export async function history(context: Context, of: HistoryOf, query: readonly (readonly [string, string])[]): Promise<Answer> {
   for (const [name] of query) {
-    if (!known.has(name) && context.prefer.handling === 'strict') throw problem('malformed', 'not-supported', 'History takes _count, _since, _at, _sort, _format and _pretty.', `http.${name}`);
+    if (!known.has(name) && context.prefer.handling === 'strict') throw problem('malformed', 'not-supported', 'History takes _count, _since, _at, _list, _sort, _format and _pretty.', `http.${name}`);
   }
   const get = (name: string): string | undefined => query.find(([key]) => key === name)?.[1];
   const count = countOf(get('_count'));
@@ -33,9 +35,9 @@ export async function history(context: Context, of: HistoryOf, query: readonly (
   const binding = `${path}?${new URLSearchParams(applied as [string, string][]).toString()}`;
   const after = page === undefined ? undefined : openPage<HistoryPosition>(context, binding, page);
   const rows = await versions(context.database, context.visibility, {
-    types: of.type === undefined ? servedTypes : [of.type], id: of.id, count, since: since?.low, at, after, oldestFirst: oldestFirst(get('_sort')),
+    types: of.type === undefined ? servedTypes : [of.type], id: of.id, count, since: since?.low, at, after, list: listOf(context, get('_list')), oldestFirst: oldestFirst(get('_sort')),
   });
-  if (of.id !== undefined && rows.length === 0 && after === undefined && since === undefined && at === undefined) {
+  if (of.id !== undefined && rows.length === 0 && after === undefined && since === undefined && at === undefined && get('_list') === undefined) {
     throw problem('not-found', 'not-found', `No such ${of.type}.`);
   }
   const shown = rows.slice(0, count);
@@ -53,6 +55,15 @@ function countOf(text: string | undefined): number {
   if (text === undefined) return defaultCount;
   if (!/^\d{1,9}$/.test(text)) throw problem('malformed', 'value', '_count must be a whole number from 0.', 'http._count');
   return Math.min(Number(text), largestCount);
+}
+
+/** `_list=42`: of the resources that the List points to. */
+function listOf(context: Context, text: string | undefined): string | undefined {
+  if (text === undefined) return undefined;
+  const id = text.replace(/^List\//, '');
+  if (!isId(id)) throw problem('malformed', 'value', '_list of a history is the id of a List.', 'http._list');
+  if (!grants(context.visibility, 'List', 'r') && !grants(context.visibility, 'List', 's')) throw problem('forbidden', 'forbidden', 'This access does not allow to read a List.');
+  return id;
 }
 
 /** `_sort` of a history (R5 names it; R4 leaves the order at newest first). */

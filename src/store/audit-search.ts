@@ -59,6 +59,13 @@ export async function searchAuditLog(connection: Connection, plan: SearchPlan, v
     order by a.recorded ${direction}, a.id ${direction} limit ${literal(plan.count + 1)}`);
 }
 
+/** @returns how many events match. @throws Problem as `searchAuditLog` does. */
+export async function countAuditLog(connection: Connection, plan: SearchPlan, visibility: Visibility): Promise<number> {
+  const conditions = plan.tests.map((test) => condition(test, visibility));
+  const rows = await run<{ total: number }>(connection, sql`select count(*)::integer as total from ${source} where ${and([visiblePredicate(visibility, 'AuditEvent', 'a'), ...conditions])}`);
+  return rows[0]!.total;
+}
+
 const codeOf = (by: SearchPlan['sort'][number]['by']): string => (typeof by === 'string' ? by : by.code);
 
 /** Parameters that AuditEvents are searched by here. */

@@ -1,10 +1,11 @@
 import { sql } from 'kysely';
+import { searchParameter } from '../fhir/search-parameters.ts';
 import { grants, limitsOf, type Visibility } from '../fhir/visibility.ts';
 import type { Connection } from './database.ts';
 import { commitHorizon, instant } from './load.ts';
 import { isWithin, judgedBy, newestVisible, type Judged } from './read.ts';
 import { and, literal, name, run, typeLiteral, type Fragment } from './sql.ts';
-import { reachedPredicate } from './visible.ts';
+import { reachedPredicate, visiblePredicate } from './visible.ts';
 
 /** A version in a history, newest first. */
 export interface HistoryRow {
@@ -31,6 +32,8 @@ export interface HistoryQuery {
   /** Versions current at some time in [low, high). */
   readonly at?: { readonly low: string; readonly high: string };
   readonly after?: HistoryPosition;
+  /** Id of a List: only of the resources that it points to. */
+  readonly list?: string;
   /** Oldest first, as a reader wants it who follows what is written. */
   readonly oldestFirst: boolean;
 }
@@ -80,6 +83,10 @@ function conditions(visibility: Visibility, query: HistoryQuery, type: string, s
   const list: Fragment[] = [sql`r.type = ${typeLiteral(type)}`, reachedPredicate(visibility, type, 'r'), newestVisible(visibility, type)];
   if (settled !== undefined) list.push(sql`r.last_updated < ${settled}::timestamptz`);
   if (query.id !== undefined) list.push(sql`r.id = ${query.id}`);
+  if (query.list !== undefined) {
+    list.push(sql`r.id in (select x.target_id from resource l join index_reference x on x.rid = l.rid and x.param = ${literal(searchParameter('List', 'item')!.number)}
+      where l.type = 'List' and l.live and l.id = ${query.list} and x.target_type = ${typeLiteral(type)} and ${visiblePredicate(visibility, 'List', 'l')})`);
+  }
   if (query.since !== undefined) list.push(sql`r.last_updated >= ${query.since}::timestamptz`);
   if (query.at !== undefined) {
     // Current at some time in the range: began before its end, and the next version came after its start.
