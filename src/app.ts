@@ -12,12 +12,14 @@ import { capabilityStatement } from './interactions/capabilities.ts';
 import { profileFinder } from './interactions/profiles.ts';
 import { questionnaireFinder } from './interactions/questionnaires.ts';
 import { issuerKeys } from './jobs/outbound.ts';
+import { auditSeal } from './jobs/audit-seal.ts';
 import { Schedule } from './jobs/schedule.ts';
 import { failure, type Log } from './log.ts';
 import { shippedResources } from './outcomes/questionnaires.ts';
 import { instrumentRegistry } from './outcomes/registry.ts';
 import { safetySettings, type SafetySettings } from './outcomes/safety-settings.ts';
 import { StartRefusal } from './start-refusal.ts';
+import { openAuditKey } from './store/audit-heads.ts';
 import { AuditLog } from './store/audit.ts';
 import { Committer } from './store/commit.ts';
 import type { Database } from './store/database.ts';
@@ -59,7 +61,9 @@ export async function createApp({ config, database, log }: { config: Config; dat
     questionnaire: questionnaireFinder(database, definitionTtlMs, () => performance.now()),
     profiles: profileFinder(database, definitionTtlMs, () => performance.now()),
   };
-  const schedule = new Schedule({ database, now, log, observer: metrics, jobs: [] });
+  const schedule = new Schedule({ database, now, log, observer: metrics, jobs: [
+    auditSeal({ database, key: openAuditKey(config.auditKeyFile), headsFile: config.auditHeadsFile, log }),
+  ] });
   let service: Service | undefined;
   let authorization: AuthorizationServer | undefined;
   let metricsServer: Awaited<ReturnType<typeof serveMetrics>> | undefined;

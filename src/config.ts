@@ -37,6 +37,9 @@ const variables = z.object({
   DATA_DIR: z.string().default('.data'),
   DATABASE_URL: databaseUrl.optional(),
   DATABASE_MIGRATION_URL: databaseUrl.optional(),
+  AUDIT_DATABASE_URL: databaseUrl.optional(),
+  AUDIT_KEY_FILE: z.string().optional(),
+  AUDIT_HEADS_FILE: z.string().optional(),
   ALLOW_ONE_DATABASE_ROLE: flag.default(false),
   DB_CONNECTIONS: whole(2, 500).default(16),
   WRITE_LANES: whole(1, 64).optional(),
@@ -54,7 +57,7 @@ const variables = z.object({
 });
 
 /** Variables that are secrets or hold one: NAME_FILE names a file to read the value from, as Docker and Kubernetes mount them. */
-const secrets = ['DATABASE_URL', 'DATABASE_MIGRATION_URL'] as const;
+const secrets = ['DATABASE_URL', 'DATABASE_MIGRATION_URL', 'AUDIT_DATABASE_URL'] as const;
 
 /** The configuration, complete and frozen. */
 export interface Config {
@@ -73,6 +76,11 @@ export interface Config {
   readonly databaseUrl: string | undefined;
   /** The same database as the role that owns it; undefined: the service's own role does. */
   readonly migrationUrl: string | undefined;
+  /** The same database as a role that may read the access log; undefined: the owner's. */
+  readonly auditDatabaseUrl: string | undefined;
+  /** The key that signs the heads of the access log, and where they are appended. */
+  readonly auditKeyFile: string;
+  readonly auditHeadsFile: string;
   /** Whether one role for everything is no reason for a warning. */
   readonly allowOneDatabaseRole: boolean;
   readonly connections: number;
@@ -129,6 +137,9 @@ export function loadConfig(env: Environment = environment()): Config {
     dataDir: resolve(values.DATA_DIR),
     databaseUrl: values.DATABASE_URL,
     migrationUrl: values.DATABASE_MIGRATION_URL,
+    auditDatabaseUrl: values.AUDIT_DATABASE_URL,
+    auditKeyFile: resolve(values.AUDIT_KEY_FILE ?? join(values.DATA_DIR, 'audit-key.pem')),
+    auditHeadsFile: resolve(values.AUDIT_HEADS_FILE ?? join(values.DATA_DIR, 'audit-heads.jsonl')),
     allowOneDatabaseRole: values.ALLOW_ONE_DATABASE_ROLE,
     connections: values.DB_CONNECTIONS,
     writeLanes: values.WRITE_LANES,
