@@ -55,7 +55,7 @@ export async function createApp({ config, database, log }: { config: Config; dat
   });
   await storeShipped(database, committer, [...shippedResources(registry), ...readShipped(new URL('../schemas/', import.meta.url), version)]);
   const parts = {
-    database, committer, registry,
+    database, committer, registry, emergencyMinutes: config.emergencyMinutes,
     audit: new AuditLog(database),
     pageKey: await pageKey(database),
     questionnaire: questionnaireFinder(database, definitionTtlMs, () => performance.now()),

@@ -45,6 +45,7 @@ const variables = z.object({
   WRITE_LANES: whole(1, 64).optional(),
   NAMED_STATEMENTS: flag.default(true),
   JOBS: flag.default(true),
+  BREAK_GLASS_MINUTES: whole(1, 1440).default(60),
   ALLOW_UNSAFE_DATABASE: z.string().default('').transform((text) => text.split(/[\s,]+/).filter((name) => name !== ''))
     .refine((names) => names.every((name) => /^(?:fsync|synchronous_commit|full_page_writes)$/.test(name)), 'must list names from fsync, synchronous_commit, full_page_writes'),
   OIDC_ISSUER: httpUrl.optional(),
@@ -89,6 +90,8 @@ export interface Config {
   readonly namedStatements: boolean;
   /** Whether this process does periodic work. */
   readonly jobs: boolean;
+  /** How long an access in an emergency lasts. */
+  readonly emergencyMinutes: number;
   /** Settings of the database whose risk of losing acknowledged writes the operator accepts. */
   readonly allowUnsafeDatabase: readonly string[];
   /** An authorization server of the operator's; undefined: the service's own. */
@@ -145,6 +148,7 @@ export function loadConfig(env: Environment = environment()): Config {
     writeLanes: values.WRITE_LANES,
     namedStatements: values.NAMED_STATEMENTS,
     jobs: values.JOBS,
+    emergencyMinutes: values.BREAK_GLASS_MINUTES,
     allowUnsafeDatabase: Object.freeze(values.ALLOW_UNSAFE_DATABASE),
     oidcIssuer: values.OIDC_ISSUER,
     oidcTokenType: values.OIDC_TOKEN_TYPE,

@@ -22,6 +22,8 @@ export interface ConsentRule {
   readonly instances?: readonly string[];
   /** Security labels of which the resource has one; absent: whatever its labels. */
   readonly labels?: readonly Label[] | undefined;
+  /** Set where it is an access in an emergency: its purpose (v3-ActReason). */
+  readonly emergency?: string | undefined;
   /** What a provision within a deny excepts from it. */
   readonly except: readonly ConsentRule[];
 }
@@ -146,6 +148,9 @@ function isLooking({ action, purpose }: Provision): boolean {
   const ends = (purpose ?? []).map(({ code }) => code ?? '');
   return (acts.length === 0 || acts.some((code) => looking.has(code))) && (ends.length === 0 || ends.some((code) => purposes.has(code)));
 }
+
+/** @returns the first purpose of a Consent. */
+export const purposeOf = ({ provision }: Resource): string | undefined => (provision as Provision | undefined)?.purpose?.[0]?.code;
 
 /** A resource as far as a rule looks at it. */
 export interface Ruled { readonly type: string; readonly id: string; readonly patient: bigint | null; readonly security: readonly Label[] }

@@ -173,7 +173,7 @@ function developmentClients(keys: Keys): ClientMetadata[] {
 
 const launchParameters: Readonly<Record<keyof LaunchContext, RegExp>> = {
   patient: /^[A-Za-z0-9.-]{1,64}$/,
-  fhirUser: /^(?:Practitioner|Patient)\/[A-Za-z0-9.-]{1,64}$/,
+  fhirUser: /^(?:Practitioner|Patient|RelatedPerson)\/[A-Za-z0-9.-]{1,64}$/,
 };
 
 /** In development a token can be had for any patient or user without a launch: parameters of the token request name them. */

@@ -39,7 +39,7 @@ export function accessRows(context: Pick<Context, 'requester'>, access: Access):
     query: access.query ?? null,
     requestId: requester.requestId,
     address: requester.address ?? null,
-    purpose: access.purpose ?? null,
+    purpose: access.purpose ?? (patient === null ? null : requester.emergencies?.get(patient) ?? null),
   }));
 }
 

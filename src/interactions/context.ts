@@ -16,6 +16,8 @@ export interface Parts {
   readonly baseUrl: string;
   /** Signs paging tokens. */
   readonly pageKey: Buffer;
+  /** How long an access in an emergency lasts. */
+  readonly emergencyMinutes: number;
   /** The instruments of this deployment. */
   readonly registry: Registry;
   /** The CapabilityStatement as text. */

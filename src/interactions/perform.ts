@@ -6,7 +6,7 @@ import { validate } from '../fhir/validate.ts';
 import { operation } from '../operations/operations.ts';
 import { refuseErrors } from './accept.ts';
 import { accessRows } from './access-log.ts';
-import { withConsents } from '../store/consents.ts';
+import { emergencies, withConsents } from '../store/consents.ts';
 import { readAudit, searchAuditEvents } from './audit-events.ts';
 import { batch } from './batch.ts';
 import type { Answer, Context } from './context.ts';
@@ -30,7 +30,7 @@ import { vread } from './vread.ts';
  */
 export async function perform(asked: Context, interaction: Interaction, body: string, statusOf: (problem: Problem) => number): Promise<Answer> {
   const visibility = await withConsents(asked.database, asked.visibility);
-  const context = visibility === asked.visibility ? asked : { ...asked, visibility };
+  const context = visibility === asked.visibility ? asked : { ...asked, visibility, requester: { ...asked.requester, emergencies: emergencies(visibility) } };
   if ('type' in interaction && interaction.type !== undefined && interaction.kind !== 'operation') refuseServiceOnly(interaction);
   const answer = await carriedOut(context, interaction, body, statusOf);
   if (isWrite(interaction)) forgetDefinitions(context, [interaction.type]);

@@ -4,6 +4,7 @@ import { servedType } from '../fhir/types.ts';
 import type { Answer, Context } from '../interactions/context.ts';
 import { isAt, isOn, type Call, type Operation } from './operation.ts';
 import { apply } from './apply.ts';
+import { breakGlass } from './break-glass.ts';
 import { evaluateMeasure } from './evaluate-measure.ts';
 import { everything } from './everything.ts';
 import { expand } from './expand.ts';
@@ -22,6 +23,7 @@ import { versions } from './versions.ts';
 /** The operations of the service by name: one line each. */
 export const operations: ReadonlyMap<string, Operation> = new Map<string, Operation>([
   ['apply', apply],
+  ['break-glass', breakGlass],
   ['evaluate-measure', evaluateMeasure],
   ['everything', everything],
   ['extract', extract],

@@ -1,5 +1,5 @@
 import { sql } from 'kysely';
-import { concerns, consentRules, isExplicit, type ConsentRule, type Label, type Ruled } from '../fhir/consent.ts';
+import { concerns, consentRules, isExplicit, purposeOf, type ConsentRule, type Label, type Ruled } from '../fhir/consent.ts';
 import type { Resource } from '../fhir/resource.ts';
 import { hash64, searchParameter } from '../fhir/search-parameters.ts';
 import type { Visibility } from '../fhir/visibility.ts';
@@ -33,10 +33,15 @@ export async function withConsents(connection: Connection, visibility: Visibilit
   const consents = rows.flatMap(({ patient, body, now, persons }) => {
     const consent = JSON.parse(body) as Resource;
     const recorder = recorderOf(consent);
-    return consentRules(consent, { patient: BigInt(patient), persons: new Set(persons.split(' ')), now, mayWiden: recorder === 'patient' || recorder === 'system' || recorder === 'break-glass' });
+    const rules = consentRules(consent, { patient: BigInt(patient), persons: new Set(persons.split(' ')), now, mayWiden: recorder === 'patient' || recorder === 'system' || recorder === 'break-glass' });
+    return recorder === 'break-glass' ? rules.map((rule) => ({ ...rule, emergency: purposeOf(consent) })) : rules;
   });
   return { ...visibility, consents };
 }
+
+/** @returns the purpose of the emergencies in which the caller sees records now, by the rid of the Patient. */
+export const emergencies = ({ consents = [] }: Visibility): ReadonlyMap<bigint, string> =>
+  new Map(consents.flatMap(({ patient, emergency }) => (emergency === undefined ? [] : [[patient, emergency]])));
 
 const columns = name(`c.patient::text as patient, c.body, ${instant('clock_timestamp()')} as now`);
 

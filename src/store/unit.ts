@@ -57,6 +57,8 @@ export interface Requester {
   readonly agent?: string;
   readonly requestId: string;
   readonly address?: string;
+  /** Patients (rid) whose record is open in an emergency, with the purpose: what is seen of it is logged so. */
+  readonly emergencies?: ReadonlyMap<bigint, string>;
 }
 
 /** Writes that succeed or are refused as one. */
