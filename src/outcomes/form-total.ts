@@ -60,7 +60,7 @@ function walk(items: readonly AnsweredItem[] | undefined, each: (linkId: string,
 }
 
 const keyOf = ({ valueCoding, valueInteger, valueString }: Answer | Option): string =>
-  (valueCoding === undefined ? `${String(valueInteger ?? valueString)}` : `${valueCoding.system ?? ''}|${valueCoding.code ?? valueCoding.display ?? ''}`);
+  (valueCoding === undefined ? (valueString ?? JSON.stringify(valueInteger)) : `${valueCoding.system ?? ''}|${valueCoding.code ?? valueCoding.display ?? ''}`);
 
 function weigh(questionnaire: Resource): WeighedForm | null {
   const questions = new Map<string, Weighed>();
