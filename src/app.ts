@@ -6,6 +6,7 @@ import type { Config } from './config.ts';
 import { authorizationServer, type AuthorizationServer } from './http/authorization-server.ts';
 import type { Service } from './http/funnel.ts';
 import { createMetrics, serveMetrics } from './http/metrics.ts';
+import { rateLimiter } from './http/rate-limit.ts';
 import { httpServer, type Answered } from './http/server.ts';
 import { readInstruments, readTextPacks } from './instruments.ts';
 import { capabilityStatement } from './interactions/capabilities.ts';
@@ -70,6 +71,7 @@ export async function createApp({ config, database, log }: { config: Config; dat
   let issuer = config.issuer;
   let draining = false;
   const server = httpServer({
+    corsOrigins: config.corsOrigins,
     service: () => service,
     ready: async () => !draining && service !== undefined && (await canWrite(database)),
     smartConfiguration: () => smartConfiguration(issuer),
@@ -90,7 +92,7 @@ export async function createApp({ config, database, log }: { config: Config; dat
       const keys = authorization?.keys ?? (await issuerKeys(issuer));
       const authenticate = tokenVerifier({ issuer, audience: baseUrl, keys, now, ...(config.oidcIssuer === undefined ? {} : { type: config.oidcTokenType }) });
       const capabilities = capabilityStatement({ baseUrl, version, date: new Date(now()).toISOString(), tokenEndpoint: authorization?.metadata.token_endpoint });
-      service = { ...parts, baseUrl, authenticate, capabilities };
+      service = { ...parts, baseUrl, authenticate, capabilities, limit: rateLimiter(config.rateLimits) };
       if (config.jobs) schedule.start();
       return { url: baseUrl };
     },

@@ -40,6 +40,8 @@ const variables = z.object({
   AUDIT_DATABASE_URL: databaseUrl.optional(),
   AUDIT_KEY_FILE: z.string().optional(),
   AUDIT_HEADS_FILE: z.string().optional(),
+  ADMIN_CLIENTS: z.string().default('').transform((text) => text.split(/[\s,]+/).filter((name) => name !== '')),
+  KEEP_IDEMPOTENCY_DAYS: whole(1, 3650).default(30),
   ALLOW_ONE_DATABASE_ROLE: flag.default(false),
   DB_CONNECTIONS: whole(2, 500).default(16),
   WRITE_LANES: whole(1, 64).optional(),
@@ -54,6 +56,11 @@ const variables = z.object({
   SAFETY_RULES: z.string().optional(),
   CRISIS_CONTACTS: z.string().optional(),
   INSTRUMENT_TEXTS: z.string().optional(),
+  CORS_ORIGINS: z.string().default('').transform((text) => text.split(/[\s,]+/).filter((origin) => origin !== ''))
+    .refine((origins) => origins.every((origin) => URL.canParse(origin) && new URL(origin).origin === origin && /^https?:[^*]+$/.test(origin)), 'must list origins such as https://app.example, exactly and without a path; * is none'),
+  RATE_LIMIT_CLIENT: whole(1, 100_000_000).default(1_200_000),
+  RATE_LIMIT_PATIENT: whole(1, 100_000_000).default(3000),
+  RATE_LIMIT_STRANGER: whole(1, 100_000_000).default(6000),
   LOG_LEVEL: z.enum(logLevels, `must be one of ${logLevels.join(', ')}`).optional(),
 });
 
@@ -82,6 +89,9 @@ export interface Config {
   /** The key that signs the heads of the access log, and where they are appended. */
   readonly auditKeyFile: string;
   readonly auditHeadsFile: string;
+  /** Clients that may erase a person's record and place holds, with system scopes. */
+  readonly adminClients: readonly string[];
+  readonly keepIdempotencyDays: number;
   /** Whether one role for everything is no reason for a warning. */
   readonly allowOneDatabaseRole: boolean;
   readonly connections: number;
@@ -106,6 +116,10 @@ export interface Config {
   readonly instrumentTexts: string | undefined;
   /** Parsed files of the organisation's own safety rules and crisis contacts; undefined: the service's defaults. */
   readonly safety: { readonly rules: unknown; readonly contacts: unknown };
+  /** Origins of the web pages whose scripts may call the API; [] by default. */
+  readonly corsOrigins: readonly string[];
+  /** Requests in a minute to this process (http/rate-limit.ts). */
+  readonly rateLimits: { readonly client: number; readonly patient: number; readonly stranger: number };
   readonly logLevel: (typeof logLevels)[number];
   /** npm started this process: a signal that ends npm does not reach it through the shell between them. */
   readonly startedByNpm: boolean;
@@ -143,6 +157,8 @@ export function loadConfig(env: Environment = environment()): Config {
     auditDatabaseUrl: values.AUDIT_DATABASE_URL,
     auditKeyFile: resolve(values.AUDIT_KEY_FILE ?? join(values.DATA_DIR, 'audit-key.pem')),
     auditHeadsFile: resolve(values.AUDIT_HEADS_FILE ?? join(values.DATA_DIR, 'audit-heads.jsonl')),
+    adminClients: Object.freeze(mode === 'development' ? [...values.ADMIN_CLIENTS, 'development', 'development-key'] : values.ADMIN_CLIENTS),
+    keepIdempotencyDays: values.KEEP_IDEMPOTENCY_DAYS,
     allowOneDatabaseRole: values.ALLOW_ONE_DATABASE_ROLE,
     connections: values.DB_CONNECTIONS,
     writeLanes: values.WRITE_LANES,
@@ -156,6 +172,8 @@ export function loadConfig(env: Environment = environment()): Config {
     instrumentTexts: values.INSTRUMENT_TEXTS === undefined ? undefined : resolve(values.INSTRUMENT_TEXTS),
     keysFile: resolve(values.KEYS_FILE ?? join(values.DATA_DIR, 'keys.json')),
     safety,
+    corsOrigins: Object.freeze(values.CORS_ORIGINS),
+    rateLimits: Object.freeze({ client: values.RATE_LIMIT_CLIENT, patient: values.RATE_LIMIT_PATIENT, stranger: values.RATE_LIMIT_STRANGER }),
     logLevel: values.LOG_LEVEL ?? (mode === 'development' ? 'warn' : 'info'),
     startedByNpm: env['npm_lifecycle_event'] !== undefined,
   });

@@ -32,6 +32,7 @@ export type ProblemKind =
   | 'too-large'
   | 'too-costly'
   | 'not-supported'
+  | 'throttled'            // too many requests of one caller
   | 'unavailable'          // try again later
   | 'internal';
 

@@ -7,12 +7,14 @@ import { recordRefusal, recordStranger } from '../interactions/access-log.ts';
 import type { Answer, Context, Parts } from '../interactions/context.ts';
 import { perform } from '../interactions/perform.ts';
 import { route, verbOf, type Interaction } from '../interactions/route.ts';
+import type { RateLimiter } from './rate-limit.ts';
 import { formOf, header, idempotencyKeyOf, ifMatchOf, negotiate, preferences, requireMediaType, requirePatch, type Incoming } from './request.ts';
 import { statusOf } from './respond.ts';
 
 /** What the journey needs beside the request. */
 export interface Service extends Parts {
   readonly authenticate: (token: string) => Promise<Caller>;
+  readonly limit: RateLimiter;
 }
 
 /** What became of a request, for the response and for the event that reports it. */
@@ -28,6 +30,7 @@ export async function journey(service: Service, request: Incoming): Promise<Jour
   if (isPublic(request)) return { answer: capabilities(service), interaction: { kind: 'capabilities' } };
   const caller = await authenticated(service, request);                    // 401
   const interaction = routed(request);                                     // 400 404 405 415
+  await service.limit.request(caller, interaction);                        // 429
   const visible = visibility(caller);                                      // 403
   const context = contextOf(service, request, caller, visible);            // 400
   try {
@@ -41,11 +44,14 @@ export async function journey(service: Service, request: Incoming): Promise<Jour
 }
 
 /** Who asks. A request without a token that holds is logged, and refused all the same where that is not possible. */
-async function authenticated({ authenticate, audit }: Service, request: Incoming): Promise<Caller> {
+async function authenticated({ authenticate, audit, limit }: Service, request: Incoming): Promise<Caller> {
   try {
     return await authenticate(bearerToken(header(request, 'authorization')));
   } catch (error) {
-    if (error instanceof Problem && error.kind === 'unauthenticated') await recordStranger(audit, { requestId: request.id, address: request.address });
+    if (error instanceof Problem && error.kind === 'unauthenticated') {
+      await limit.stranger(request.address);                               // 429
+      await recordStranger(audit, { requestId: request.id, address: request.address });
+    }
     throw error;
   }
 }

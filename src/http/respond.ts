@@ -18,6 +18,7 @@ const statuses: Readonly<Record<ProblemKind, number>> = {
   'too-large': 413,
   'unsupported-media-type': 415,
   invalid: 422,
+  throttled: 429,
   internal: 500,
   'too-costly': 503,
   unavailable: 503,
@@ -43,8 +44,11 @@ export function defect(requestId: string): Problem {
 export const safeguards: Readonly<Record<string, string>> = {
   'cache-control': 'no-store',
   'content-security-policy': "default-src 'none'; frame-ancestors 'none'; sandbox",
+  'cross-origin-resource-policy': 'same-origin',
   'referrer-policy': 'no-referrer',
   'x-content-type-options': 'nosniff',
+  'x-frame-options': 'DENY',
+  'x-permitted-cross-domain-policies': 'none',
 };
 
 /** The bytes and headers of an answer. `_pretty=true` indents; numbers stay as they are written. */

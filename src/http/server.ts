@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import http, { type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import cors, { type FastifyCorsOptions } from '@fastify/cors';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { problem, Problem } from '../fhir/outcome.ts';
 import type { Interaction } from '../interactions/route.ts';
@@ -25,6 +26,8 @@ export interface Answered {
 }
 
 export interface ServerOptions {
+  /** Origins of web pages whose scripts may call the FHIR API. */
+  readonly corsOrigins: readonly string[];
   /** The service, or undefined while it is not there yet: requests get 503. */
   readonly service: () => Service | undefined;
   readonly ready: () => Promise<boolean>;
@@ -69,7 +72,10 @@ export function httpServer(options: ServerOptions): HttpServer {
     fastify.get(path, (_request, reply) => reply.headers({ 'access-control-allow-origin': '*', 'x-content-type-options': 'nosniff' }).send(options.smartConfiguration()));
   }
   const handler = (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => handle(options, request, reply);
-  for (const url of [fhirRoot, `${fhirRoot}/*`]) fastify.route({ method: methods, url, handler });
+  void fastify.register(async (api) => {
+    if (options.corsOrigins.length > 0) await api.register(cors, crossOrigin(options.corsOrigins));
+    for (const url of [fhirRoot, `${fhirRoot}/*`]) api.route({ method: methods, url, handler });
+  });
   return {
     async listen(host, port) {
       await fastify.listen({ host, port });
@@ -86,6 +92,13 @@ function createServer(options: ServerOptions, handler: (request: IncomingMessage
     handler(request, response);
   });
 }
+
+/** What scripts of the listed origins may send and read. Credentials are in the Authorization header, never in cookies. */
+const crossOrigin = (origins: readonly string[]): FastifyCorsOptions => ({
+  origin: [...origins], methods, credentials: false, maxAge: 600, strictPreflight: true,
+  allowedHeaders: ['Authorization', 'Content-Type', 'Accept', 'If-Match', 'If-None-Match', 'If-None-Exist', 'If-Modified-Since', 'Prefer', 'Idempotency-Key', 'X-Request-Id'],
+  exposedHeaders: ['ETag', 'Location', 'Content-Location', 'Last-Modified', 'Retry-After', 'WWW-Authenticate', 'X-Request-Id'],
+});
 
 /** Bodies arrive as text, whatever they claim to be: the funnel checks the claim and parses once. */
 function acceptBodies(fastify: FastifyInstance): void {

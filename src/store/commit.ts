@@ -1,5 +1,6 @@
 import { problem, Problem } from '../fhir/outcome.ts';
 import type { Visibility } from '../fhir/visibility.ts';
+import { withClientMessages } from './client-message.ts';
 import type { Database, Lease } from './database.ts';
 import { auditWrites, decideWrites } from './decide.ts';
 import { deriveUnit, type OutcomeRules } from './derived.ts';
@@ -44,6 +45,12 @@ const patienceMs = 10;
 /** New resources that one write leads to at most: itself, and for each scale of its instrument a score, its change and its alerts. */
 const ridsPerWrite = 64;
 
+/** Share of the queue that writes without answers may fill: those of clients, in which a call for help may be, are shed last. */
+const forOthers = 0.75;
+
+const carriesAnswers = ({ writes }: Unit): boolean =>
+  writes.some((write) => (write.kind === 'create' || write.kind === 'update') && write.type === 'QuestionnaireResponse');
+
 /**
  * The only way into the store: every write of the service is a Unit given to `commit`.
  *
@@ -75,7 +82,7 @@ export class Committer {
    * @throws Problem when the unit is refused (with `position` of the write) or the store cannot take it now.
    */
   commit(unit: Unit): Promise<Written[]> {
-    if (this.#queue.length >= this.#options.queueLimit) {
+    if (this.#queue.length >= this.#options.queueLimit * (carriesAnswers(unit) ? 1 : forOthers)) {
       throw problem('unavailable', 'throttled', 'The service has more writes waiting than it can take. Try again shortly.', undefined, { 'retry-after': '1' });
     }
     return new Promise((resolve, reject) => {
@@ -199,8 +206,9 @@ export class Committer {
           }, this.#options.rules);
           remember(unit, written, staging);
         }
+        const told = await withClientMessages(written, staging, (keys) => load.loadCurrent(connection, keys));
         addEffects(effects, staging.effects);
-        answers.push(() => resolve(written));
+        answers.push(() => resolve(told));
       } catch (error) {
         if (!(error instanceof Problem)) throw error;
         // Nothing of this unit is written. It is told so after the commit: until then another attempt may decide otherwise.
