@@ -1,4 +1,4 @@
-import t from 'tap';
+import t, { type Test } from 'tap';
 import { phq9, spread } from '../kit/answers.ts';
 import { testService, type Client, type TestService } from '../kit/service.ts';
 
@@ -20,7 +20,7 @@ const instance = (reference: string): object => ({ data: [{ meaning: 'instance',
 
 interface World { service: TestService; system: Client; ann: Client; tom: Client; eve: Client; kin: Client }
 
-async function world(t: Parameters<typeof testService>[0], env: Record<string, string> = {}): Promise<World> {
+async function world(t: Test, env: Record<string, string> = {}): Promise<World> {
   const service = await testService(t, { env });
   const system = service.as();
   const put = async (...resources: any[]): Promise<void> => {
@@ -50,7 +50,7 @@ async function world(t: Parameters<typeof testService>[0], env: Record<string, s
 const found = async (fhir: Client): Promise<[goals: string[], conditions: string[]]> => [ids(await fhir('GET', 'Goal?_count=50')), ids(await fhir('GET', 'Condition'))];
 
 /** What `fhir` sees of Goal and Condition in every way of looking, which must agree. */
-async function seen(t: Parameters<typeof testService>[0], fhir: Client): Promise<string[]> {
+async function seen(t: Test, fhir: Client): Promise<string[]> {
   const [goals, conditions] = await found(fhir);
   for (const id of ['plain', 'kept', 'note', 'of-ben']) {
     t.equal((await fhir('GET', `Goal/${id}`)).status, goals.includes(id) ? 200 : 404, `read of ${id} agrees with the search`);
@@ -62,7 +62,7 @@ async function seen(t: Parameters<typeof testService>[0], fhir: Client): Promise
   return [...goals, ...conditions];
 }
 
-async function with_(t: Parameters<typeof testService>[0], fhir: Client, content: any, check: () => Promise<void>): Promise<void> {
+async function during(t: Test, fhir: Client, content: any, check: () => Promise<unknown>): Promise<void> {
   const made = await fhir('POST', 'Consent', content);
   t.equal(made.status, 201, made.text.slice(0, 300));
   await check();
@@ -107,7 +107,7 @@ t.test('what a Consent permits a practitioner is seen while it is in force, and 
   ];
   for (const [what, provision, forTom, forEve] of cases) {
     await t.test(what, async (t) => {
-      await with_(t, ann, consent(provision), async () => {
+      await during(t, ann, consent(provision), async () => {
         t.same(await seen(t, tom), forTom.toSorted(byText).filter((id) => id !== 'worry').concat(forTom.includes('worry') ? ['worry'] : []), 'tom');
         t.same(await seen(t, eve), forEve, 'eve');
       });
@@ -117,19 +117,19 @@ t.test('what a Consent permits a practitioner is seen while it is in force, and 
   }
 
   await t.test('a denial overrides a permit, whichever came first', async (t) => {
-    await with_(t, ann, consent(permitted('Practitioner/eve')), async () => {
+    await during(t, ann, consent(permitted('Practitioner/eve')), async () => {
       t.same(await seen(t, eve), ['plain', 'worry']);
-      await with_(t, ann, consent(denied('Practitioner/eve', classOf('Goal'))), async () => t.same(await seen(t, eve), ['worry']));
+      await during(t, ann, consent(denied('Practitioner/eve', classOf('Goal'))), async () => t.same(await seen(t, eve), ['worry']));
       t.same(await seen(t, eve), ['plain', 'worry']);
     });
   });
 
   await t.test('only the patient or a system gives access; a name in it does not', async (t) => {
-    await with_(t, tom, consent(permitted('Practitioner/eve')), async () => t.same(await seen(t, eve), [], 'recorded by a practitioner'));
-    await with_(t, tom, consent(denied('Practitioner/tom', instance('Goal/plain'))), async () => t.same(await seen(t, tom), ['note', 'worry'], 'a denial holds whoever recorded it'));
+    await during(t, tom, consent(permitted('Practitioner/eve')), async () => t.same(await seen(t, eve), [], 'recorded by a practitioner'));
+    await during(t, tom, consent(denied('Practitioner/tom', instance('Goal/plain'))), async () => t.same(await seen(t, tom), ['note', 'worry'], 'a denial holds whoever recorded it'));
     const forged = consent(permitted('Practitioner/eve'), { meta: { tag: [{ system: 'https://intersession.example/fhir/CodeSystem/consent-recorded-by', code: 'patient' }] } });
-    await with_(t, tom, forged, async () => t.same(await seen(t, eve), [], 'with a tag of their own'));
-    await with_(t, system, consent(permitted('Practitioner/eve')), async () => t.same(await seen(t, eve), ['plain', 'worry'], 'a system may'));
+    await during(t, tom, forged, async () => t.same(await seen(t, eve), [], 'with a tag of their own'));
+    await during(t, system, consent(permitted('Practitioner/eve')), async () => t.same(await seen(t, eve), ['plain', 'worry'], 'a system may'));
     const own = await ann('POST', 'Consent', consent(permitted('Practitioner/eve', classOf('Condition'))));
     t.same(await seen(t, eve), ['worry']);
     t.equal((await tom('PUT', `Consent/${own.body.id}`, { ...own.body, provision: permitted('Practitioner/eve') })).status, 200, 'a practitioner changes what the patient recorded');
@@ -140,7 +140,7 @@ t.test('what a Consent permits a practitioner is seen while it is in force, and 
   });
 
   await t.test('what is seen by a Consent is not changed', async (t) => {
-    await with_(t, ann, consent(permitted('Practitioner/eve', instance('Goal/plain'))), async () => {
+    await during(t, ann, consent(permitted('Practitioner/eve', instance('Goal/plain'))), async () => {
       const goal = (await eve('GET', 'Goal/plain')).body;
       t.equal((await eve('PUT', 'Goal/plain', { ...goal, lifecycleStatus: 'completed' })).status, 403);
       t.equal((await eve('DELETE', 'Goal/plain')).status, 403);
@@ -153,7 +153,7 @@ t.test('what a Consent permits a practitioner is seen while it is in force, and 
     await system('GET', 'Goal/plain');
     const named = async (): Promise<boolean> => (await tom('GET', 'AuditEvent?_count=1000')).text.includes('Goal/plain');
     t.equal(await named(), true);
-    await with_(t, ann, consent(denied('Practitioner/tom', classOf('Goal'))), async () => t.equal(await named(), false));
+    await during(t, ann, consent(denied('Practitioner/tom', classOf('Goal'))), async () => t.equal(await named(), false));
     t.equal(await named(), true);
   });
 });
@@ -162,10 +162,10 @@ t.test('a relative sees what a Consent opens, and nothing by being one', async (
   const { ann, system, kin, service } = await world(t);
   t.same(await seen(t, kin), []);
   t.equal((await kin('GET', 'Questionnaire/phq-9')).status, 200, 'forms are for everybody');
-  await with_(t, ann, consent(permitted('RelatedPerson/kin')), async () => t.same(await seen(t, kin), ['plain', 'worry']));
-  await with_(t, ann, consent(permitted('RelatedPerson/kin', instance('Goal/kept'))), async () => t.same(await seen(t, kin), ['kept']));
-  await with_(t, ann, consent(permitted('RelatedPerson/kin', instance('Goal/note'))), async () => t.same(await seen(t, kin), [], 'notes of therapists are not the patient’s to open to others'));
-  await with_(t, ann, consent(permitted('RelatedPerson/kin')), async () => {
+  await during(t, ann, consent(permitted('RelatedPerson/kin')), async () => t.same(await seen(t, kin), ['plain', 'worry']));
+  await during(t, ann, consent(permitted('RelatedPerson/kin', instance('Goal/kept'))), async () => t.same(await seen(t, kin), ['kept']));
+  await during(t, ann, consent(permitted('RelatedPerson/kin', instance('Goal/note'))), async () => t.same(await seen(t, kin), [], 'notes of therapists are not the patient’s to open to others'));
+  await during(t, ann, consent(permitted('RelatedPerson/kin')), async () => {
     t.equal((await kin('POST', 'Goal', { resourceType: 'Goal', lifecycleStatus: 'active', description: { text: 'x' }, subject: ref('Patient/ann') })).status, 403, 'and writes nothing');
     t.same(await seen(t, service.as({ user: 'RelatedPerson/kin-of-ben' })), [], 'another relative sees nothing');
     await system('PUT', 'RelatedPerson/kin', { resourceType: 'RelatedPerson', id: 'kin', active: false, patient: ref('Patient/ann') });
@@ -178,8 +178,8 @@ t.test('an overview holds what is seen of the record', async (t) => {
   await system('POST', 'QuestionnaireResponse', phq9('ann', spread(12), '2026-01-05T10:00:00Z'));
   t.equal((await eve('GET', 'Patient/ann/$progress')).status, 404);
   const scores = async (): Promise<number> => ((await eve('GET', 'Patient/ann/$progress')).body.parameter ?? []).filter(({ name }: any) => name === 'measure' || name === 'instrument').length;
-  await with_(t, ann, consent(permitted('Practitioner/eve')), async () => t.ok((await scores()) > 0, 'with the record'));
-  await with_(t, ann, consent(permitted('Practitioner/eve', classOf('Patient'))), async () => t.equal(await scores(), 0, 'without the Observations there are no scores'));
+  await during(t, ann, consent(permitted('Practitioner/eve')), async () => t.ok((await scores()) > 0, 'with the record'));
+  await during(t, ann, consent(permitted('Practitioner/eve', classOf('Patient'))), async () => t.equal(await scores(), 0, 'without the Observations there are no scores'));
 });
 
 t.test('in an emergency a practitioner reads a record for a time, and everybody concerned can see it', async (t) => {
@@ -217,7 +217,7 @@ t.test('in an emergency a practitioner reads a record for a time, and everybody 
   t.same(await seen(t, eve), [], 'a system ends it before its time');
   await ask(eve, 'BTG', 'again');
   t.same(await seen(t, eve), ['plain', 'worry']);
-  await with_(t, ann, consent(denied('Practitioner/eve')), async () => {
+  await during(t, ann, consent(denied('Practitioner/eve')), async () => {
     t.same(await seen(t, eve), [], 'what the person denied to this practitioner stays closed');
     t.equal((await ask(eve, 'BTG', 'once more')).status, 404);
   });
