@@ -14,7 +14,7 @@ import { requestToken } from '../kit/service.ts';
 const program = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
 
 /** A port that is free now: the service keeps it over its restarts, so that addresses and tokens stay valid. */
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const server = createServer();
   await new Promise<void>((settle) => { server.listen(0, '127.0.0.1', settle); });
   const { port } = server.address() as { port: number };
@@ -30,6 +30,7 @@ export class Program {
   #child: ChildProcess | undefined;
   #ended: Promise<{ code: number | null; signal: NodeJS.Signals | null }> | undefined;
   #errors = '';
+  #output = '';
 
   private constructor(port: number, env: Record<string, string>) {
     this.port = port;
@@ -55,15 +56,18 @@ export class Program {
   get server(): number | undefined { return runningServer(this.cluster); }
   /** Events on standard error, as text. */
   get errors(): string { return this.#errors; }
+  /** What it wrote to standard output, as text. */
+  get output(): string { return this.#output; }
   /** URL of the database, for a look from outside. */
   get databaseUrl(): string { return `postgresql://intersession@/intersession?host=${encodeURIComponent(socketFolder(this.cluster, databaseAccount()))}`; }
 
   async start(): Promise<void> {
     const child = spawn(process.execPath, [program], {
       env: { PATH: process.env['PATH'], PORT: String(this.port), METRICS_PORT: '0', DATA_DIR: this.folder, MODE: 'development', LOG_LEVEL: 'error', ...this.#env },
-      stdio: ['ignore', 'ignore', 'pipe'],
+      stdio: ['ignore', 'pipe', 'pipe'],
     });
     this.#child = child;
+    child.stdout.setEncoding('utf8').on('data', (text: string) => { this.#output += text; });
     child.stderr.setEncoding('utf8').on('data', (text: string) => { this.#errors += text; });
     this.#ended = new Promise((settle) => { child.once('close', (code, signal) => { settle({ code, signal }); }); });
     await this.ready();
