@@ -12,10 +12,10 @@ import taskInput from '../../schemas/code-systems/task-input.json' with { type: 
 import taskType from '../../schemas/code-systems/task-type.json' with { type: 'json' };
 import { canonicalBase, codeSystem } from '../fhir/canonical.ts';
 import type { Resource } from '../fhir/resource.ts';
-import { changeRuleVersion } from './observations.ts';
+import { metricTable } from './metrics.ts';
 import type { Registry } from './registry.ts';
 import { triggerConcepts } from './safety.ts';
-import { changeClassDisplay, progressMetricDisplay } from './terminology.ts';
+import { changeClassDisplay, courseStateDisplay, progressMetricDisplay } from './terminology.ts';
 
 /** The code systems that this service defines, each with a value set of all its codes. */
 
@@ -30,6 +30,7 @@ export function codeSystems(registry: Registry): Resource[] {
     homeworkType, taskType, taskInput, reviewAction, measureGroup, measureStratifier, recordItem, recordAnswer, sharing, safetyAnswer, careTeamRole, reviewEscalation,
     { name: 'progress-metric', title: 'Progress metrics', description: 'What a computed progress Observation and its components measure.', concept: concepts(progressMetricDisplay) },
     { name: 'change-class', title: 'Classes of change', description: 'Reliable and clinically significant change between two scores. A class describes scores, not a person.', concept: concepts(changeClassDisplay) },
+    { name: 'course-state', title: 'States of a course', description: 'Where the scores of a course stand. A state describes scores, not a person.', concept: concepts(courseStateDisplay) },
     { name: 'observation-category', title: 'Observation categories', description: 'Category beside those of HL7.', concept: [{ code: 'progress', display: 'Progress' }] },
     ...fromRegistry(registry),
   ];
@@ -43,7 +44,7 @@ function fromRegistry(registry: Registry): Definition[] {
     { name: 'instrument', title: 'Instruments and their scales', description: 'Scores of known instruments, beside their LOINC codes where these exist.', concept: [...scales.values()].flatMap(({ key, definition }) => [{ code: key, display: definition.title }, ...own(definition.acceptAsTotal, 'instrument')]) },
     { name: 'scoring-method', title: 'Scoring methods', description: 'Rules that computed Observations name with their version.', concept: [
       ...instruments.map(({ definition: { id, shortTitle } }) => ({ code: id, display: `Scoring of ${shortTitle}` })),
-      { code: 'reliable-change', display: 'Reliable and clinically significant change', definition: `Jacobson and Truax 1991; version ${changeRuleVersion} of the rule in this service.` },
+      ...Object.entries(metricTable).map(([code, { title, formula, source, version }]) => ({ code, display: title.clinician, definition: `${formula} (${source}; version ${version} of the rule)` })),
     ] },
     { name: 'instrument-item', title: 'Items of instruments', description: 'Questions of instruments that have no code of LOINC. Where their texts may not be published, they are numbered.', concept: own(instruments.flatMap(({ definition: { shortTitle, licence, items, unscored } }) => [...items, ...unscored].map(({ system, code, text }, i) => ({ system, code, display: licence.shipItemText && text !== undefined ? text : `Item ${i + 1} of ${shortTitle}` }))), 'instrument-item') },
     { name: 'instrument-answer', title: 'Answers of instruments', description: 'Answers that have no code of LOINC; the number at the end is the one that the form prints.', concept: own(instruments.flatMap(({ definition: { answerLists } }) => answerLists.flatMap(({ options }) => options)), 'instrument-answer') },

@@ -4,6 +4,7 @@ import type { MetricId } from './metrics.ts';
 import type { Episode, PatientRecord, Session } from './record.ts';
 import type { Scale } from './registry.ts';
 import { earlyResponse, inRemission, responseBetween, sustainedRemission } from './response.ts';
+import { comparable } from './score.ts';
 import { sessionNumber, sessionsOf } from './sessions.ts';
 import { afterRecovery, setbackState, setbacks, type AfterRecovery, type SetbackState, type Setback } from './setback.ts';
 import { suddenChanges, type SuddenChange } from './sudden-gain.ts';
@@ -41,10 +42,16 @@ export type EventMetric = CourseEvent['metric'] & MetricId;
 /** @returns the course of one series of a record. */
 export function courseOf(record: PatientRecord, scale: Scale, series: Series): Course {
   const sessions = sessionsOf(record, series.episode);
-  const scores = onePerDate(series.scores);
+  const scores = onePerDate(series.scores).map((score) => onWholeScale(scale, score));
   const placed = scores.filter((score) => score.id === series.baseline.id || isLater(score, series))
     .map((score) => ({ score, session: score.id === series.baseline.id ? 1 : sessionNumber(sessions, score) }));
-  return { scale, series, scores, sessions, placed, discharge: dischargeOf(series.episode) };
+  return { scale, series: { ...series, baseline: onWholeScale(scale, series.baseline) }, scores, sessions, placed, discharge: dischargeOf(series.episode) };
+}
+
+/** A score to which an item did not apply, as it compares with others. */
+function onWholeScale(scale: Scale, score: Valid): Valid {
+  const value = comparable(scale, score.value, score.data.maxScore);
+  return value === score.value ? score : { ...score, value };
 }
 
 /** The last instant of a finished episode; a date includes its day. */

@@ -1,3 +1,4 @@
+import { courseWrites } from './course-difference.ts';
 import type { Change, DeriveContext, DerivedWrite } from './derived-write.ts';
 import { scaleFor } from './form-total.ts';
 import { goalStatus, isPast, withAchievement } from './goals.ts';
@@ -19,7 +20,10 @@ export function derive(before: PatientRecord, after: PatientRecord, change: Chan
   const { resourceType } = change.resource;
   const touched = touchedScales(before, after, change, context.registry);
   const writes: DerivedWrite[] = [];
-  for (const scale of touched) observationWrites(writes, scale, before, after, change, context);
+  for (const scale of touched) {
+    observationWrites(writes, scale, before, after, change, context);
+    courseWrites(writes, scale, before, after, change, context);
+  }
   safetyWrites(writes, before, after, change, context);
   goalWrites(writes, before, after, change, touched, context);
   if (resourceType === 'QuestionnaireResponse') requestWrites(writes, after, change, context);

@@ -1,6 +1,7 @@
 import type { Resource } from '../fhir/resource.ts';
 import type { Registry } from './registry.ts';
 import type { SafetySettings } from './safety-settings.ts';
+import type { TrajectoryReference } from './trajectory-reference.ts';
 
 /** One write of a resource that may change what is derived. */
 export interface Change {
@@ -26,6 +27,8 @@ export interface DeriveContext {
   readonly patientResource?: Resource;
   /** What the organisation decided about safety reviews; absent: the service's defaults. */
   readonly safety?: SafetySettings;
+  /** What the course of closed episodes was; null or absent: there is no benchmark yet. */
+  readonly reference?: TrajectoryReference | null;
 }
 
 /**

@@ -47,7 +47,7 @@ export function observationWrites(writes: DerivedWrite[], scale: Scale, before: 
 }
 
 /** How an Observation of the response `id` stands to the change that is being derived. */
-class Standing {
+export class Standing {
   /** Whether the changed resource is the response itself. */
   readonly own: boolean;
   /** Whether nothing derived from the response can exist yet. */

@@ -7,11 +7,11 @@ import { changeClassDisplay } from './terminology.ts';
 
 /** Plain sentences beside computed numbers: what they were computed from and by which rule. They describe scores, never people. */
 
-const marks = {
+export const marks = {
   verified: 'read in its source', secondary: 'read in a secondary source', memory: 'recalled, to be checked before use', service: 'defined by this service',
 } as const;
 
-const shown = (value: number): string => String(Math.round(value * 100) / 100);
+export const shown = (value: number): string => String(Math.round(value * 100) / 100);
 
 /** @returns how a total was reached. */
 export function scoreSentence(scale: Scale, score: Score, band: Band | undefined, sex?: string): string {

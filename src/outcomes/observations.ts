@@ -3,8 +3,10 @@ import type { Resource } from '../fhir/resource.ts';
 import { derivedId } from '../fhir/uuid.ts';
 import type { Valid } from './baseline.ts';
 import { changeBetween, type Change } from './change.ts';
+import { changeForClient, classForClient, scoreForClient } from './client-words.ts';
 import { changeSentence, classSentence, scoreSentence } from './explain.ts';
 import type { Band, Coding } from './instrument.ts';
+import { metricTable, ruleOf, type MetricId } from './metrics.ts';
 import { sourceOf, type Episode, type Score, type ScoreData } from './record.ts';
 import type { Scale, Threshold } from './registry.ts';
 import { bandOf, comparable } from './score.ts';
@@ -13,7 +15,7 @@ import { changeClassDisplay, progressMetricDisplay, type ProgressMetric } from '
 /** The Observations that the service computes: profiles bs-score-observation and bs-progress-observation (docs/clinical.md). */
 
 /** Version of the rules of change: part of every Observation that they give. */
-export const changeRuleVersion = '1';
+export const changeRuleVersion = metricTable['reliable-change'].version;
 
 export type ObservationStatus = 'preliminary' | 'final' | 'amended' | 'corrected' | 'entered-in-error';
 
@@ -25,7 +27,7 @@ export interface ObservationContext {
   readonly patientResource?: Resource;
 }
 
-export type ObservationRule = 'score' | 'safety-item' | 'change-from-baseline' | 'reliable-change';
+export type ObservationRule = MetricId | 'safety-item';
 
 /** @returns the id of the Observation that `rule` gives for `scale` of one response. */
 export const observationId = (rule: ObservationRule, scale: Scale, responseId: string): string =>
@@ -41,7 +43,7 @@ export const changeOf = (scale: Scale, baseline: Valid, score: Valid): Change =>
 
 const observationCategory = 'http://terminology.hl7.org/CodeSystem/observation-category';
 const survey = [{ coding: [{ system: observationCategory, code: 'survey', display: 'Survey' }] }];
-const therapy = [
+export const therapy = [
   { coding: [{ system: observationCategory, code: 'therapy', display: 'Therapy' }] },
   { coding: [{ system: codeSystem('observation-category'), code: 'progress', display: 'Progress' }] },
 ];
@@ -74,7 +76,7 @@ function fixed(scale: Scale): Fixed {
     method: { coding: [{ system: codeSystem('scoring-method'), version: instrument.definition.version, code: instrument.definition.id, display: `Scoring of ${instrument.definition.shortTitle}` }] },
     changeMethod: {
       coding: [
-        { system: codeSystem('scoring-method'), version: changeRuleVersion, code: 'reliable-change', display: 'Reliable and clinically significant change' },
+        ruleOf('reliable-change'),
         { system: codeSystem('scoring-method'), version: instrument.definition.version, code: instrument.definition.id, display: `Scoring of ${instrument.definition.shortTitle}` },
       ],
     },
@@ -109,14 +111,14 @@ const metric = (code: ProgressMetric, text?: string): object => (text === undefi
 const metrics = new Map(Object.keys(progressMetricDisplay).map((code) => [code as ProgressMetric, metric(code as ProgressMetric)]));
 
 /** Whole totals as integer, others as a quantity of `{score}`. */
-const number = (value: number): object => (Number.isInteger(value)
+export const number = (value: number): object => (Number.isInteger(value)
   ? { valueInteger: value }
   : { valueQuantity: { value: rounded(value), unit: 'score', system: 'http://unitsofmeasure.org', code: '{score}' } });
 
-const part = (code: ProgressMetric, value: object): object => ({ code: metrics.get(code), ...value });
+export const part = (code: ProgressMetric, value: object): object => ({ code: metrics.get(code), ...value });
 
 /** Elements that all computed Observations share. */
-function frame(score: Score, episode: Episode | null, security: readonly Coding[] | undefined, { patient, device }: ObservationContext): object {
+export function frame(score: Score, episode: Episode | null, security: readonly Coding[] | undefined, { patient, device }: ObservationContext): object {
   const { encounter, authored } = score.data;
   return {
     ...(security === undefined ? {} : { meta: { security } }),
@@ -162,7 +164,7 @@ export function scoreObservation(scale: Scale, score: Score, episode: Episode | 
       : number(score.value)),
     ...(band === undefined ? {} : { interpretation: bands.get(band) }),
     ...(referenceRange.length === 0 ? {} : { referenceRange }),
-    note: [{ text: scoreSentence(scale, score, band, sexAsked(scale, context)) }],
+    note: notes({ clinician: scoreSentence(scale, score, band, sexAsked(scale, context)), client: scoreForClient(scale, score, band) }),
   };
 }
 
@@ -209,7 +211,7 @@ export function changeObservations(
       ...number(change.delta),
       ...(change.reliable === null ? {} : { interpretation: interpretations[change.reliable] }),
       component: [part('baseline', number(change.baseline))],
-      note: [{ text: changeSentence(scale, score, baseline, change) }],
+      note: notes({ clinician: changeSentence(scale, score, baseline, change), client: changeForClient(scale, score, baseline, change) }),
     },
     {
       ...base,
@@ -217,12 +219,13 @@ export function changeObservations(
       valueCodeableConcept: { coding: [{ system: codeSystem('change-class'), code: change.class, display: changeClassDisplay[change.class] }] },
       ...(change.reliable === null ? {} : { interpretation: interpretations[change.reliable] }),
       component: [part('delta', number(change.delta)), ...limits, ...crossed(change)],
-      note: [{ text: classSentence(scale, change) }],
+      note: notes({ clinician: classSentence(scale, change), client: classForClient(scale, change) }),
     },
   ];
 }
 
-function identity(code: 'change-from-baseline' | 'reliable-change', scale: Scale, { id }: Valid, episode: Episode | null): object {
+/** Id, identifier and code of what `code` says of one score. */
+export function identity(code: MetricId & ProgressMetric, scale: Scale, { id }: Score, episode: Episode | null): object {
   const own = observationId(code, scale, id);
   return {
     id: own,
@@ -234,8 +237,14 @@ function identity(code: 'change-from-baseline' | 'reliable-change', scale: Scale
 const crossed = ({ crossedWithoutReliable }: Change): object[] =>
   (crossedWithoutReliable ? [part('crossed-without-reliable-change', { valueBoolean: true })] : []);
 
-/** Labels of both responses: a change is no more visible than the answers that it compares. */
-function labels({ data: { security: one } }: Score, { data: { security: other } }: Score): readonly Coding[] | undefined {
-  if (one === undefined || other === undefined) return one ?? other;
-  return [...one, ...other.filter(({ system, code }) => !one.some((label) => label.system === system && label.code === code))];
+/** Labels of all responses: what is computed from several is no more visible than any of them. */
+export function labels(...scores: readonly Score[]): readonly Coding[] | undefined {
+  const all = scores.flatMap(({ data: { security } }) => security ?? []);
+  if (all.length === 0) return undefined;
+  return all.filter(({ system, code }, i) => all.findIndex((label) => label.system === system && label.code === code) === i);
 }
+
+/** What is said in words beside a number, for clinicians and in words that do not judge for clients (extension `audience`). */
+export interface Words { readonly clinician: string; readonly client: string }
+
+export const notes = ({ clinician, client }: Words): object[] => [{ text: clinician }, { extension: [{ url: extensionUrl('audience'), valueCode: 'client' }], text: client }];

@@ -35,7 +35,8 @@ export function sessionNumber(sessions: readonly Session[], { date, data: { enco
     const named = sessions.findIndex(({ id }) => encounter === `Encounter/${id}`);
     if (named >= 0) return named + 1;
   }
-  return sessions.findLastIndex(({ data: { start } }) => start.slice(0, 10) <= date) + 1;
+  const endOfDate = `${date}~`; // after every time on that date
+  return sessions.findLastIndex(({ data: { start } }) => start <= endOfDate) + 1;
 }
 
 /** Since when and until when an entry belongs to the interval after a session: the next session begins another. */

@@ -1,15 +1,29 @@
+import { metricTable, type MetricId } from './metrics.ts';
+
 /** Codes of the local code systems that computed resources carry; code-systems.ts publishes them. */
 
-export const progressMetricDisplay = {
-  'change-from-baseline': 'Change from baseline',
-  'reliable-change': 'Class of change since baseline',
-  'baseline': 'Score at baseline',
+/** What a component of a computed Observation holds; the metrics themselves are in schemas/metrics.json. */
+const componentDisplay = {
   'delta': 'Current score minus baseline',
   'threshold': 'Threshold of reliable change',
   's-diff': 'Standard error of the difference',
   'cut-off': 'Cut-off between the clinical and the functional range',
   'crossed-without-reliable-change': 'Left the clinical range without a reliable change',
+  'reference-score': 'Score that it is compared with',
+  'recovery-days': 'Days from the first such score to the first near the best again',
+  'reversed': 'Half of the step or more was undone later',
+  'expected': 'Expected score at this session',
+  'boundary': 'Boundary of the expected course',
+  'percentile': 'Percentile among closed episodes, towards worse',
+  'n': 'Closed episodes that the boundary rests on',
+  'reference-version': 'Version of the reference',
 } as const;
+
+/** Codes of computed Observations and of their components. */
+export const progressMetricDisplay = {
+  ...(Object.fromEntries(Object.entries(metricTable).map(([id, { title }]) => [id, title.clinician])) as Record<MetricId, string>),
+  ...componentDisplay,
+};
 export type ProgressMetric = keyof typeof progressMetricDisplay;
 
 /** Words that describe scores, not people. */
@@ -20,4 +34,17 @@ export const changeClassDisplay = {
   'deteriorated': 'Reliably worse',
   'harmed': 'Reliably worse, and now in the clinical range',
   'not-computable': 'Not computable: the instrument has no threshold of reliable change',
+} as const;
+
+/** Where a course stands. Words that describe scores, not people. */
+export const courseStateDisplay = {
+  'on-track': 'Within the expected course',
+  'watch': 'At the edge of the expected course',
+  'not-on-track': 'Outside the expected course',
+  'neutral': 'Nothing stands out',
+  'setback-possible': 'One score reliably worse than the best so far',
+  'setback-confirmed': 'Two scores in a row reliably worse than the best so far',
+  'setback-resolved': 'Near the best score again',
+  'relapse': 'Clinical again and reliably worse than at the end of the therapy',
+  'clinical-again': 'Clinical again without a reliable worsening',
 } as const;

@@ -1,6 +1,7 @@
-import { onePerDate, seriesOf, type Series } from './baseline.ts';
+import { onePerDate, seriesOf, type Series, type Valid } from './baseline.ts';
 import type { PatientRecord } from './record.ts';
 import type { Registry, Scale } from './registry.ts';
+import { comparable } from './score.ts';
 import { sessionNumber, sessionsOf } from './sessions.ts';
 import { quantile } from './statistics.ts';
 
@@ -51,18 +52,19 @@ export function closedCourses(record: PatientRecord, { scales }: Registry): [key
   });
 }
 
-function courseOf(record: PatientRecord, { sign }: Scale, { episode, scores, baseline }: Series): ClosedCourse | null {
+function courseOf(record: PatientRecord, scale: Scale, { episode, scores, baseline }: Series): ClosedCourse | null {
   const sessions = sessionsOf(record, episode);
+  const severity = ({ value, data: { maxScore } }: Valid): number => scale.sign * comparable(scale, value, maxScore);
   const end = episode?.data.end?.slice(0, 10);
   const bySession = new Map<number, number>();
   for (const score of onePerDate(scores)) {
     if (score.at <= baseline.at || score.date === baseline.date || (end !== undefined && score.date > end)) continue;
     const session = sessionNumber(sessions, score);
-    if (session >= 2 && session <= lastSession) bySession.set(session, sign * score.value);
+    if (session >= 2 && session <= lastSession) bySession.set(session, severity(score));
   }
   if (bySession.size === 0) return null;
-  const points = [...bySession].sort(([a], [b]) => a - b).map(([session, severity]) => ({ session, severity }));
-  return { baseline: sign * baseline.value, points, sessions: Math.min(sessions.length, lastSession) };
+  const points = [...bySession].sort(([a], [b]) => a - b).map(([session, value]) => ({ session, severity: value }));
+  return { baseline: severity(baseline), points, sessions: Math.min(sessions.length, lastSession) };
 }
 
 /**

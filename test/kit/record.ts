@@ -7,6 +7,7 @@ import { recordEntries } from '../../src/outcomes/project.ts';
 import { patientRecord, withSource, type PatientRecord } from '../../src/outcomes/record.ts';
 import { instrumentRegistry } from '../../src/outcomes/registry.ts';
 import type { SafetySettings } from '../../src/outcomes/safety-settings.ts';
+import type { TrajectoryReference } from '../../src/outcomes/trajectory-reference.ts';
 
 export const registry = instrumentRegistry(readInstruments(new URL('../../schemas/instruments', import.meta.url)));
 export const base = 'https://intersession.example/fhir';
@@ -53,6 +54,7 @@ export class World {
   careTeam: Resource | undefined;
   patient: Resource | undefined;
   safety: SafetySettings | undefined;
+  reference: TrajectoryReference | null = null;
 
   write(resource: Resource, questionnaire?: Resource): void {
     const key = `${resource.resourceType}/${resource.id}`;
@@ -79,7 +81,7 @@ export class World {
   #derive(resource: Resource, previous: Resource | undefined, deleted: boolean, questionnaire?: Resource): void {
     const before = this.record;
     this.record = withSource(before, { type: resource.resourceType, id: resource.id! }, deleted ? [] : recordEntries(resource, { registry, questionnaire }));
-    const context = { registry, now: this.now, device: 'Device/intersession-1', patient: 'Patient/p', careTeam: this.careTeam, patientResource: this.patient, safety: this.safety };
+    const context = { registry, now: this.now, device: 'Device/intersession-1', patient: 'Patient/p', careTeam: this.careTeam, patientResource: this.patient, safety: this.safety, reference: this.reference };
     for (const write of derive(before, this.record, { resource, previous, deleted, questionnaire }, context)) {
       const key = write.kind === 'change' ? `${write.type}/${write.id}` : `${write.resource.resourceType}/${write.resource.id}`;
       const current = this.resources.get(key);
