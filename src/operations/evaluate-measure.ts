@@ -171,7 +171,7 @@ async function collect(context: Context, visibility: Visibility, named: NamedRul
   const { rule, scale } = named;
   const groups: Membership[][] = [];
   const patients: bigint[] = [];
-  const measureContext: MeasureContext = { registry: context.registry, concepts: rule.observations === undefined ? conceptsFrom() : await measureConcepts(context), zone: 'UTC' };
+  const measureContext: MeasureContext = { registry: context.registry, concepts: rule.observations === undefined ? conceptsFrom() : await measureConcepts(context), zone: 'UTC', now: now() };
   const query = { types: rule.types, withEpisode: rule.withEpisode && ids === undefined, ...(ids === undefined ? {} : { patients: ids }), ...(rule.observations === undefined ? {} : { observations: rule.observations }) };
   for await (const batch of readCaseload(context.database, visibility, query)) {
     for (const { rid, body, entries, resources } of batch) {

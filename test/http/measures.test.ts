@@ -1,6 +1,6 @@
 import t, { type Test } from 'tap';
 import { validate } from '../../src/fhir/validate.ts';
-import { phq9, spread } from '../kit/answers.ts';
+import { gad7, phq9, spread } from '../kit/answers.ts';
 import { testService, type Client } from '../kit/service.ts';
 
 // Rates over a caseload, from the outside: http://hl7.org/fhir/R4/measure-operation-evaluate-measure.html.
@@ -94,6 +94,26 @@ t.test('who may not see individuals gets rates with small numbers hidden, and no
   t.equal((await auditor('GET', 'Observation')).status, 403, 'and of the records nothing');
   const chosen = await fhir('GET', `${path}&suppressed=true`);
   t.same(chosen.body.group, body.group, 'the same report for passing on');
+});
+
+t.test('two measures judged together: recovery over those not known to have begun below the cut-offs, improvement over all that finished', async (t) => {
+  const service = await testService(t);
+  const fhir = service.as();
+  const anxiety = async (id: string, first: number, last: number): Promise<void> => {
+    for (const [name, total, at] of [['x', first, '2025-01-14T09:00:00Z'], ['y', last, '2025-05-15T09:00:00Z']] as const) await fhir('PUT', `QuestionnaireResponse/${id}-${name}`, { ...gad7(id, spread(total, 7), at), id: `${id}-${name}` });
+  };
+  await course(t, fhir, 'recovered', 'ann', 16, 6); await anxiety('recovered', 12, 5);
+  await course(t, fhir, 'still', 'ann', 16, 6); await anxiety('still', 12, 9);
+  await course(t, fhir, 'below', 'ann', 9, 3); await anxiety('below', 7, 6);
+  await course(t, fhir, 'mixed', 'ann', 12, 18); await anxiety('mixed', 15, 6);
+  await course(t, fhir, 'one', 'ann', 16, 6);
+  await course(t, fhir, 'none', 'ann', 16);
+  const rate = async (name: string): Promise<any> => (await fhir('GET', `Measure/talking-therapies-${name}/$evaluate-measure?${year}`)).body.group[0];
+  t.same(counts(await rate('recovery')), [6, 5, 0, 1], 'recovery cannot be told of one measure alone');
+  t.same(counts(await rate('reliable-recovery')), [6, 5, 0, 1]);
+  t.same(counts(await rate('reliable-improvement')), [6, 6, 0, 4], 'better on either and worse on neither: not the mixed one');
+  t.same(counts(await rate('reliable-deterioration')), [6, 6, 0, 0]);
+  t.equal((await rate('recovery')).extension.find(({ url }: any) => url.endsWith('/paired-data-completeness')).valueDecimal, 0.833333);
 });
 
 t.test('what cannot be evaluated is refused with the reason', async (t) => {

@@ -1,9 +1,11 @@
 import type { Resource } from '../../fhir/resource.ts';
-import { episodeAt, isLater, seriesOf, type Series, type Valid } from '../baseline.ts';
+import { isLater, seriesOf, type Series, type Valid } from '../baseline.ts';
 import { changeBetween, isClinical, type Change } from '../change.ts';
-import type { Episode, PatientRecord, Session } from '../record.ts';
+import { dischargeOf } from '../course.ts';
+import type { PatientRecord, Session } from '../record.ts';
 import type { Scale } from '../registry.ts';
 import { bandOf } from '../score.ts';
+import { sessionsOf } from '../sessions.ts';
 import { spanOf } from './calendar.ts';
 import { reference, type MeasurementPeriod } from './membership.ts';
 
@@ -23,10 +25,6 @@ export interface Subject {
   readonly byType: ReadonlyMap<string, readonly Resource[]>;
 }
 
-/** The session belongs to the episode that it names, or to that of its date. */
-const isOf = (session: Session, episode: Episode, { episodes }: PatientRecord): boolean =>
-  (episodes.find(({ id }) => id === session.data.episode) ?? (session.at === null ? null : episodeAt(episodes, session.at)))?.id === episode.id;
-
 /** @returns the courses that ended in `period`. */
 export function finishedCourses({ patient, record, byType }: Subject, period: MeasurementPeriod): Course[] {
   return (byType.get('EpisodeOfCare') ?? []).flatMap((resource): Course[] => {
@@ -35,19 +33,20 @@ export function finishedCourses({ patient, record, byType }: Subject, period: Me
     if (resource.status !== 'finished' || episode === undefined || end - 1 < period.start || end - 1 >= period.end) return [];
     return [{
       patient: reference(patient), episode: resource,
-      sessions: record.sessions.filter((session) => isOf(session, episode, record)),
+      sessions: sessionsOf(record, episode),
       series: (key) => seriesOf(record, key).find((series) => series.episode?.id === episode.id),
     }];
   });
 }
 
-/** First and last score of a course on one scale; undefined without two on different dates. */
+/** Baseline and last score of a course on one scale, none later than its end. */
 export interface Paired { readonly scale: Scale; readonly baseline: Valid; readonly last: Valid; readonly change: Change }
 
-/** @returns what the course has on `scale`. */
+/** @returns what the course has on `scale`; undefined without two scores on different dates. */
 export function paired(course: Course, scale: Scale): Paired | undefined {
   const series = course.series(scale.key);
-  const last = series?.scores.at(-1);
+  const discharge = series === undefined ? null : dischargeOf(series.episode);
+  const last = series?.scores.findLast(({ at }) => discharge === null || at <= discharge);
   if (series === undefined || last === undefined || !isLater(last, series)) return undefined;
   return { scale, baseline: series.baseline, last, change: changeBetween(scale, series.baseline.value, last.value) };
 }
@@ -55,10 +54,15 @@ export function paired(course: Course, scale: Scale): Paired | undefined {
 interface Reference { readonly reference?: string }
 interface Coded { readonly text?: string; readonly coding?: readonly { readonly code?: string; readonly display?: string }[] }
 
-/** @returns by what units of an episode are told apart: who and which team was responsible, and what it was about. */
-export function strataOfEpisode(episode: Resource | undefined, { byType }: Subject): Record<string, string> {
+/** @returns what an episode is about: the first of its diagnoses that the record has. */
+export function conditionOf(episode: Resource | undefined, { byType }: Subject): Resource | undefined {
   const problem = ((episode?.diagnosis ?? []) as { condition?: Reference }[])[0]?.condition?.reference;
-  const condition = byType.get('Condition')?.find((each) => reference(each) === problem)?.code as Coded | undefined;
+  return problem === undefined ? undefined : byType.get('Condition')?.find((each) => reference(each) === problem);
+}
+
+/** @returns by what units of an episode are told apart: who and which team was responsible, and what it was about. */
+export function strataOfEpisode(episode: Resource | undefined, subject: Subject): Record<string, string> {
+  const condition = conditionOf(episode, subject)?.code as Coded | undefined;
   return {
     practitioner: (episode?.careManager as Reference | undefined)?.reference ?? 'unknown',
     team: ((episode?.team ?? []) as Reference[])[0]?.reference ?? 'unknown',

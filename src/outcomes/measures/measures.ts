@@ -1,12 +1,12 @@
 import type { Resource } from '../../fhir/resource.ts';
 import type { Registry } from '../registry.ts';
 import type { Concepts } from './concepts.ts';
-import { courseRate, courseRates } from './course-measures.ts';
+import { courseRate, courseRates, pairRate, pairRates } from './course-measures.ts';
 import type { Subject } from './courses.ts';
 import { monitored, remissionOrResponse } from './depression-monitoring.ts';
 import { depressionRemission } from './depression-remission.ts';
 import type { MeasurementPeriod, Membership } from './membership.ts';
-import { homeworkCompleted, pairedData, sessionsCovered } from './session-measures.ts';
+import { homeworkCompleted, pairedData, reviewsAcknowledged, sessionsCovered } from './session-measures.ts';
 
 /** The rules that Measures name in their criteria, each with what it reads of a record. Pure. */
 
@@ -18,6 +18,8 @@ export interface MeasureContext {
   readonly concepts: Concepts;
   /** Time zone of the deployment, for due dates. */
   readonly zone: string;
+  /** Milliseconds since 1970. */
+  readonly now: number;
 }
 
 export interface MeasureRule {
@@ -48,6 +50,7 @@ export const measureRules: ReadonlyMap<string, MeasureRule> = new Map<string, Me
       return [scale === undefined ? [] : courseRate(rate, subject, period, scale)];
     },
   }]),
+  ...pairRates.map((rate): [string, MeasureRule] => [rate, { types: courseTypes, withEpisode: true, ofScale: false, evaluate: (subject, period, { registry }) => [pairRate(rate, subject, period, registry)] }]),
   ['paired-data-completeness', { types: courseTypes, withEpisode: true, ofScale: false, evaluate: (subject, period) => [pairedData(subject, period)] }],
   ['session-completeness', {
     types: courseTypes, withEpisode: false, ofScale: false,
@@ -58,6 +61,7 @@ export const measureRules: ReadonlyMap<string, MeasureRule> = new Map<string, Me
     evaluate: (subject, period, { registry }) => [sessionsCovered(subject, period, scoresOf(registry, (id) => allianceInstruments.has(id)))],
   }],
   ['homework-completion', { types: ['Task'], withEpisode: false, ofScale: false, evaluate: (subject, period, { zone }) => [homeworkCompleted(subject, period, zone)] }],
+  ['time-to-acknowledge', { types: ['Task'], withEpisode: false, ofScale: false, evaluate: (subject, period, { now }) => [reviewsAcknowledged(subject, period, now)] }],
   ['depression-remission', {
     types: chartTypes, observations: phq9, withEpisode: false, ofScale: false,
     evaluate: (subject, period, { concepts }) => [optional(depressionRemission(subject, period, concepts))],

@@ -1,5 +1,7 @@
 import type { Resource } from '../../fhir/resource.ts';
 import { adherence } from '../adherence.ts';
+import { sourceOf } from '../record.ts';
+import { reviewCourse } from '../time-to-acknowledge.ts';
 import { day } from './calendar.ts';
 import { finishedCourses, strataOf, strataOfEpisode, type Course, type Subject } from './courses.ts';
 import { reference, type MeasurementPeriod, type Membership } from './membership.ts';
@@ -20,7 +22,7 @@ export function sessionsCovered(subject: Subject, period: MeasurementPeriod, key
     const found = scores.find(({ at, data }) => data.encounter === `Encounter/${session.id}` || (at !== null && Math.abs(at - session.at!) <= near));
     return {
       patient: reference(patient), unit: `Encounter/${session.id}`, denominator: true, exclusion: false, numerator: found !== undefined,
-      evaluated: [`Encounter/${session.id}`, ...(found === undefined ? [] : [`QuestionnaireResponse/${found.id}`])], strata: strataOfEpisode(byType.get('EpisodeOfCare')?.find(({ id }) => id === session.data.episode), subject),
+      evaluated: [`Encounter/${session.id}`, ...(found === undefined ? [] : [sourceOf(found)])], strata: strataOfEpisode(byType.get('EpisodeOfCare')?.find(({ id }) => id === session.data.episode), subject),
     };
   });
 }
@@ -36,6 +38,19 @@ export function homeworkCompleted({ patient, byType }: Subject, period: Measurem
 
 const codeOf = (task: Resource): string => (task.code as { coding?: { code?: string }[] } | undefined)?.coding?.[0]?.code ?? 'unknown';
 
+/** Reviews of alerts whose time began in the measurement period; acknowledged before their limit. One membership for each Task. */
+export function reviewsAcknowledged({ patient, byType }: Subject, period: MeasurementPeriod, now: number): Membership[] {
+  return (byType.get('Task') ?? []).flatMap((task): Membership[] => {
+    const course = reviewCourse(task);
+    if (course === undefined || course.start < period.start || course.start >= period.end) return [];
+    const { acknowledged, limit } = course;
+    return [{
+      patient: reference(patient), unit: reference(task), denominator: true, exclusion: acknowledged === null && now <= limit,
+      numerator: acknowledged !== null && acknowledged <= limit, evaluated: [reference(task)], strata: { priority: (task.priority as string | undefined) ?? 'routine' },
+    }];
+  });
+}
+
 /** Finished courses with at least two valid totals, on different dates, of some instrument. */
 export function pairedData(subject: Subject, period: MeasurementPeriod): Membership[] {
   return finishedCourses(subject, period).map((course): Membership => {
@@ -50,5 +65,5 @@ export function pairedData(subject: Subject, period: MeasurementPeriod): Members
 function pairIn(course: Course, key: string): readonly string[] | undefined {
   const scores = course.series(key)?.scores ?? [];
   const [first, last] = [scores[0], scores.at(-1)];
-  return first === undefined || last === undefined || first.date === last.date ? undefined : [first, last].map(({ id }) => `QuestionnaireResponse/${id}`);
+  return first === undefined || last === undefined || first.date === last.date ? undefined : [first, last].map(sourceOf);
 }
