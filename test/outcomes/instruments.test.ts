@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import fhirpath from 'fhirpath';
 import r4 from 'fhirpath/fhir-context/r4/index.js';
@@ -5,12 +6,14 @@ import t from 'tap';
 import { validate } from '../../src/fhir/validate.ts';
 import type { Resource } from '../../src/fhir/resource.ts';
 import { readInstruments } from '../../src/instruments.ts';
+import { withInstruments } from '../../src/outcomes/instrument-table.ts';
 import { recordEntries } from '../../src/outcomes/project.ts';
 import { questionnaire, shippedResources } from '../../src/outcomes/questionnaires.ts';
 import { decidingCutoff, instrumentRegistry, type Instrument, type Item, type Scale } from '../../src/outcomes/registry.ts';
 import { answerIssues, bandOf } from '../../src/outcomes/score.ts';
 import { checkAgainstQuestionnaire } from '../../src/resources/questionnaire-response.ts';
 import { base, registry, World } from '../kit/record.ts';
+import { judgingWords, verdictWords } from './words.ts';
 
 const loinc = 'http://loinc.org';
 const absentReason = 'http://hl7.org/fhir/StructureDefinition/data-absent-reason';
@@ -399,4 +402,20 @@ t.test('an instrument that is part of a longer one is not guessed at from a few 
   t.same(scoresOf(linked(two), registry, form([...two, '44259-0'])), {}, 'the form asks more of the longer one');
   const local = { resourceType: 'QuestionnaireResponse', id: 'r', status: 'completed', authored: '2024-05-01', questionnaire: 'http://example.org/q', item: [{ linkId: 'mood', answer: [{ valueInteger: 3 }] }, { linkId: 'stress', answer: [{ valueInteger: 3 }] }, { linkId: 'energy', answer: [{ valueInteger: 3 }] }] } as Resource;
   t.same(scoresOf(local), {}, 'words that any form may use are no codes');
+});
+
+t.test('the tables of instruments in docs/clinical.md are current (else: npm run clinical)', async (t) => {
+  const document = readFileSync(new URL('../../docs/clinical.md', import.meta.url), 'utf8');
+  t.equal(document, withInstruments(document, registry));
+  t.throws(() => withInstruments('# no marks', registry), /missing/);
+});
+
+t.test('what a client reads of a score judges nobody', async (t) => {
+  for (const { key, definition: { bands, remarks } } of registry.scales.values()) {
+    for (const { clientLabel, clinicianLabel } of bands?.list ?? []) {
+      t.notMatch(clientLabel, judgingWords, key);
+      t.notMatch(clinicianLabel, verdictWords, key);
+    }
+    for (const { text } of remarks ?? []) t.notMatch(text, judgingWords, key);
+  }
 });
