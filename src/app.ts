@@ -17,7 +17,7 @@ import { auditSeal } from './jobs/audit-seal.ts';
 import { Schedule } from './jobs/schedule.ts';
 import { failure, type Log } from './log.ts';
 import { shippedResources } from './outcomes/questionnaires.ts';
-import { instrumentRegistry } from './outcomes/registry.ts';
+import { instrumentRegistry, type Registry } from './outcomes/registry.ts';
 import { safetySettings, type SafetySettings } from './outcomes/safety-settings.ts';
 import { StartRefusal } from './start-refusal.ts';
 import { openAuditKey } from './store/audit-heads.ts';
@@ -50,7 +50,8 @@ export interface App {
  */
 export async function createApp({ config, database, log }: { config: Config; database: Database; log: Log }): Promise<App> {
   const metrics = createMetrics(database.pool);
-  const registry = instrumentRegistry(readInstruments(new URL('../schemas/instruments/', import.meta.url)), readTextPacks(config.instrumentTexts));
+  const registry = registryOf(config);
+  const safety = safetyOf(config);
   const committer = new Committer({
     database, rules: { registry, device, safety: safetyOf(config) }, lanes: config.writeLanes ?? 2, queueLimit: 2000, observer: { batch: (units) => metrics.batch(units) },
   });
@@ -105,6 +106,16 @@ export async function createApp({ config, database, log }: { config: Config; dat
       await metricsServer?.close();
     },
   };
+}
+
+/** @throws StartRefusal with what is wrong in the operator's texts of instruments. */
+function registryOf({ instrumentTexts }: Config): Registry {
+  const instruments = readInstruments(new URL('../schemas/instruments/', import.meta.url));
+  try {
+    return instrumentRegistry(instruments, readTextPacks(instrumentTexts));
+  } catch (error) {
+    throw instrumentTexts === undefined ? error : new StartRefusal(`INSTRUMENT_TEXTS: ${(error as Error).message}`);
+  }
 }
 
 /** @throws StartRefusal with one line for each element of the organisation's files that is wrong. */
