@@ -51,7 +51,6 @@ export interface App {
 export async function createApp({ config, database, log }: { config: Config; database: Database; log: Log }): Promise<App> {
   const metrics = createMetrics(database.pool);
   const registry = registryOf(config);
-  const safety = safetyOf(config);
   const committer = new Committer({
     database, rules: { registry, device, safety: safetyOf(config) }, lanes: config.writeLanes ?? 2, queueLimit: 2000, observer: { batch: (units) => metrics.batch(units) },
   });
