@@ -13,6 +13,7 @@ import { capabilityStatement } from './interactions/capabilities.ts';
 import { profileFinder } from './interactions/profiles.ts';
 import { questionnaireFinder } from './interactions/questionnaires.ts';
 import { issuerKeys } from './jobs/outbound.ts';
+import { escalation } from './jobs/escalation.ts';
 import { auditSeal } from './jobs/audit-seal.ts';
 import { Schedule } from './jobs/schedule.ts';
 import { failure, type Log } from './log.ts';
@@ -51,8 +52,9 @@ export interface App {
 export async function createApp({ config, database, log }: { config: Config; database: Database; log: Log }): Promise<App> {
   const metrics = createMetrics(database.pool);
   const registry = registryOf(config);
+  const safety = safetyOf(config);
   const committer = new Committer({
-    database, rules: { registry, device, safety: safetyOf(config) }, lanes: config.writeLanes ?? 2, queueLimit: 2000, observer: { batch: (units) => metrics.batch(units) },
+    database, rules: { registry, device, safety }, lanes: config.writeLanes ?? 2, queueLimit: 2000, observer: { batch: (units) => metrics.batch(units) },
   });
   await storeShipped(database, committer, [...shippedResources(registry), ...readShipped(new URL('../schemas/', import.meta.url), version)]);
   const parts = {
@@ -63,6 +65,7 @@ export async function createApp({ config, database, log }: { config: Config; dat
     profiles: profileFinder(database, definitionTtlMs, () => performance.now()),
   };
   const schedule = new Schedule({ database, now, log, observer: metrics, jobs: [
+    escalation({ database, committer, device, settings: safety }),
     auditSeal({ database, key: openAuditKey(config.auditKeyFile), headsFile: config.auditHeadsFile, log }),
   ] });
   let service: Service | undefined;

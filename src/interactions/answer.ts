@@ -1,4 +1,5 @@
-import { operationOutcome } from '../fhir/outcome.ts';
+import { canonicalBase } from '../fhir/canonical.ts';
+import { operationOutcome, type Issue } from '../fhir/outcome.ts';
 import type { Resource } from '../fhir/resource.ts';
 import { grants, limitsOf, within, type Visibility } from '../fhir/visibility.ts';
 import type { VersionRow } from '../store/read.ts';
@@ -21,9 +22,10 @@ export const versionUrl = (context: Pick<Context, 'baseUrl'>, { type, id, versio
   `${context.baseUrl}/${type}/${id}/_history/${version}`;
 
 /** @returns the OperationOutcome that says what became of a write, for `Prefer: return=OperationOutcome`. */
-export function storedOutcome({ outcome, version }: Written): Record<string, unknown> {
+export function storedOutcome({ outcome, version, clientMessage }: Written): Record<string, unknown> {
   const text = outcome === 'deleted' ? 'Deleted.' : outcome === 'existing' || outcome === 'unchanged' ? 'Already stored; nothing changed.' : `Stored as version ${version}.`;
-  return operationOutcome([{ severity: 'information', code: 'informational', text }]);
+  const message: Issue[] = clientMessage === undefined ? [] : [{ severity: 'information', code: 'informational', text: `There is a message for the client, to be shown at once: GET Communication/${clientMessage}.` }];
+  return operationOutcome([{ severity: 'information', code: 'informational', text }, ...message]);
 }
 
 /**
@@ -35,12 +37,16 @@ export function mayRead(visibility: Visibility, { outcome, type, body }: Written
   return grants(visibility, type, 'r') && (body === null || limitsOf(visibility, type, 'r').length === 0 || within(visibility, 'r', JSON.parse(body) as Resource));
 }
 
+/** Relation of the link (RFC 8288) from a response to the message that its client is to be shown at once. */
+const clientMessageRelation = `${canonicalBase}/client-message`;
+
 /** The answer to one write, with the body that `Prefer: return` asks for. */
 export function writtenAnswer(context: Context, written: Written): Answer {
   const { outcome, version, lastUpdated, body } = written;
   const status = statusOf[outcome];
   if (outcome === 'absent') return { status };
   const headers: Record<string, string> = { etag: etag(version), 'last-modified': httpDate(lastUpdated) };
+  if (written.clientMessage !== undefined) headers['link'] = `<${context.baseUrl}/Communication/${written.clientMessage}>; rel="${clientMessageRelation}"`;
   if (outcome === 'deleted') return { status, headers };
   headers['location'] = versionUrl(context, written);
   if (context.prefer.return === 'minimal' || !mayRead(context.visibility, written)) return { status, headers };

@@ -1,6 +1,6 @@
 import { authorize } from '../auth/decide.ts';
 import { entriesOf, type Entry } from '../fhir/bundle.ts';
-import { problem, Problem } from '../fhir/outcome.ts';
+import { operationOutcome, problem, Problem } from '../fhir/outcome.ts';
 import type { Resource } from '../fhir/resource.ts';
 import { recordRefusal } from './access-log.ts';
 import type { Answer, Context } from './context.ts';
@@ -43,7 +43,9 @@ async function one(context: Context, entry: Entry, perform: Perform, statusOf: (
 
 /** The entry for a write, with what `Prefer: return` of the whole request asks for; a write by itself would bring the resource. */
 function writtenEntry(context: Context, { status, headers, body }: Answer): string {
-  const told = body !== undefined && context.prefer.return === 'OperationOutcome' ? { outcome: JSON.parse(body) as unknown } : {};
+  const link = headers?.['link'];
+  const told = body !== undefined && context.prefer.return === 'OperationOutcome' ? { outcome: JSON.parse(body) as unknown }
+    : link === undefined ? {} : { outcome: operationOutcome([{ severity: 'information', code: 'informational', text: `There is a message for the client, to be shown at once: ${link}` }]) };
   const response = JSON.stringify({
     status: String(status), ...(headers?.['location'] === undefined ? {} : { location: headers['location'] }),
     ...(headers?.['etag'] === undefined ? {} : { etag: headers['etag'] }), ...modified(headers), ...told,

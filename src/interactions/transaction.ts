@@ -161,7 +161,7 @@ function writtenEntry(context: Context, written: Written): string {
   const { outcome, version, lastUpdated, body } = written;
   const status = String(writtenStatus(written));
   if (outcome === 'absent') return JSON.stringify({ response: { status } });
-  const told = context.prefer.return === 'OperationOutcome' ? { outcome: storedOutcome(written) } : {};
+  const told = context.prefer.return === 'OperationOutcome' || written.clientMessage !== undefined ? { outcome: storedOutcome(written) } : {};
   const response = JSON.stringify({ status, ...(outcome === 'deleted' ? {} : { location: versionUrl(context, written) }), etag: etag(version), lastModified: lastUpdated, ...told });
   const resource = context.prefer.return === 'representation' && body !== null && mayRead(context.visibility, written) ? `"resource":${body},` : '';
   return `{"fullUrl":${JSON.stringify(`${context.baseUrl}/${written.type}/${written.id}`)},${resource}"response":${response}}`;

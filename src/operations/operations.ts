@@ -14,6 +14,7 @@ import { lastn } from './lastn.ts';
 import { meta, metaAdd, metaDelete } from './meta.ts';
 import { populate } from './populate.ts';
 import { progress } from './progress.ts';
+import { timeToAcknowledgeOperation } from './time-to-acknowledge.ts';
 import { translate } from './translate.ts';
 import { validateCode } from './validate-code.ts';
 import { stats } from './stats.ts';
@@ -34,6 +35,7 @@ export const operations: ReadonlyMap<string, Operation> = new Map<string, Operat
   ['populate', populate],
   ['progress', progress],
   ['stats', stats],
+  ['time-to-acknowledge', timeToAcknowledgeOperation],
   ['validate', validate],
   ['versions', versions],
   ['expand', expand],

@@ -33,8 +33,8 @@ export interface Alert {
   readonly audience?: 'clinicians';
 }
 
-/** Id of what is written for an alert. `client-message` is one for all alerts of a response. */
-export const alertId = (responseId: string, trigger: string, what: 'flag' | 'task' | `communication-${Priority}` | 'second-clinician' | 'duty-lead'): string =>
+/** Id of what is written for an alert. */
+export const alertId = (responseId: string, trigger: string, what: 'flag' | 'task' | `communication-${Priority}`): string =>
   derivedId(responseId, `${trigger}|${what}`);
 
 /** @returns every trigger that a response can have, with what it stands for: the concepts of CodeSystem/safety-trigger. */

@@ -2,7 +2,7 @@ import type { Database } from './database.ts';
 import { lockKey } from './identity.ts';
 
 /** How often the connection that holds a lock says that it is still wanted: PostgreSQL ends a transaction that is idle for 15 s. */
-const beatMs = 4000;
+const beatMs = 2000;
 
 /**
  * Does `work` while no other process of the deployment does work of the same `name`. The lock belongs to a transaction that

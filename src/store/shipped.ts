@@ -7,8 +7,8 @@ import type { Committer } from './commit.ts';
 import type { Connection } from './database.ts';
 import { readSetting, writeSetting } from './setting.ts';
 
-/** The service itself: what it ships is its own. */
-const own: Visibility = {
+/** The service itself: what it ships and what it does by itself is its own. */
+export const serviceVisibility: Visibility = {
   caller: 'intersession', reach: { kind: 'all' }, restricted: true,
   grants: new Map(servedTypes.map((type) => [type, new Set(['c', 'r', 'u', 'd', 's'] as const)])),
 };
@@ -21,7 +21,7 @@ export async function storeShipped(connection: Connection, committer: Committer,
   const hash = createHash('sha256').update(JSON.stringify(resources)).digest('hex');
   if ((await readSetting(connection, 'shipped')) === hash) return;
   await committer.commit({
-    visibility: own, internal: true, interaction: 'update',
+    visibility: serviceVisibility, internal: true, interaction: 'update',
     requester: { client: 'intersession', requestId: 'start' },
     writes: resources.map((resource) => ({ kind: 'update', type: resource.resourceType, id: resource.id!, incoming: { value: resource, stored: resource } })),
   });

@@ -84,6 +84,8 @@ export interface Written {
   readonly version: number;
   readonly body: string | null;
   readonly lastUpdated: string;
+  /** Id of the Communication that the client gets at once for what a response says. */
+  readonly clientMessage?: string;
   /** Whose record it belongs to, where this unit did not write it: for the access log. */
   readonly patient?: bigint | null;
 }

@@ -83,6 +83,9 @@ export class Program {
     throw new Error(`the service is not ready: ${this.#errors}`);
   }
 
+  /** Sets a variable for the next start. */
+  set(name: string, value: string): void { this.#env[name] = value; }
+
   async token(): Promise<string> {
     return requestToken(this.origin, (await readKeys(join(this.folder, 'keys.json')))!.development.secret, {});
   }

@@ -1,5 +1,6 @@
 import t from 'tap';
 import type { Resource } from '../../src/fhir/resource.ts';
+import { reviewCourse, timeToAcknowledge, type ReviewCourse } from '../../src/outcomes/time-to-acknowledge.ts';
 import { checkTaskTransition } from '../../src/resources/task.ts';
 import { alertId, alertsOf } from '../../src/outcomes/safety.ts';
 import { clientMessageId } from '../../src/outcomes/safety-message.ts';
@@ -346,4 +347,26 @@ t.test('who is told: the first and the next on duty, and who leads', async (t) =
   t.same(told(team(person('boss', { role: lead }))), ['boss', 'boss', 'boss']);
   t.same(told(team({ member: { reference: 'Patient/p' } }), { resourceType: 'Patient', generalPractitioner: [{ reference: 'Practitioner/gp' }] }), ['gp', 'gp', 'gp']);
   t.same(told(undefined), [undefined, undefined, undefined]);
+});
+
+t.test('time to acknowledge: median and 90th percentile by hand, breaches by the clock and by staffed time', async (t) => {
+  const minute = 60_000;
+  const review = (acknowledged: number | null, more: Partial<ReviewCourse> = {}): ReviewCourse =>
+    ({ start: 0, limit: 60 * minute, onDutyLimit: null, acknowledged: acknowledged === null ? null : acknowledged * minute, contacted: null, closed: null, ...more });
+  const reviews = [review(10), review(20), review(30), review(40), review(100), review(null), review(null, { start: 50 * minute, limit: 110 * minute })];
+  const report = timeToAcknowledge(reviews, { start: 0, end: 1000 * minute }, 100 * minute);
+  t.same(report.acknowledge, { n: 5, median: 30, p90: 76 }, '40 + 0.6 * (100 - 40)');
+  t.same([report.n, report.breaches, report.onDuty], [7, 2, { n: 0, breaches: 0 }], 'one too late, one not at all; one has time left');
+  t.same([report.firstContact, report.close], [{ n: 0, median: null, p90: null }, { n: 0, median: null, p90: null }]);
+  const duty = timeToAcknowledge([review(90, { onDutyLimit: 120 * minute, contacted: 95 * minute, closed: 200 * minute }), review(130, { onDutyLimit: 120 * minute, contacted: 131 * minute })], { start: 0, end: 1 }, 1000 * minute);
+  t.same([duty.breaches, duty.onDuty], [2, { n: 2, breaches: 1 }], 'late by the clock, in time by staffed time');
+  t.same([duty.firstContact, duty.close], [{ n: 2, median: 113, p90: 127.4 }, { n: 1, median: 200, p90: 200 }]);
+  t.equal(timeToAcknowledge(reviews, { start: 1, end: 50 * minute }, 0).n, 0, 'the period is that of the beginning');
+  const world = new World();
+  world.now = '2024-03-01T10:00:00Z';
+  world.write(phq9('q1', '2024-03-01T10:00:00Z', totalling(10, 1)));
+  world.write(phq9('q2', '2024-03-01T10:00:00Z', [1, 1, 1, 1, 1, 1, 1, 1, null]));
+  t.match(reviewCourse(task(world, 'q1')!), { start: Date.parse(world.now), limit: Date.parse(world.now) + 240 * minute, acknowledged: null });
+  t.equal(reviewCourse(task(world, 'q2', `${trigger}-missing`)!), undefined, 'no limit');
+  t.equal(reviewCourse({ resourceType: 'Task', status: 'requested' }), undefined);
 });
