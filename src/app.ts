@@ -56,7 +56,8 @@ export async function createApp({ config, database, log }: { config: Config; dat
   const committer = new Committer({
     database, rules: { registry, device, safety }, lanes: config.writeLanes ?? 2, queueLimit: 2000, observer: { batch: (units) => metrics.batch(units) },
   });
-  await storeShipped(database, committer, [...shippedResources(registry), ...readShipped(new URL('../schemas/', import.meta.url), version)]);
+  const shipped = [...shippedResources(registry), ...readShipped(new URL('../schemas/', import.meta.url), version)];
+  await storeShipped(database, committer, shipped);
   const parts = {
     database, committer, registry, emergencyMinutes: config.emergencyMinutes,
     audit: new AuditLog(database),
@@ -94,7 +95,7 @@ export async function createApp({ config, database, log }: { config: Config; dat
       }
       const keys = authorization?.keys ?? (await issuerKeys(issuer));
       const authenticate = tokenVerifier({ issuer, audience: baseUrl, keys, now, ...(config.oidcIssuer === undefined ? {} : { type: config.oidcTokenType }) });
-      const capabilities = capabilityStatement({ baseUrl, version, date: new Date(now()).toISOString(), tokenEndpoint: authorization?.metadata.token_endpoint });
+      const capabilities = capabilityStatement({ baseUrl, version, date: new Date(now()).toISOString(), shipped, tokenEndpoint: authorization?.metadata.token_endpoint });
       service = { ...parts, baseUrl, authenticate, capabilities, limit: rateLimiter(config.rateLimits) };
       if (config.jobs) schedule.start();
       return { url: baseUrl };

@@ -53,6 +53,14 @@ export async function admit(incoming: Incoming, type: string, parts: Gate): Prom
   return { incoming, questionnaire };
 }
 
+/**
+ * An update keeps the profiles that it does not repeat (docs/rest.md), so its content has to meet them.
+ * @throws Problem `invalid` when it does not.
+ */
+export async function meetKept({ profiles }: Gate, type: string, id: string, { incoming: { value } }: Accepted): Promise<void> {
+  refuseErrors(profileIssues(value, await profiles.kept(type, id)), 'invalid');
+}
+
 /** @returns what is wrong with the answers of a response: against its Questionnaire where that is known, and against its instrument. */
 export function answersIssues(response: Resource, questionnaire: Resource | undefined, registry: Registry): readonly Issue[] {
   if (response['status'] === 'entered-in-error') return [];

@@ -1,8 +1,10 @@
 import { canonicalBase } from '../fhir/canonical.ts';
+import type { Resource } from '../fhir/resource.ts';
 import { searchParameters, type SearchParameter } from '../fhir/search-parameters.ts';
 import { servedType, servedTypes } from '../fhir/types.ts';
 import { isAt, isOn } from '../operations/operation.ts';
 import { operations } from '../operations/operations.ts';
+import { auditParameters } from '../store/audit-search.ts';
 
 /** What the statement says of this deployment. */
 export interface Deployment {
@@ -10,6 +12,8 @@ export interface Deployment {
   readonly version: string;
   /** FHIR dateTime since when this statement holds. */
   readonly date: string;
+  /** What the service ships: the profiles in it are those that it knows from the start. */
+  readonly shipped: readonly Resource[];
   /** Endpoints of the authorization server, where known. */
   readonly tokenEndpoint?: string;
 }
@@ -17,8 +21,8 @@ export interface Deployment {
 const reading = ['read', 'vread', 'history-instance', 'history-type', 'search-type'];
 const writing = ['create', 'update', 'patch', 'delete'];
 
-/** Parameters of kinds that the search does not carry out are not stated. */
-const searchable = ({ type }: SearchParameter): boolean => type !== 'special';
+/** What the search does not carry out is not stated. */
+const searchable = ({ code, type: kind }: SearchParameter, type: string): boolean => kind !== 'special' && (type !== 'AuditEvent' || auditParameters.includes(code));
 
 /** Parameters of every type that are about no element of it. */
 const general = [
@@ -26,8 +30,19 @@ const general = [
   { name: '_list', type: 'string', documentation: 'The id of a List; of the lists by function there is $current-problems of Conditions.' },
 ];
 
-function resource(type: string): Record<string, unknown> {
-  const parameters = searchParameters(type).filter(searchable);
+/** Guides of which the profiles are shipped and the searches of the served types are carried out (docs/rest.md). */
+const guides = ['http://hl7.org/fhir/us/core/ImplementationGuide/hl7.fhir.us.core|6.1.0', 'http://hl7.org/fhir/uv/sdc/ImplementationGuide/hl7.fhir.uv.sdc|3.0.0'];
+/** What is met whole. Of the server of US Core it is not: it serves types that this service does not. */
+const instantiated = ['http://hl7.org/fhir/uv/sdc/CapabilityStatement/sdc-form-manager'];
+
+/** @returns the canonicals of the profiles among `resources`, by the type that they are of. */
+function profilesByType(resources: readonly Resource[]): ReadonlyMap<string, readonly string[]> {
+  const profiles = resources.filter((each) => each.resourceType === 'StructureDefinition' && each['kind'] === 'resource' && each['derivation'] === 'constraint' && each['abstract'] !== true);
+  return new Map([...Map.groupBy(profiles, (each) => each['type'] as string)].map(([type, list]) => [type, list.map((each) => each['url'] as string).toSorted()]));
+}
+
+function resource(type: string, profiles: readonly string[] = []): Record<string, unknown> {
+  const parameters = searchParameters(type).filter((parameter) => searchable(parameter, type));
   const references = parameters.filter((parameter) => parameter.type === 'reference');
   const readOnly = servedType(type)!.writtenBy === 'service';
   const incoming = servedTypes.filter((source) => source !== 'AuditEvent').flatMap((source) => searchParameters(source)
@@ -37,6 +52,7 @@ function resource(type: string): Record<string, unknown> {
   return {
     type,
     profile: `http://hl7.org/fhir/StructureDefinition/${type}`,
+    ...(profiles.length === 0 ? {} : { supportedProfile: profiles }),
     interaction: (readOnly ? ['read', 'search-type'] : [...reading, ...writing]).map((code) => ({ code })),
     versioning: readOnly ? 'no-version' : 'versioned-update',
     readHistory: !readOnly,
@@ -53,7 +69,8 @@ function resource(type: string): Record<string, unknown> {
 }
 
 /** @returns the CapabilityStatement (http://hl7.org/fhir/R4/capabilitystatement.html) as text: computed from what is enabled. */
-export function capabilityStatement({ baseUrl, version, date, tokenEndpoint }: Deployment): string {
+export function capabilityStatement({ baseUrl, version, date, shipped, tokenEndpoint }: Deployment): string {
+  const profiles = profilesByType(shipped);
   const uris = tokenEndpoint === undefined ? {} : {
     extension: [{
       url: 'http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris',
@@ -70,21 +87,23 @@ export function capabilityStatement({ baseUrl, version, date, tokenEndpoint }: D
     status: 'active',
     date,
     kind: 'instance',
+    instantiates: instantiated,
     software: { name: 'Intersession', version },
     implementation: { description: 'Homework, answers, goals, and the progress computed from them', url: baseUrl },
     fhirVersion: '4.0.1',
     format: ['application/fhir+json', 'json'],
     patchFormat: ['application/json-patch+json', 'application/fhir+json'],
+    implementationGuide: guides,
     rest: [{
       mode: 'server',
-      documentation: 'A QuestionnaireResponse is answered after its scores, change classes, goal status and alerts are stored, in the same transaction. Computed Observations are written by the service only. Unknown search parameters are refused unless Prefer: handling=lenient. A conditional delete takes several matches (100 at most) only where it says _multiple=true. What is not visible to a caller does not exist for it.',
+      documentation: 'A QuestionnaireResponse is answered after its scores, change classes, goal status and alerts are stored, in the same transaction. Computed Observations are written by the service only. Unknown search parameters are refused unless Prefer: handling=lenient. A conditional delete takes several matches (100 at most) only where it says _multiple=true. What is not visible to a caller does not exist for it. A resource that says in meta.profile that it meets a profile which is stored here is refused (422) when it does not; other profiles are taken as they come.',
       security: {
         ...uris,
         cors: false,
         service: [{ coding: [{ system: 'http://terminology.hl7.org/CodeSystem/restful-security-service', code: 'SMART-on-FHIR', display: 'SMART-on-FHIR' }] }],
         description: 'OAuth 2.0 bearer tokens with SMART v2 scopes of the contexts patient, user and system.',
       },
-      resource: servedTypes.map(resource),
+      resource: servedTypes.map((type) => resource(type, profiles.get(type))),
       interaction: ['transaction', 'batch', 'search-system', 'history-system'].map((code) => ({ code })),
       searchParam: [{ name: '_type', type: 'token', documentation: 'Of a search over several types: all other parameters must be ones of each of them. AuditEvent is searched by itself.' }],
       ...(ofSystem.length === 0 ? {} : { operation: ofSystem.map(([name, { definition }]) => ({ name, definition })) }),

@@ -10,6 +10,7 @@ import type { Resource } from '../fhir/resource.ts';
 import type { Visibility } from '../fhir/visibility.ts';
 import type { Connection } from '../store/database.ts';
 import { readDefinition } from '../store/definitions.ts';
+import { readClaiming } from '../store/labels.ts';
 import { terminology } from './terminology.ts';
 
 /** Profiles are looked up by the service itself: a resource is held against them whoever writes it. */
@@ -22,11 +23,13 @@ export interface Loaded { readonly profile: Profile; readonly known: Known }
 export interface ProfileFinder {
   /** @param canonical with or without |version. @returns undefined when it is not stored here. */
   (canonical: string): Promise<Loaded | undefined>;
+  /** @returns the profiles that the stored `type`/`id` says it meets: an update that leaves them out keeps them. */
+  readonly kept: (type: string, id: string) => Promise<readonly Loaded[]>;
   /** A definition was written: what is remembered may be out of date. */
   readonly forget: () => void;
 }
 
-const kept = 200;
+const mostKept = 200;
 /** Definitions that one profile may lead to, so that no definition can keep a request busy. */
 const mostDefinitions = 300;
 const deepestBase = 16;
@@ -52,12 +55,16 @@ export function profileFinder(connection: Connection, ttlMs: number, clock: () =
     const known = found.get(canonical);
     if (known !== undefined && clock() - known.at < ttlMs) return known.loaded;
     const loaded = new Loading(connection).load(canonical);
-    if (found.size >= kept) found.delete(found.keys().next().value!);
+    if (found.size >= mostKept) found.delete(found.keys().next().value!);
     found.set(canonical, { at: clock(), loaded });
     loaded.catch(() => found.delete(canonical));
     return loaded;
   };
-  return Object.assign(finder, { forget: () => found.clear() });
+  const keptBy = async (type: string, id: string): Promise<readonly Loaded[]> => {
+    const body = await readClaiming(connection, type, id);
+    return body === undefined ? [] : (await claimed(JSON.parse(body) as Resource, finder)).held;
+  };
+  return Object.assign(finder, { kept: keptBy, forget: () => found.clear() });
 }
 
 /** Reads a profile and all that it leads to, each once. */
@@ -138,7 +145,7 @@ class Loading {
 }
 
 /** @returns the profiles that `resource` says it meets, of those that are stored here, with the position of each in meta.profile. */
-export async function claimed(resource: Resource, profiles: ProfileFinder): Promise<{ readonly held: readonly Loaded[]; readonly unknown: readonly number[] }> {
+export async function claimed(resource: Resource, profiles: (canonical: string) => Promise<Loaded | undefined>): Promise<{ readonly held: readonly Loaded[]; readonly unknown: readonly number[] }> {
   const held: Loaded[] = [];
   const unknown: number[] = [];
   for (const [at, canonical] of claims(resource).entries()) {

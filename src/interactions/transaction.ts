@@ -3,7 +3,7 @@ import { parseJson } from '../fhir/json.ts';
 import { problem, Problem } from '../fhir/outcome.ts';
 import type { Resource } from '../fhir/resource.ts';
 import { ExistsElsewhere, type Condition, type Incoming, type WriteRequest, type Written } from '../store/unit.ts';
-import { admit } from './accept.ts';
+import { admit, meetKept } from './accept.ts';
 import { etag, mayRead, storedOutcome, versionUrl, writtenStatus } from './answer.ts';
 import { conditionPlan, whileItHolds } from './condition.ts';
 import type { Answer, Context } from './context.ts';
@@ -95,10 +95,13 @@ async function writesOf(context: Context, step: Step): Promise<WriteRequest[]> {
       const { type, id } = interaction;
       const resource = entry.resource!.id === undefined ? { ...entry.resource!, id } : entry.resource!;
       if (resource.id !== id) throw problem('malformed', 'invalid', 'The id of the resource must be the id in request.url.', 'resource.id');
-      return [{ kind: 'update', type, id, ...(await admit(incomingOf(resource), type, context)), ...ifMatch, ...onlyNew(entry.ifNoneMatch) }];
+      const accepted = await admit(incomingOf(resource), type, context);
+      await meetKept(context, type, id, accepted);
+      return [{ kind: 'update', type, id, ...accepted, ...ifMatch, ...onlyNew(entry.ifNoneMatch) }];
     }
     case 'conditional-update': {
       const accepted = await admit(incomingOf(entry.resource!), interaction.type, context);
+      if (step.match !== undefined) await meetKept(context, interaction.type, step.match, accepted);
       return [conditionalPut({ type: interaction.type, plan: step.plan!, match: step.match, newId: step.id!, accepted, ifMatch: context.ifMatch, ifNoneMatch: entry.ifNoneMatch })];
     }
     case 'patch': return [{ ...(await patchWrite(context, interaction.type, interaction.id, patchIn(entry.resource))), ...ifMatch }];

@@ -2,7 +2,7 @@ import { problem } from '../fhir/outcome.ts';
 import type { SearchPlan } from '../fhir/search-plan.ts';
 import { newId } from '../store/identity.ts';
 import { ExistsElsewhere, type WriteRequest } from '../store/unit.ts';
-import { accept, type Accepted } from './accept.ts';
+import { accept, meetKept, type Accepted } from './accept.ts';
 import { writtenAnswer } from './answer.ts';
 import { conditionPlan, matchOf, whileItHolds } from './condition.ts';
 import type { Answer, Context } from './context.ts';
@@ -17,6 +17,7 @@ export async function update(context: Context, type: string, id: string, body: s
   if (accepted.incoming.value.id !== id) {
     throw problem('malformed', 'invalid', 'The id in the body must be the id in the URL.', `${type}.id`);
   }
+  await meetKept(context, type, id, accepted);
   const [written] = await context.committer.commit({
     ...unitOf(context, 'update', `PUT ${type}/${id} ${body}`),
     writes: [{ kind: 'update', type, id, ...accepted, ...(context.ifMatch === undefined ? {} : { ifMatch: context.ifMatch }), ...onlyNew(context.ifNoneMatch) }],
@@ -40,6 +41,7 @@ export async function conditionalUpdate(context: Context, type: string, query: s
   let met: string | null = null;
   return whileItHolds(async () => {
     const match = await matchOf(context, plan);
+    if (match !== undefined) await meetKept(context, type, match, accepted);
     try {
       const [written] = await context.committer.commit({
         ...unitOf(context, 'update', `PUT ${type}?${query} ${body}`),

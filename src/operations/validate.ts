@@ -100,6 +100,7 @@ async function issuesOf(context: Context, checked: Checked, profile: Input | und
   const ofContent = await contentIssues(context, type, incoming);
   const issues = [...(profile === undefined ? [] : await issuesByProfile(context, type, profile, ofContent.isSound ? incoming.value : undefined)), ...ofContent.issues];
   if (sent === undefined || mode === 'profile' || ofContent.issues.some(isError)) return issues;
+  if (id !== undefined && mode !== 'create') issues.push(...profileIssues(incoming.value, await context.profiles.kept(type, id)));
   return [...issues, ...(await writeIssues(context, checked, { incoming, questionnaire: ofContent.questionnaire }))];
 }
 

@@ -69,7 +69,7 @@ export async function countAuditLog(connection: Connection, plan: SearchPlan, vi
 const codeOf = (by: SearchPlan['sort'][number]['by']): string => (typeof by === 'string' ? by : by.code);
 
 /** Parameters that AuditEvents are searched by here. */
-const searched = '_id, _lastUpdated, action, address, agent, altid, date, entity, entity-role, entity-type, outcome, patient, subtype and type';
+export const auditParameters: readonly string[] = ['_id', '_lastUpdated', 'action', 'address', 'agent', 'altid', 'date', 'entity', 'entity-role', 'entity-type', 'outcome', 'patient', 'subtype', 'type'];
 
 function condition(test: Test, visibility: Visibility): Fragment {
   switch (test.kind) {
@@ -95,7 +95,7 @@ function condition(test: Test, visibility: Visibility): Fragment {
     }
     default: break;
   }
-  throw problem('not-supported', 'not-supported', `AuditEvent is searched by ${searched}, with no modifier but :not of a code.`, 'http');
+  throw problem('not-supported', 'not-supported', `AuditEvent is searched by ${auditParameters.join(', ')}, with no modifier but :not of a code.`, 'http');
 }
 
 const patientReference = sql`'Patient/' || a."patientId"`;

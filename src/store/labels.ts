@@ -2,7 +2,7 @@ import { sql } from 'kysely';
 import { searchParameter } from '../fhir/search-parameters.ts';
 import { grants, type Visibility } from '../fhir/visibility.ts';
 import type { Connection } from './database.ts';
-import { literal, name, run, type Fragment } from './sql.ts';
+import { literal, name, run, typeLiteral, type Fragment } from './sql.ts';
 import { visibleAmong } from './visible.ts';
 
 const numbers = (types: readonly string[], code: string): Fragment =>
@@ -23,4 +23,12 @@ export async function readLabelled(connection: Connection, visibility: Visibilit
       ${part('index_token', 'x.param, x.code, x.system', '_tag')} union ${part('index_token', 'x.param, x.code, x.system', '_security')}
       union ${part('index_uri', 'x.param, x.value, x.version', '_profile')}) and ${visibleAmong(visibility, searched, 'r', 's')}`);
   return rows.map(({ body }) => body);
+}
+
+/** @returns the text of the live `type`/`id` where it says of profiles that it meets them, whoever may see it. */
+export async function readClaiming(connection: Connection, type: string, id: string): Promise<string | undefined> {
+  const rows = await run<{ body: string }>(connection, sql`
+    select r.body from resource r where r.type = ${typeLiteral(type)} and r.id = ${id} and r.live
+      and exists (select from index_uri x where x.param = ${literal(searchParameter(type, '_profile')!.number)} and x.rid = r.rid)`);
+  return rows[0]?.body;
 }

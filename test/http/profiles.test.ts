@@ -69,6 +69,11 @@ t.test('a resource that does not meet a profile that it claims is refused by eve
   const id = (await fhir('POST', 'Task', good)).body.id as string;
   const patch = (operations: object): Promise<Reply> => fhir('PATCH', `Task/${id}`, JSON.stringify(operations), { 'content-type': 'application/json-patch+json' });
   refused(await patch([{ op: 'remove', path: '/description' }]), 'patch that breaks what is claimed');
+  refused(await fhir('PUT', `Task/${id}`, task({ id })), 'an update that does not repeat the claim, which stays');
+  refused(await fhir('PUT', `Task?_id=${id}`, task()), 'a conditional one');
+  refused(await fhir('POST', '', { resourceType: 'Bundle', type: 'transaction', entry: [{ resource: task({ id }), request: { method: 'PUT', url: `Task/${id}` } }] }), 'one in a transaction');
+  t.same(at(await fhir('POST', `Task/${id}/$validate?mode=update`, task({ id }))), ['Task.description'], '$validate says so');
+  t.match(await fhir('PUT', `Task/${id}`, task({ id, description: 'y' })), { status: 200, body: { meta: { profile: ['urn:test:d'] } } });
   const other = (await fhir('POST', 'Task', task())).body.id as string;
   refused(await fhir('PATCH', `Task/${other}`, JSON.stringify([{ op: 'add', path: '/meta/profile', value: ['http://test.example/d'] }]), { 'content-type': 'application/json-patch+json' }).then(async (reply) => {
     t.equal(reply.status, 200, 'a claim that is not known here is taken');

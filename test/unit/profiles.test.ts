@@ -150,6 +150,7 @@ t.test('each kind of rule is held, at the element that breaks it', async (t) => 
   ];
   const cases: readonly [string, object, readonly ElementDefinition[], readonly string[]][] = [
     ['min', observation({}), [at('Observation.subject', { min: 1 })], ['Observation.subject']],
+    ['an element that FHIR does not have', task({}), [at('Task.dateOfBirth', { min: 1 })], []],
     ['max', task({ note: [{ text: 'x' }, { text: 'y' }] }), [at('Task.note', { max: '1' })], ['Task.note']],
     ['max 0', task({ note: [{ text: 'x' }] }), [at('Task.note', { max: '0' })], ['Task.note']],
     ['min within an element that is not there', observation({}), [at('Observation.referenceRange.low', { min: 1 })], []],
@@ -185,6 +186,7 @@ t.test('each kind of rule is held, at the element that breaks it', async (t) => 
     ['slices by existence', task({ note: [{ text: 'x', time: '2026-01-01T00:00:00Z' }, { text: 'y' }] }), byExists, ['Task.note']],
     ['slices by what a reference leads to', observation({ performer: [{ reference: 'Patient/1' }, { reference: 'Practitioner/1' }] }), byTarget, ['Observation.performer[1]']],
     ['an element that is defined by another', { resourceType: 'QuestionnaireResponse', status: 'completed', item: [{ linkId: '1', item: [{ linkId: '1.1', item: [{ linkId: '1.1.1' }] }] }] }, [at('QuestionnaireResponse.item.text', { min: 1 })], ['QuestionnaireResponse.item[0].item[0].item[0].text', 'QuestionnaireResponse.item[0].item[0].text', 'QuestionnaireResponse.item[0].text']],
+    ['slices are not repeated where an element is defined by another', { resourceType: 'Parameters', parameter: [{ name: 'one', part: [{ name: 'other', valueInteger: 1 }] }] }, [at('Parameters.parameter', slicing('value', 'name', closed)), at('Parameters.parameter', { sliceName: 'one', min: 1, max: '1' }), at('Parameters.parameter.name', { fixedString: 'one' })], []],
     ['a constraint', task({ note: [{ text: 'x' }] }), [at('Task.note', { constraint: [{ key: 'n-1', severity: 'error', human: 'A note has a time', expression: 'time.exists()' }] })], ['Task.note[0]']],
     ['a constraint that only warns', task({ note: [{ text: 'x' }] }), [at('Task.note', { constraint: [{ key: 'n-1', severity: 'warning', human: 'A note has a time', expression: 'time.exists()' }] })], []],
     ['a constraint that is not evaluated', task({ note: [{ text: 'x' }] }), [at('Task.note', { constraint: [{ key: 'n-1', severity: 'error', human: 'x', expression: "text.memberOf('urn:x')" }] })], []],

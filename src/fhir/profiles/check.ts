@@ -1,4 +1,5 @@
 import type { Issue } from '../outcome.ts';
+import { propertiesOf } from '../fhirpath-select.ts';
 import { UnsupportedExpression } from '../simple-path-parse.ts';
 import { nodeOf } from '../structures.ts';
 import { baseUnit, ucum } from '../units.ts';
@@ -116,6 +117,10 @@ class Check implements Sorting {
   #children(item: Item, rule: Rule, profile: Profile): void {
     for (const child of rule.children.values()) {
       const items = childrenOf(item, child.name);
+      if (items.length === 0 && item.selected !== undefined && propertiesOf(item.selected.node, child.name).length === 0) {
+        this.#say('not-supported', `${profile.name} names an element ${child.name} that is not one of ${item.selected.node.path}: its rules were not checked.`);
+        continue;
+      }
       this.#count(items, child, profile);
       if (items.length > 0) this.#each(items, child, profile);
     }

@@ -68,9 +68,9 @@ export function compileProfile(chain: readonly StructureDefinition[]): Profile {
   return { url: own.url ?? '', version: own.version, name: own.name ?? own.url ?? 'the profile', type, root, byPath: paths(root, type), missing: base === undefined || isCore(base) ? undefined : base };
 }
 
-/** All rules that are not of slices, by the path of their element. */
+/** All rules that are not of slices, by the path of their element; what refers to an element does not repeat its slices. */
 function paths(rule: Rule, path: string): Map<string, Rule> {
-  return new Map([[path, rule], ...[...rule.children.values()].flatMap((child) => [...paths(child, `${path}.${child.name}`)])]);
+  return new Map([[path, { ...rule, slicing: undefined, slices: [] }], ...[...rule.children.values()].flatMap((child) => [...paths(child, `${path}.${child.name}`)])]);
 }
 
 /** @returns whether a canonical names a definition of FHIR R4 itself, which the base validator holds. */
