@@ -1,9 +1,7 @@
 import { readFileSync } from 'node:fs';
-import { authorizationPath, smartConfiguration } from './auth/smart-configuration.ts';
-import { tokenVerifier } from './auth/token.ts';
+import { authorizationSweep, openAuthorization, type Authorization } from './app/authorization.ts';
 import { now } from './clock.ts';
 import type { Config } from './config.ts';
-import { authorizationServer, type AuthorizationServer } from './http/authorization-server.ts';
 import type { Service } from './http/funnel.ts';
 import { createMetrics, serveMetrics } from './http/metrics.ts';
 import { rateLimiter } from './http/rate-limit.ts';
@@ -12,7 +10,6 @@ import { readInstruments, readTextPacks } from './instruments.ts';
 import { capabilityStatement } from './interactions/capabilities.ts';
 import { profileFinder } from './interactions/profiles.ts';
 import { questionnaireFinder } from './interactions/questionnaires.ts';
-import { issuerKeys } from './jobs/outbound.ts';
 import { escalation } from './jobs/escalation.ts';
 import { auditSeal } from './jobs/audit-seal.ts';
 import { Schedule } from './jobs/schedule.ts';
@@ -37,7 +34,7 @@ const definitionTtlMs = 10_000;
 /** The program inside the process. */
 export interface App {
   /** Accepts requests; the URL is where clients reach it. */
-  listen(): Promise<{ url: string }>;
+  listen(): Promise<{ url: string; notice?: readonly string[] }>;
   /** Reports "not ready" from now on, and goes on answering. */
   drain(): Promise<void>;
   /** The periodic work; it begins with `listen` where the configuration says so, and ends with `close`. */
@@ -65,21 +62,20 @@ export async function createApp({ config, database, log }: { config: Config; dat
     questionnaire: questionnaireFinder(database, definitionTtlMs, () => performance.now()),
     profiles: profileFinder(database, definitionTtlMs, () => performance.now()),
   };
-  const schedule = new Schedule({ database, now, log, observer: metrics, jobs: [
+  const schedule = new Schedule({ database, now, log, observer: metrics, jobs: [authorizationSweep(database), 
     escalation({ database, committer, device, settings: safety }),
     auditSeal({ database, key: openAuditKey(config.auditKeyFile), headsFile: config.auditHeadsFile, log }),
   ] });
   let service: Service | undefined;
-  let authorization: AuthorizationServer | undefined;
+  let authorization: Authorization | undefined;
   let metricsServer: Awaited<ReturnType<typeof serveMetrics>> | undefined;
-  let issuer = config.issuer;
   let draining = false;
   const server = httpServer({
     corsOrigins: config.corsOrigins,
     service: () => service,
     ready: async () => !draining && service !== undefined && (await canWrite(database)),
-    smartConfiguration: () => smartConfiguration(issuer),
-    authorization: () => (authorization === undefined ? undefined : (request, response) => authorization!.handle(request, response)),
+    smartConfiguration: () => authorization?.smartConfiguration,
+    authorization: () => authorization?.handle,
     answered: (event) => report(event, log, metrics),
     failed: (requestId, error) => log.error({ event: 'failed', requestId, ...failure(error) }),
   });
@@ -89,22 +85,19 @@ export async function createApp({ config, database, log }: { config: Config; dat
       metricsServer = await serveMetrics(metrics, config.metricsPort);
       const origin = config.publicUrl ?? `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${port}`;
       const baseUrl = `${origin}/fhir/R4`;
-      if (config.oidcIssuer === undefined) {
-        issuer = `${origin}${authorizationPath}`;
-        authorization = await authorizationServer({ issuer, audience: baseUrl, keysFile: config.keysFile, mode: config.mode, now, report: (error) => log.error({ event: 'authorization-failed', ...failure(error) }) });
-      }
-      const keys = authorization?.keys ?? (await issuerKeys(issuer));
-      const authenticate = tokenVerifier({ issuer, audience: baseUrl, keys, now, ...(config.oidcIssuer === undefined ? {} : { type: config.oidcTokenType }) });
-      const capabilities = capabilityStatement({ baseUrl, version, date: new Date(now()).toISOString(), shipped, tokenEndpoint: authorization?.metadata.token_endpoint });
+      authorization = await openAuthorization({ config, database, audit: parts.audit, log, origin });
+      const { authenticate } = authorization;
+      const capabilities = capabilityStatement({ baseUrl, version, date: new Date(now()).toISOString(), shipped, tokenEndpoint: authorization.tokenEndpoint });
       service = { ...parts, baseUrl, authenticate, capabilities, limit: rateLimiter(config.rateLimits) };
       if (config.jobs) schedule.start();
-      return { url: baseUrl };
+      return { url: baseUrl, notice: authorization.notice };
     },
     async drain() {
       draining = true;
     },
     schedule,
     async close() {
+      authorization?.close();
       await Promise.all([server.close(), schedule.close()]);
       await metricsServer?.close();
     },

@@ -52,7 +52,11 @@ const variables = z.object({
     .refine((names) => names.every((name) => /^(?:fsync|synchronous_commit|full_page_writes)$/.test(name)), 'must list names from fsync, synchronous_commit, full_page_writes'),
   OIDC_ISSUER: httpUrl.optional(),
   OIDC_TOKEN_TYPE: z.string().regex(/^[\w.+-]+$/, 'must be a token type such as at+jwt or JWT').default('at+jwt'),
+  OIDC_INTROSPECTION_CLIENT: z.string().optional(),
+  OIDC_INTROSPECTION_SECRET: z.string().optional(),
   KEYS_FILE: z.string().optional(),
+  CLIENTS_FILE: z.string().optional(),
+  USERS_FILE: z.string().optional(),
   SAFETY_RULES: z.string().optional(),
   CRISIS_CONTACTS: z.string().optional(),
   INSTRUMENT_TEXTS: z.string().optional(),
@@ -65,7 +69,7 @@ const variables = z.object({
 });
 
 /** Variables that are secrets or hold one: NAME_FILE names a file to read the value from, as Docker and Kubernetes mount them. */
-const secrets = ['DATABASE_URL', 'DATABASE_MIGRATION_URL', 'AUDIT_DATABASE_URL'] as const;
+const secrets = ['DATABASE_URL', 'DATABASE_MIGRATION_URL', 'AUDIT_DATABASE_URL', 'OIDC_INTROSPECTION_SECRET'] as const;
 
 /** The configuration, complete and frozen. */
 export interface Config {
@@ -112,6 +116,11 @@ export interface Config {
   readonly issuer: string;
   /** Signing keys of the service's own authorization server. */
   readonly keysFile: string;
+  /** Files with registered clients and users, beside those that were added by command. */
+  readonly clientsFile: string | undefined;
+  readonly usersFile: string | undefined;
+  /** How `oidcIssuer` is asked about tokens that say nothing by themselves; undefined: such tokens are refused. */
+  readonly introspectionClient: { readonly id: string; readonly secret: string } | undefined;
   /** Folder with the texts of instruments that the operator has a licence for (docs/clinical.md 8). */
   readonly instrumentTexts: string | undefined;
   /** Parsed files of the organisation's own safety rules and crisis contacts; undefined: the service's defaults. */
@@ -171,6 +180,9 @@ export function loadConfig(env: Environment = environment()): Config {
     issuer: values.OIDC_ISSUER ?? `${values.PUBLIC_URL ?? `http://${values.HOST.includes(':') ? `[${values.HOST}]` : values.HOST}:${values.PORT}`}/oauth`,
     instrumentTexts: values.INSTRUMENT_TEXTS === undefined ? undefined : resolve(values.INSTRUMENT_TEXTS),
     keysFile: resolve(values.KEYS_FILE ?? join(values.DATA_DIR, 'keys.json')),
+    clientsFile: values.CLIENTS_FILE === undefined ? undefined : resolve(values.CLIENTS_FILE),
+    usersFile: values.USERS_FILE === undefined ? undefined : resolve(values.USERS_FILE),
+    introspectionClient: values.OIDC_INTROSPECTION_CLIENT === undefined ? undefined : { id: values.OIDC_INTROSPECTION_CLIENT, secret: values.OIDC_INTROSPECTION_SECRET! },
     safety,
     corsOrigins: Object.freeze(values.CORS_ORIGINS),
     rateLimits: Object.freeze({ client: values.RATE_LIMIT_CLIENT, patient: values.RATE_LIMIT_PATIENT, stranger: values.RATE_LIMIT_STRANGER }),
@@ -193,6 +205,12 @@ function contradictions(values: Values): string[] {
   if (values.METRICS_PORT !== undefined && values.METRICS_PORT !== 0 && values.METRICS_PORT === values.PORT) found.push('METRICS_PORT must be another port than PORT');
   if (values.DATABASE_MIGRATION_URL !== undefined && values.DATABASE_URL === undefined) found.push('DATABASE_MIGRATION_URL needs DATABASE_URL: the built-in database has its own roles');
   if (values.PUBLIC_URL === undefined && !loopback.has(values.HOST)) found.push('PUBLIC_URL must be set when HOST is not a loopback address: links and tokens carry it');
+  if ((values.OIDC_INTROSPECTION_CLIENT === undefined) !== (values.OIDC_INTROSPECTION_SECRET === undefined)) found.push('OIDC_INTROSPECTION_CLIENT and OIDC_INTROSPECTION_SECRET belong together: set both or none');
+  if (values.OIDC_INTROSPECTION_CLIENT !== undefined && values.OIDC_ISSUER === undefined) found.push('OIDC_INTROSPECTION_CLIENT needs OIDC_ISSUER: the service knows its own tokens');
+  for (const name of ['PUBLIC_URL', 'OIDC_ISSUER'] as const) {
+    const url = values[name];
+    if (url?.startsWith('http:') === true && !loopback.has(new URL(url).hostname.replace(/^\[|\]$/g, ''))) found.push(`${name} must be https unless it is on this machine: tokens travel there`);
+  }
   return found;
 }
 

@@ -119,13 +119,14 @@ export async function runService(createApp: CreateApp, env?: Environment): Promi
     const app = await createApp({ config, database, log });
     ending.add(() => app.close());
     ending.stopped.signal.throwIfAborted();
-    const { url } = await app.listen();
+    const { url, notice = [] } = await app.listen();
     ending.add(async (code) => {
       await app.drain();
       if (code === 0) await delay(config.drainMs);
     });
     log.info({ event: 'ready', ms: Math.round(performance.now() - started) });
     process.stdout.write(`Intersession answers at ${url} - ${config.mode === 'development' ? 'get a token with: npm run token' : `tokens of ${config.issuer}`}\n`);
+    for (const line of notice) process.stdout.write(`${line}\n`);
   } catch (error) {
     if (!ending.stopped.signal.aborted) ending.fail(error);
   }

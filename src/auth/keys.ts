@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { link, mkdir, open, readFile, unlink } from 'node:fs/promises';
+import { link, mkdir, open, readFile, rename, stat, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { calculateJwkThumbprint, exportJWK, generateKeyPair } from 'jose';
 import type { JSONWebKeySet, JWK } from 'jose';
@@ -9,6 +9,8 @@ import { StartRefusal } from '../start-refusal.ts';
 export interface Keys {
   /** RSA 2048, private. */
   readonly signing: JWK;
+  /** Public keys that signed before: still published, so that what they signed is accepted until it expires. */
+  readonly retired?: readonly JWK[];
   readonly development: {
     /** Of the client that authenticates with a secret. */
     readonly secret: string;
@@ -16,6 +18,9 @@ export interface Keys {
     readonly key: JWK;
   };
 }
+
+/** How many keys that signed before are published: rotating every day still leaves a token ten days. */
+const keptKeys = 10;
 
 /** @returns the keys file of a configuration: the one that is named, or one in the data directory. */
 export function keysFileOf({ keysFile, dataDir }: { readonly keysFile: string | undefined; readonly dataDir: string }): string {
@@ -32,24 +37,68 @@ export async function openKeys(file: string): Promise<Keys> {
   const existing = await readKeys(file);
   if (existing !== undefined) return existing;
   await mkdir(dirname(file), { recursive: true, mode: 0o700 });
+  await written(file, await newKeys(), (draft) => link(draft, file).catch((error: unknown) => {
+    if (!isSystemError(error, 'EEXIST')) throw error;
+  }));
+  const made = await readKeys(file);
+  if (made === undefined) throw new StartRefusal(`The keys file ${file} disappeared while it was made.`);
+  return made;
+}
+
+/**
+ * Makes a new signing key. The one before is still published; running services notice within seconds.
+ * @returns the key id of the new key
+ * @throws Error as `readKeys`, and when there is no keys file
+ */
+export async function rotateKeys(file: string): Promise<string> {
+  const keys = await readKeys(file);
+  if (keys === undefined) throw new StartRefusal(`There is no keys file ${file}: it is made when the service starts for the first time.`);
+  const signing = await newKey('RS256');
+  await written(file, { ...keys, signing, retired: [publicKey(keys.signing), ...(keys.retired ?? [])].slice(0, keptKeys) }, (draft) => rename(draft, file));
+  return String(signing.kid);
+}
+
+/** Writes keys beside `file`, readable to their owner only, and hands the finished file to `put`. */
+async function written(file: string, keys: Keys, put: (draft: string) => Promise<void>): Promise<void> {
   const draft = `${file}.${randomBytes(6).toString('hex')}`;
   try {
     const handle = await open(draft, 'wx', 0o600);
     try {
-      await handle.writeFile(`${JSON.stringify(await newKeys(), undefined, 2)}\n`);
+      await handle.writeFile(`${JSON.stringify(keys, undefined, 2)}\n`);
       await handle.sync();
     } finally {
       await handle.close();
     }
-    await link(draft, file).catch((error: unknown) => {
-      if (!isSystemError(error, 'EEXIST')) throw error;
-    });
+    await put(draft);
   } finally {
     await unlink(draft).catch(() => undefined);
   }
-  const made = await readKeys(file);
-  if (made === undefined) throw new StartRefusal(`The keys file ${file} disappeared while it was made.`);
-  return made;
+}
+
+/** How often a running service looks whether the keys file was changed. */
+const lookMs = 2000;
+
+/**
+ * The keys of the file as they are now: the same value until the file changes.
+ * @param milliseconds of a clock that never goes back.
+ * @throws StartRefusal as `openKeys`, at the first call only: later a file that cannot be read leaves the keys as they are
+ */
+export function keyring(file: string, milliseconds: () => number): () => Promise<Keys> {
+  let known: { readonly keys: Keys; readonly changed: number } | undefined;
+  let lookedAt = -Infinity;
+  return async () => {
+    if (known !== undefined && milliseconds() < lookedAt + lookMs) return known.keys;
+    lookedAt = milliseconds();
+    const changed = await stat(file).then(({ mtimeMs }) => mtimeMs, () => undefined);
+    if (known !== undefined && (changed === undefined || changed === known.changed)) return known.keys;
+    if (known === undefined) {
+      const keys = await openKeys(file);
+      return (known = { keys, changed: (await stat(file)).mtimeMs }).keys;
+    }
+    const keys = await readKeys(file).catch(() => undefined);
+    if (keys !== undefined && changed !== undefined) known = { keys, changed };
+    return known.keys;
+  };
 }
 
 /**
@@ -69,11 +118,14 @@ export async function readKeys(file: string): Promise<Keys | undefined> {
   return keys;
 }
 
-/** @returns the public half of `key`, as a key set that can be published. */
-export function publicKeys(key: JWK): JSONWebKeySet {
-  const { kty, use, alg, kid, n, e, crv, x, y } = key;
-  const published = Object.entries({ kty, use, alg, kid, n, e, crv, x, y }).filter(([, value]) => value !== undefined);
-  return { keys: [Object.fromEntries(published) as unknown as JWK] };
+/** @returns the public half of `key`. */
+export function publicKey({ kty, use, alg, kid, n, e, crv, x, y }: JWK): JWK {
+  return Object.fromEntries(Object.entries({ kty, use, alg, kid, n, e, crv, x, y }).filter(([, value]) => value !== undefined)) as unknown as JWK;
+}
+
+/** @returns all keys whose signatures are accepted, as they are published. */
+export function publicKeys({ signing, retired = [] }: Pick<Keys, 'signing' | 'retired'>): JSONWebKeySet {
+  return { keys: [publicKey(signing), ...retired.map(publicKey)] };
 }
 
 async function newKeys(): Promise<Keys> {
@@ -96,8 +148,8 @@ function parsed(text: string): unknown {
 }
 
 function isKeys(value: unknown): value is Keys {
-  const { signing, development } = (value ?? {}) as Partial<Keys>;
-  return isPrivate(signing, 'RSA') && typeof development?.secret === 'string' && development.secret.length >= 32 && isPrivate(development.key, 'EC');
+  const { signing, development, retired } = (value ?? {}) as Partial<Keys>;
+  return isPrivate(signing, 'RSA') && (retired === undefined || Array.isArray(retired)) && typeof development?.secret === 'string' && development.secret.length >= 32 && isPrivate(development.key, 'EC');
 }
 
 function isPrivate(key: JWK | undefined, kty: string): boolean {

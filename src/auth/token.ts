@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
-import { createLocalJWKSet, createRemoteJWKSet, errors, jwtVerify } from 'jose';
-import type { JSONWebKeySet, JWTPayload, JWTVerifyGetKey, JWTVerifyOptions } from 'jose';
-import { problem } from '../fhir/outcome.ts';
+import { createLocalJWKSet, errors, jwtVerify } from 'jose';
+import type { JSONWebKeySet, JWK, JWTPayload, JWTVerifyGetKey, JWTVerifyOptions } from 'jose';
+import { Problem, problem } from '../fhir/outcome.ts';
 import { invalidToken, longestToken } from './bearer.ts';
 import { parseScopes, type Scopes } from './scopes.ts';
 
@@ -15,6 +15,8 @@ export interface Caller {
   /** The person who uses the client, as a reference on this server, e.g. `Practitioner/p1`. */
   readonly fhirUser?: string;
   readonly tokenId: string;
+  /** The person's consent that the token goes back to, where this service issued it. */
+  readonly grant?: string;
   /** Seconds since 1970. */
   readonly expires: number;
 }
@@ -28,11 +30,15 @@ export interface TokenVerifierOptions {
   readonly issuer: string;
   /** The FHIR base URL that tokens must be meant for. */
   readonly audience: string;
-  /** The issuer's public keys, or where it publishes them. */
-  readonly keys: JSONWebKeySet | URL;
+  /** The issuer's public keys, or what gives them for a key id (`key-source.ts`). */
+  readonly keys: JSONWebKeySet | ((kid: string | undefined) => Promise<readonly JWK[]>);
   readonly algorithms?: readonly SignatureAlgorithm[];
   /** `typ` of an access token: `at+jwt` (RFC 9068), or what an issuer that does not follow it writes, e.g. `JWT`. */
   readonly type?: string;
+  /** Asks the issuer about a token that is no JSON Web Token; undefined: it is not active. Without it there are no such tokens. */
+  readonly introspect?: (token: string) => Promise<Readonly<Record<string, unknown>> | undefined>;
+  /** Whether a token was taken back, by its id, its grant or its client. Asked at every use. */
+  readonly isRevoked?: (caller: Caller) => boolean;
   /** Milliseconds since 1970. */
   readonly now: () => number;
   /** Verified tokens remembered at most. */
@@ -42,6 +48,8 @@ export interface TokenVerifierOptions {
 const toleranceSeconds = 5;
 /** Keys are fetched again, and a verified token is verified again, after this: a key the issuer withdrew stops working. */
 const rememberedForSeconds = 300;
+/** An introspected token is asked about again after this: the issuer may have taken it back. */
+const introspectedForSeconds = 60;
 
 /**
  * Makes the function that turns an access token into its Caller. Everything a token can lack is required by name:
@@ -51,9 +59,7 @@ const rememberedForSeconds = 300;
  *   when the issuer's keys cannot be fetched
  */
 export function tokenVerifier(options: TokenVerifierOptions): (token: string) => Promise<Caller> {
-  const keys: JWTVerifyGetKey = options.keys instanceof URL
-    ? createRemoteJWKSet(options.keys, { timeoutDuration: 5_000, cacheMaxAge: rememberedForSeconds * 1000 })
-    : createLocalJWKSet(options.keys);
+  const keys = typeof options.keys === 'function' ? keysBy(options.keys) : createLocalJWKSet(options.keys);
   const type = options.type ?? 'at+jwt';
   const required: JWTVerifyOptions = {
     issuer: options.issuer,
@@ -64,18 +70,58 @@ export function tokenVerifier(options: TokenVerifierOptions): (token: string) =>
     requiredClaims: ['exp', 'iat', 'sub', ...(type === 'at+jwt' ? ['jti', 'client_id'] : [])],
   };
   const remembered = new RememberedCallers(options.remembered ?? 10_000);
+  const current = (caller: Caller): Caller => {
+    if (options.isRevoked?.(caller) === true) throw invalidToken('it was revoked');
+    return caller;
+  };
 
   return async (token) => {
     if (token.length > longestToken) throw invalidToken(`it is longer than ${longestToken} characters`);
     const digest = createHash('sha256').update(token).digest('base64url');
     const milliseconds = options.now();
     const known = remembered.get(digest, milliseconds / 1000);
-    if (known !== undefined) return known;
-    const payload = await verified(token, keys, { ...required, currentDate: new Date(milliseconds) });
+    if (known !== undefined) return current(known);
+    const opaque = options.introspect !== undefined && token.split('.').length !== 3;
+    const payload = opaque
+      ? introspected(await asked(options.introspect!, token), options, milliseconds / 1000)
+      : await verified(token, keys, { ...required, currentDate: new Date(milliseconds) });
     const caller = callerOf(payload, digest, options.audience);
-    remembered.put(digest, caller, milliseconds / 1000);
-    return caller;
+    remembered.put(digest, caller, milliseconds / 1000, opaque ? introspectedForSeconds : rememberedForSeconds);
+    return current(caller);
   };
+}
+
+/** Keys that change: the set is built once for each array that the source gives. */
+function keysBy(source: (kid: string | undefined) => Promise<readonly JWK[]>): JWTVerifyGetKey {
+  const sets = new WeakMap<readonly JWK[], JWTVerifyGetKey>();
+  return async (header, token) => {
+    const keys = await source(header.kid);
+    if (!sets.has(keys)) sets.set(keys, createLocalJWKSet({ keys: [...keys] }));
+    return sets.get(keys)!(header, token);
+  };
+}
+
+async function asked(introspect: NonNullable<TokenVerifierOptions['introspect']>, token: string): Promise<JWTPayload> {
+  try {
+    const said = await introspect(token);
+    if (said === undefined) throw invalidToken('its issuer says that it is not active');
+    return said as JWTPayload;
+  } catch (error) {
+    if (error instanceof Problem) throw error;
+    throw problem('unavailable', 'transient', 'The token issuer does not answer at the moment: try again later.', undefined, { 'Retry-After': '5' });
+  }
+}
+
+/** What an issuer says of a token is held to the same rules as what a token says of itself. */
+function introspected(said: JWTPayload, { issuer, audience }: TokenVerifierOptions, seconds: number): JWTPayload {
+  const { iss, aud, exp, nbf } = said;
+  if (iss !== undefined && iss !== issuer) throw invalidToken(`its ${claimName('iss')} is not what this service requires`);
+  if (![aud].flat().includes(audience)) throw invalidToken(`its ${claimName('aud')} is missing or not what this service requires`);
+  if (typeof exp !== 'number') throw invalidToken(`its ${claimName('exp')} is missing or not what this service requires`);
+  if (exp + toleranceSeconds <= seconds) throw invalidToken('it has expired', 'expired');
+  if (nbf !== undefined && !(typeof nbf === 'number' && nbf - toleranceSeconds <= seconds)) throw invalidToken(`its ${claimName('nbf')} is not what this service requires`);
+  if (said['token_type'] !== undefined && !(typeof said['token_type'] === 'string' && /^bearer$/i.test(said['token_type']))) throw invalidToken('only bearer tokens are supported');
+  return said;
 }
 
 /** Verified callers by the digest of their token: the least recently used goes first, and no entry outlives its token. */
@@ -96,8 +142,8 @@ class RememberedCallers {
     return entry.caller;
   }
 
-  put(digest: string, caller: Caller, seconds: number): void {
-    const until = Math.min(caller.expires, seconds + rememberedForSeconds);
+  put(digest: string, caller: Caller, seconds: number, forSeconds: number): void {
+    const until = Math.min(caller.expires, seconds + forSeconds);
     if (seconds >= until) return;
     this.#entries.set(digest, { caller, until });
     for (const oldest of this.#entries.keys()) {
@@ -156,6 +202,7 @@ function callerOf(payload: JWTPayload, digest: string, audience: string): Caller
     ...(patient === undefined ? {} : { patient }),
     ...(fhirUser === undefined ? {} : { fhirUser }),
     tokenId: typeof payload.jti === 'string' ? payload.jti : digest,
+    ...(typeof payload['grant'] === 'string' ? { grant: payload['grant'] } : {}),
     expires: exp,
   });
 }

@@ -1,202 +1,200 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { JSONWebKeySet } from 'jose';
-import type { Adapter, ClientMetadata, Configuration, Context, Provider, Token } from 'oidc-provider';
-import { developmentClient, developmentScopes } from '../auth/development-client.ts';
-import { grantableScopes, type LaunchContext } from '../auth/grantable.ts';
-import { openKeys, publicKeys, type Keys } from '../auth/keys.ts';
-import { assertionAlgorithms, authorizationMetadata, authorizationPath, type AuthorizationMetadata } from '../auth/smart-configuration.ts';
-import { authorizationMemory } from './authorization-memory.ts';
-
-export interface AuthorizationServerOptions {
-  /** URL of the issuer as clients know it, e.g. `http://127.0.0.1:3000/oauth`. */
-  readonly issuer: string;
-  /** FHIR base URL: the only audience that tokens are issued for. */
-  readonly audience: string;
-  readonly keysFile: string;
-  readonly mode: 'development' | 'production';
-  /** Milliseconds since 1970. */
-  readonly now: () => number;
-  /** What must be remembered between requests. In this process if left out. */
-  readonly adapter?: (kind: string) => Adapter;
-  /** Told of faults of the server itself, never of refused requests. */
-  readonly report?: (error: unknown) => void;
-}
+import type { JWK } from 'jose';
+import type { Client, Context, Provider } from 'oidc-provider';
+import type { AuthorizationEvent } from '../auth/authorization-event.ts';
+import { keyring, publicKeys, type Keys } from '../auth/keys.ts';
+import { authorizationMetadata, authorizationPath, type AuthorizationMetadata } from '../auth/smart-configuration.ts';
+import { tokenVerifier, type Caller } from '../auth/token.ts';
+import type { Accounts } from './authorization-accounts.ts';
+import { openLaunch } from './authorization-launch.ts';
+import type { AuthorizationServerOptions } from './authorization-options.ts';
+import { launchOf, openProvider } from './authorization-provider.ts';
+import { Revocations } from './authorization-revocations.ts';
+import { SignIn } from './authorization-signin.ts';
+import { IssuedTokens } from './authorization-tokens.ts';
 
 export interface AuthorizationServer {
   readonly metadata: AuthorizationMetadata;
-  /** Public keys of the tokens, for a verifier in the same process. */
-  readonly keys: JSONWebKeySet;
+  /** Turns an access token of this server into its Caller. */
+  readonly authenticate: (token: string) => Promise<Caller>;
   /** Answers the request if it is for the authorization server. @returns whether it is. */
   handle(request: IncomingMessage, response: ServerResponse): boolean;
+  close(): void;
 }
 
 /** The endpoints that are open, and for which methods. What is not listed here does not exist. */
-const endpoints: Readonly<Record<string, string>> = {
-  '/token': 'POST, OPTIONS',
-  '/jwks': 'GET, HEAD, OPTIONS',
-  '/.well-known/oauth-authorization-server': 'GET, HEAD, OPTIONS',
-};
+const endpoints: readonly (readonly [path: RegExp, methods: string])[] = [
+  [/^\/authorize(?:\/[\w-]{1,64})?$/, 'GET'],
+  [/^\/signin\/[\w-]{1,64}$/, 'GET, POST'],
+  [/^\/(?:token|introspect|revoke)$/, 'POST, OPTIONS'],
+  [/^\/launch$/, 'POST'],
+  [/^\/logout(?:\/success)?$/, 'GET'],
+  [/^\/logout\/confirm$/, 'POST'],
+  [/^\/(?:jwks|\.well-known\/(?:oauth-authorization-server|openid-configuration))$/, 'GET, HEAD, OPTIONS'],
+  [/^\/smart-style\.json$/, 'GET, HEAD'],
+];
 
-/** Longest life of a client assertion, and what clocks may differ by (SMART App Launch, asymmetric authentication). */
-const assertionSeconds = 300;
-const toleranceSeconds = 15;
-const tokenSeconds = { development: 3600, production: 300 } as const;
+/** http://hl7.org/fhir/smart-app-launch/scopes-and-launch-context.html#styling */
+const style = JSON.stringify({ color_background: '#ffffff', color_error: '#a1260d', color_highlight: '#0b5c6b', color_modal_backdrop: '', color_success: '#1d6b34', color_text: '#1c2426', dim_border_radius: '6px', dim_font_size: '16px', dim_spacing_size: '16px', font_family_body: 'system-ui, sans-serif', font_family_heading: 'system-ui, sans-serif' });
 
 /**
- * Opens the embedded authorization server (OAuth 2.0 client credentials, RFC 6749 4.4, for SMART scopes). Its library is
- * loaded at the first request for it, not when the service starts.
+ * Opens the embedded authorization server (SMART App Launch 2.2, Backend Services). Its library is loaded at the first request
+ * for it, not when the service starts.
  *
  * @throws StartRefusal when the keys file cannot be used
  */
 export async function authorizationServer(options: AuthorizationServerOptions): Promise<AuthorizationServer> {
-  const keys = await openKeys(options.keysFile);
-  const issuer = new URL(options.issuer);
-  const metadata = authorizationMetadata(options.issuer);
-  let answer: Promise<ReturnType<Provider['callback']>> | undefined;
+  const { issuer: issuerUrl, audience, store, now, report } = options;
+  const keys = keyring(options.keysFile, () => performance.now());
+  await keys();
+  const issuer = new URL(issuerUrl);
+  const metadata = authorizationMetadata(issuerUrl);
+  const revocations = new Revocations(store, report);
+  await revocations.start();
+  const tokens = new IssuedTokens({ issuer: issuerUrl, audience, store, revocations, now, keys: async () => publicKeys(await keys()) });
+  const authenticate = tokenVerifier({ issuer: issuerUrl, audience, now, keys: publishedKeys(keys), isRevoked: (caller) => revocations.has(caller) });
+  const signIn = new SignIn(options);
+  let open: { readonly keys: Keys; readonly provider: Promise<Provider> } | undefined;
+  const provider = async (): Promise<Provider> => {
+    const current = await keys();
+    if (open?.keys !== current) open = { keys: current, provider: opened(options, current, metadata, tokens, (grantId) => { revocations.add(grantId); }) };
+    return open.provider;
+  };
 
-  const forward = async (request: IncomingMessage, response: ServerResponse, path: string): Promise<void> => {
-    answer ??= openProvider(options, keys, metadata);
+  const forward = async (request: IncomingMessage, response: ServerResponse, path: string, query: string): Promise<void> => {
     // The origin is the configured one, whatever Host or proxy headers say: a client assertion must name it as audience.
     request.headers.host = issuer.host;
     request.headers['x-forwarded-proto'] = issuer.protocol.slice(0, -1);
     delete request.headers['x-forwarded-host'];
-    Object.assign(request, { url: path, originalUrl: issuer.pathname + path });
-    await (await answer)(request, response);
+    const asked = path === '/authorize' ? withConsent(query) : query;
+    const url = asked === '' ? path : `${path}?${asked}`;
+    Object.assign(request, { url, originalUrl: issuer.pathname + url });
+    if (path === '/launch') return openLaunch(options, authenticate, request, response);
+    const library = await provider();
+    if (path.startsWith('/signin/')) return signIn.handle(library, request, response, path.slice('/signin/'.length), new URLSearchParams(query));
+    await library.callback()(request, response);
   };
 
   return {
     metadata,
-    keys: publicKeys(keys.signing),
-    handle: (request, response) => {
-      const url = request.url ?? '';
-      if (!url.startsWith(`${authorizationPath}/`)) return false;
-      const path = url.slice(authorizationPath.length);
-      const methods = endpoints[path.split('?', 1)[0] ?? ''];
+    authenticate,
+    handle(request, response) {
+      const [path = '', query = ''] = pathOf(request.url ?? '');
+      const methods = endpoints.find(([form]) => form.test(path))?.[1];
       if (methods === undefined) return false;
       if (!methods.split(', ').includes(request.method ?? '')) {
-        respond(response, 405, { error: 'invalid_request', error_description: `allowed methods: ${methods}` }, { allow: methods });
-        return true;
+        respond(response, 405, JSON.stringify({ error: 'invalid_request', error_description: `allowed methods: ${methods}` }), { allow: methods });
+      } else if (path === '/smart-style.json') {
+        respond(response, 200, style, { 'cache-control': 'max-age=3600', 'access-control-allow-origin': '*' });
+      } else {
+        forward(request, response, path, query).catch((error: unknown) => {
+          report(error);
+          respond(response, 500, JSON.stringify({ error: 'server_error' }));
+        });
       }
-      forward(request, response, path).catch((error: unknown) => {
-        options.report?.(error);
-        respond(response, 500, { error: 'server_error' });
-      });
       return true;
     },
+    close: () => { revocations.stop(); },
   };
 }
 
-function respond(response: ServerResponse, status: number, body: object, headers: Record<string, string> = {}): void {
+/** Path below the authorization server and query; no path for what is not for it. */
+function pathOf(url: string): string[] {
+  if (!url.startsWith(`${authorizationPath}/`)) return [];
+  const mark = url.indexOf('?');
+  return mark < 0 ? [url.slice(authorizationPath.length)] : [url.slice(authorizationPath.length, mark), url.slice(mark + 1)];
+}
+
+/** A person is asked at every launch; without saying so the library would drop `offline_access` (OpenID Connect Core 1.0, 11). */
+function withConsent(query: string): string {
+  const parameters = new URLSearchParams(query);
+  const prompts = parameters.getAll('prompt');
+  if (prompts.length > 1 || /(?:^| )(?:none|consent)(?: |$)/.test(prompts[0] ?? '')) return query;
+  parameters.set('prompt', `${prompts[0] ?? ''} consent`.trim());
+  return parameters.toString();
+}
+
+/** The keys as a verifier takes them: the same array until they change. */
+function publishedKeys(keys: () => Promise<Keys>): () => Promise<readonly JWK[]> {
+  const sets = new WeakMap<Keys, readonly JWK[]>();
+  return async () => {
+    const current = await keys();
+    if (!sets.has(current)) sets.set(current, publicKeys(current).keys);
+    return sets.get(current)!;
+  };
+}
+
+function respond(response: ServerResponse, status: number, body: string, headers: Record<string, string> = {}): void {
   if (response.headersSent) {
     response.destroy();
     return;
   }
-  response.writeHead(status, { 'content-type': 'application/json', 'cache-control': 'no-store', ...headers }).end(JSON.stringify(body));
+  response.writeHead(status, { 'content-type': 'application/json', 'cache-control': 'no-store', 'x-content-type-options': 'nosniff', ...headers }).end(body);
 }
 
-async function openProvider(options: AuthorizationServerOptions, keys: Keys, metadata: AuthorizationMetadata): Promise<ReturnType<Provider['callback']>> {
+async function opened(options: AuthorizationServerOptions, keys: Keys, metadata: AuthorizationMetadata, tokens: IssuedTokens, ended: (grantId: string) => void): Promise<Provider> {
   const library = await import('oidc-provider');
-  const provider = new library.Provider(options.issuer, configuration(options, keys, library.errors));
-  provider.proxy = true;
+  const provider = openProvider(library, options, keys, ended);
   provider.use(async (context, next) => {
     await next();
+    await confineOrigins(context, options.accounts);
     if (context.oidc?.route === 'discovery' && context.status === 200) context.body = metadata;
-    if (context.oidc?.route === 'token' && context.status === 200) context.body = withLaunchContext(context);
+    if (context.oidc?.route === 'token' && context.status === 200) context.body = await withLaunch(context, options);
+    await aboutToken(context, tokens);
+    const event = eventOf(context);
+    if (event !== undefined) await options.audit(event);
   });
-  for (const event of ['server_error', 'error'] as const) {
-    provider.on(event, (...values) => options.report?.(values.find((value) => value instanceof Error)));
-  }
-  return provider.callback();
+  for (const name of ['server_error', 'error']) provider.on(name, (...values) => { options.report(values.find((value) => value instanceof Error)); });
+  return provider;
 }
 
-/** The token response tells the patient in context too (http://hl7.org/fhir/smart-app-launch/scopes-and-launch-context.html). */
-function withLaunchContext({ body, oidc }: Context): unknown {
-  const issued: Token | undefined = oidc?.entities['ClientCredentials'];
-  return { ...(body as object), ...(issued?.extra?.['patient'] === undefined ? {} : { patient: issued.extra['patient'] }) };
+/** Pages of other origins than the registered ones learn nothing, not even by a preflight. */
+async function confineOrigins(context: Context, accounts: Accounts): Promise<void> {
+  if (!/\/(?:token|introspect|revoke)$/.test(context.path)) return;
+  const origin = context.get('origin');
+  if (origin !== '' && await accounts.isOrigin(origin)) return;
+  for (const name of ['allow-origin', 'allow-methods', 'allow-headers', 'expose-headers', 'max-age']) context.remove(`access-control-${name}`);
 }
 
-type Errors = (typeof import('oidc-provider'))['errors'];
-
-function configuration(options: AuthorizationServerOptions, keys: Keys, errors: Errors): Configuration {
-  const { audience, mode, now } = options;
-  const launch = (context: Context): LaunchContext => (mode === 'development' ? requestedLaunch(context, errors) : {});
+/** The token response tells the launch context too (http://hl7.org/fhir/smart-app-launch/scopes-and-launch-context.html). */
+async function withLaunch({ body, oidc }: Context, options: AuthorizationServerOptions): Promise<unknown> {
+  const itself = oidc?.entities['ClientCredentials'];
+  if (itself !== undefined) return { ...(body as object), ...(itself.extra?.['patient'] === undefined ? {} : { patient: itself.extra['patient'] }) };
+  const launch = await launchOf(options, oidc?.entities['AccessToken']?.grantId);
+  if (launch === undefined) return body;
   return {
-    adapter: options.adapter ?? authorizationMemory(now),
-    clients: mode === 'development' ? developmentClients(keys) : [],
-    jwks: { keys: [keys.signing] },
-    clockTolerance: toleranceSeconds,
-    responseTypes: [],
-    scopes: [],
-    clientAuthMethods: ['client_secret_basic', 'client_secret_post', 'private_key_jwt'],
-    enabledJWA: { clientAuthSigningAlgValues: [...assertionAlgorithms] },
-    extraClientMetadata: { properties: ['fhir_scope'] },
-    extraTokenClaims: (context: Context) => ({ ...launch(context) }),
-    assertJwtClientAuthClaimsAndHeader: checkAssertion(now, errors),
-    // Who may have a token is decided by the client's authentication; no cookie is involved, so the origin says nothing.
-    clientBasedCORS: () => true,
-    renderError: (context: Context, out: object) => {
-      context.type = 'application/json';
-      context.body = out;
-    },
-    features: {
-      clientCredentials: { enabled: true },
-      resourceIndicators: {
-        enabled: true,
-        defaultResource: () => audience,
-        getResourceServerInfo: (context: Context, resource: string, client: { readonly [name: string]: unknown }) => {
-          if (resource !== audience) throw new errors.InvalidTarget(`tokens are issued for ${audience} only`);
-          const granted = grantableScopes(text(context.oidc?.params?.['scope']), text(client['fhir_scope']), launch(context));
-          if (granted.length === 0) throw new errors.InvalidScope('none of the requested scopes can be granted to this client');
-          return { audience, scope: granted.join(' '), accessTokenTTL: tokenSeconds[mode], accessTokenFormat: 'jwt', jwt: { sign: { alg: 'RS256' } } };
-        },
-      },
-      devInteractions: { enabled: false },
-      dPoP: { enabled: false },
-      pushedAuthorizationRequests: { enabled: false },
-      rpInitiatedLogout: { enabled: false },
-      userinfo: { enabled: false },
-    },
-    ttl: { ClientCredentials: tokenSeconds[mode] },
+    ...(body as object),
+    ...(launch.patient === undefined ? {} : { patient: launch.patient }),
+    ...(launch.encounter === undefined ? {} : { encounter: launch.encounter }),
+    need_patient_banner: launch.needPatientBanner,
+    smart_style_url: `${options.issuer}/smart-style.json`,
   };
 }
 
-const text = (value: unknown): string => (typeof value === 'string' ? value : '');
-
-/** The two ways to authenticate are two clients, because a client is registered for one way (RFC 7591). */
-function developmentClients(keys: Keys): ClientMetadata[] {
-  const common = { grant_types: ['client_credentials'], response_types: [], redirect_uris: [], fhir_scope: developmentScopes };
-  return [
-    { ...common, client_id: developmentClient.withSecret, client_secret: keys.development.secret, token_endpoint_auth_method: 'client_secret_basic' },
-    { ...common, client_id: developmentClient.withKey, jwks: publicKeys(keys.development.key), token_endpoint_auth_method: 'private_key_jwt' },
-  ];
-}
-
-const launchParameters: Readonly<Record<keyof LaunchContext, RegExp>> = {
-  patient: /^[A-Za-z0-9.-]{1,64}$/,
-  fhirUser: /^(?:Practitioner|Patient|RelatedPerson)\/[A-Za-z0-9.-]{1,64}$/,
-};
-
-/** In development a token can be had for any patient or user without a launch: parameters of the token request name them. */
-function requestedLaunch(context: Context, errors: Errors): LaunchContext {
-  const found: { patient?: string; fhirUser?: string } = {};
-  for (const name of ['patient', 'fhirUser'] as const) {
-    const value = context.oidc?.body?.[name];
-    if (value === undefined || value === '') continue;
-    if (typeof value !== 'string' || !launchParameters[name].test(value)) {
-      throw new errors.InvalidRequest(name === 'patient' ? 'patient must be the id of a Patient' : 'fhirUser must be Practitioner/id or Patient/id');
-    }
-    found[name] = value;
+/** The library refuses questions about signed access tokens once the client has authenticated: they are answered here. */
+async function aboutToken(context: Context, tokens: IssuedTokens): Promise<void> {
+  const { route, client, params } = context.oidc ?? {};
+  if ((context.body as { error?: string } | undefined)?.error !== 'unsupported_token_type' || client === undefined) return;
+  const token = String(params?.['token']);
+  if (route === 'introspection') Object.assign(context, { status: 200, body: await tokens.introspect(token, client as Client) });
+  if (route === 'revocation') {
+    await tokens.revoke(token, client as Client);
+    Object.assign(context, { status: 200, body: '' });
   }
-  return found;
 }
 
-/** SMART App Launch asks more of a client assertion than RFC 7523: `sub` is the client, and it lives five minutes at most. */
-function checkAssertion(now: () => number, errors: Errors) {
-  return (_context: Context, claims: { readonly sub?: unknown; readonly exp?: unknown }, header: { readonly kid?: unknown }, client: { readonly clientId: string }): void => {
-    if (claims.sub !== client.clientId) throw new errors.InvalidClientAuth('sub must be the client_id');
-    if (typeof claims.exp !== 'number' || claims.exp > now() / 1000 + assertionSeconds + toleranceSeconds) {
-      throw new errors.InvalidClientAuth('exp must be at most five minutes ahead');
-    }
-    if (typeof header.kid !== 'string') throw new errors.InvalidClientAuth('kid must name the key');
+const kinds: Readonly<Record<string, AuthorizationEvent['kind']>> = { token: 'token', revocation: 'revocation', introspection: 'introspection', authorization: 'authorization', resume: 'authorization', end_session_confirm: 'logout' };
+
+/** What the access log gets of a request to the library; the steps of a sign-in report themselves. */
+function eventOf(context: Context): AuthorizationEvent | undefined {
+  const { route, client, params } = context.oidc ?? {};
+  const kind = kinds[route ?? ''];
+  const refused = context.status >= 400;
+  if (kind === undefined || context.method === 'OPTIONS' || (kind === 'authorization' && !refused)) return undefined;
+  const named = client?.clientId ?? (typeof params?.['client_id'] === 'string' ? params['client_id'].slice(0, 128) : undefined);
+  const reason = (context.body as { error?: unknown } | undefined)?.error;
+  const { remoteAddress } = context.req.socket;
+  return {
+    kind, refused, ...(named === undefined ? {} : { client: named }), ...(typeof reason === 'string' ? { reason } : {}), ...(remoteAddress === undefined ? {} : { address: remoteAddress }),
   };
 }

@@ -10,24 +10,47 @@ declare module 'oidc-provider' {
 
   export interface Client {
     readonly clientId: string;
+    readonly clientName?: string;
+    readonly redirectUris: readonly string[];
+    readonly clientSecret?: string;
+    readonly asymmetricKeyStore: Iterable<{ readonly kid?: string; readonly kty: string }>;
+    grantTypeAllowed(type: string): boolean;
     readonly [name: string]: unknown;
   }
 
-  /** A token about to be issued. */
+  /** A token about to be issued, or one that was found. */
   export interface Token {
     readonly kind: string;
+    readonly clientId?: string;
+    readonly accountId?: string;
+    readonly grantId?: string;
+    readonly jti?: string;
+    readonly scopes?: ReadonlySet<string>;
     readonly extra?: Readonly<Record<string, unknown>>;
+  }
+
+  export interface Account {
+    readonly accountId: string;
+    claims(): Promise<Readonly<Record<string, unknown>> & { readonly sub: string }>;
   }
 
   export interface Context {
     readonly path: string;
+    readonly method: string;
+    readonly req: IncomingMessage;
     body: unknown;
     status: number;
     type: string;
+    get(header: string): string;
+    set(header: string, value: string): void;
+    remove(header: string): void;
     readonly oidc?: {
       readonly route?: string;
       readonly body?: Readonly<Record<string, unknown>>;
       readonly params?: Readonly<Record<string, unknown>>;
+      readonly client?: Client;
+      readonly result?: Readonly<Record<string, unknown>>;
+      readonly session?: { readonly accountId?: string };
       readonly entities: Readonly<Record<string, Token | undefined>>;
     };
   }
@@ -53,23 +76,47 @@ declare module 'oidc-provider' {
 
   export interface Configuration {
     readonly adapter: (kind: string) => Adapter;
-    readonly clients: readonly ClientMetadata[];
     readonly jwks: JSONWebKeySet;
     readonly [option: string]: unknown;
   }
 
+  /** A request for authorization that waits for a person. */
+  export interface Interaction {
+    readonly uid: string;
+    readonly prompt: { readonly name: string; readonly reasons: readonly string[] };
+    readonly params: Readonly<Record<string, string | undefined>>;
+    readonly session?: { readonly accountId?: string };
+  }
+
+  export interface Grant {
+    addOIDCScope(scope: string): void;
+    addResourceScope(resource: string, scope: string): void;
+    rejectOIDCScope(scope: string): void;
+    rejectResourceScope(resource: string, scope: string): void;
+    save(): Promise<string>;
+  }
+
   export class Provider {
     constructor(issuer: string, configuration: Configuration);
+    static readonly ctx: Context | undefined;
     proxy: boolean;
+    readonly Client: { find(id: string): Promise<Client | undefined>; readonly prototype: Client };
+    readonly Grant: { new (of: { accountId: string; clientId: string }): Grant; find(id: string): Promise<Grant | undefined> };
     use(middleware: (context: Context, next: () => Promise<void>) => Promise<void>): this;
-    on(event: 'server_error' | 'error', listener: (...values: unknown[]) => void): this;
+    on(event: string, listener: (...values: unknown[]) => void): this;
+    interactionDetails(request: IncomingMessage, response: ServerResponse): Promise<Interaction>;
+    interactionFinished(request: IncomingMessage, response: ServerResponse, result: object, options: { mergeWithLastSubmission: boolean }): Promise<void>;
     callback(): (request: IncomingMessage, response: ServerResponse) => Promise<void>;
   }
 
+  type Refusal = new (description?: string) => Error & { readonly error: string; readonly statusCode: number };
+
   export const errors: {
-    readonly InvalidRequest: new (description: string) => Error;
-    readonly InvalidScope: new (description: string, scope?: string) => Error;
-    readonly InvalidTarget: new (description?: string) => Error;
-    readonly InvalidClientAuth: new (detail: string) => Error;
+    readonly InvalidRequest: Refusal;
+    readonly InvalidScope: Refusal;
+    readonly InvalidTarget: Refusal;
+    readonly InvalidGrant: Refusal;
+    readonly InvalidClientAuth: Refusal;
+    readonly SessionNotFound: Refusal;
   };
 }

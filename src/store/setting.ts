@@ -12,8 +12,13 @@ export async function writeSetting(connection: Connection, name: string, value: 
   await connection.query('insert into setting (name, value) values ($1, $2) on conflict (name) do update set value = excluded.value', [name, value]);
 }
 
-/** @returns the secret that seals paging tokens: made once, shared by all processes of the deployment. */
+/** @returns a secret of this name, base64: made once, shared by all processes of the deployment. */
+export async function deploymentSecret(connection: Connection, name: string): Promise<string> {
+  await connection.query('insert into setting (name, value) values ($1, $2) on conflict (name) do nothing', [name, randomBytes(32).toString('base64')]);
+  return (await readSetting(connection, name))!;
+}
+
+/** @returns the secret that seals paging tokens. */
 export async function pageKey(connection: Connection): Promise<Buffer> {
-  await connection.query(`insert into setting (name, value) values ('page-key', $1) on conflict (name) do nothing`, [randomBytes(32).toString('base64')]);
-  return Buffer.from((await readSetting(connection, 'page-key'))!, 'base64');
+  return Buffer.from(await deploymentSecret(connection, 'page-key'), 'base64');
 }

@@ -7,11 +7,17 @@ import { text } from 'node:stream/consumers';
 import { calculateJwkThumbprint, exportJWK, generateKeyPair, importJWK, SignJWT, type JWTPayload } from 'jose';
 import t, { type Test } from 'tap';
 import { developmentClient } from '../../src/auth/development-client.ts';
-import { openKeys, type Keys } from '../../src/auth/keys.ts';
+import { keyring, openKeys, publicKeys, rotateKeys, type Keys } from '../../src/auth/keys.ts';
 import { smartConfiguration } from '../../src/auth/smart-configuration.ts';
 import { tokenVerifier } from '../../src/auth/token.ts';
-import { authorizationMemory } from '../../src/http/authorization-memory.ts';
+import { Accounts } from '../../src/http/authorization-accounts.ts';
+import { Pages } from '../../src/http/authorization-pages.ts';
+import { People } from '../../src/http/authorization-people.ts';
 import { authorizationServer, type AuthorizationServer } from '../../src/http/authorization-server.ts';
+import { AccountStore } from '../../src/store/authorization-accounts.ts';
+import { AuthorizationStore } from '../../src/store/authorization.ts';
+import { signInViews } from '../../src/web/sign-in.ts';
+import { testDatabase } from '../kit/database.ts';
 
 interface Served {
   readonly issuer: string;
@@ -30,13 +36,20 @@ async function serve(t: Test, mode: 'development' | 'production' = 'development'
   const audience = 'https://service.example/base/fhir/R4';
   const faults: unknown[] = [];
   const keysFile = join(directory, 'keys.json');
-  const server = await authorizationServer({ issuer, audience, keysFile, mode, now: () => Date.now(), report: (fault) => faults.push(fault) });
+  const { database } = await testDatabase(t);
+  const keys = await openKeys(keysFile);
+  const now = (): number => Date.now();
+  const server = await authorizationServer({
+    issuer, audience, keysFile, mode, now, report: (fault) => faults.push(fault), audit: async () => {}, cookieKey: 'cookie-key',
+    store: new AuthorizationStore(database), people: new People(database), pages: new Pages(signInViews),
+    accounts: new Accounts({ store: new AccountStore(database), clientsFile: undefined, usersFile: undefined, development: mode === 'development' ? keys : undefined, now, fetchKeys: () => Promise.reject(new Error('nothing to fetch')) }),
+  });
   const http = createServer((request, response) => {
     if (!server.handle(request, response)) response.writeHead(418).end('the other handler');
   });
   await new Promise<void>((resolve) => { http.listen(0, '127.0.0.1', resolve); });
-  t.teardown(() => http.close());
-  return { issuer, audience, port: (http.address() as AddressInfo).port, directory, keys: await openKeys(keysFile), server, faults };
+  t.teardown(() => { server.close(); http.close(); });
+  return { issuer, audience, port: (http.address() as AddressInfo).port, directory, keys, server, faults };
 }
 
 interface Answer {
@@ -54,7 +67,7 @@ const basic = (served: Served, secret = served.keys.development.secret) =>
 
 const credentials = (scope: string, more: Record<string, string> = {}) => ({ grant_type: 'client_credentials', scope, ...more });
 
-const verifierOf = ({ issuer, audience, server }: Served) => tokenVerifier({ issuer, audience, keys: server.keys, now: () => Date.now() });
+const verifierOf = ({ issuer, audience, keys }: Served) => tokenVerifier({ issuer, audience, keys: publicKeys(keys), now: () => Date.now() });
 
 await t.test('a client with its secret gets a token that the verifier of this service accepts', async (t) => {
   const served = await serve(t);
@@ -76,7 +89,7 @@ await t.test('what is granted is what was understood, and the answer says so', a
     const { status, body } = await ask(served, credentials(scope, more), basic(served));
     return status === 200 ? body['scope'] : body['error'];
   };
-  t.equal(await granted('system/Task.rs system/Task.dus system/Observation.rs?code=x openid offline_access foo'), 'system/Task.rs');
+  t.equal(await granted('system/Task.rs system/Task.dus system/Observation.rs?code:in=x openid offline_access foo'), 'system/Task.rs');
   t.equal(await granted('system/Task.read'), 'system/Task.read');
   for (const nothing of ['', 'openid', 'system/Task.dus', 'patient/*.rs', 'user/*.rs', 'system/Nonsense.rs']) {
     t.equal(await granted(nothing), 'invalid_scope', nothing);
@@ -176,21 +189,20 @@ await t.test('only the endpoints that are meant to be open are, the rest goes to
   t.strictSame(Object.keys((JSON.parse(jwks.body) as { keys: [object] }).keys[0]).toSorted(), ['alg', 'e', 'kid', 'kty', 'n', 'use'], 'public parts only');
   t.strictSame(JSON.parse((await get('/oauth/.well-known/oauth-authorization-server')).body), served.server.metadata);
   t.match(await get('/oauth/token'), { status: 405, allow: 'POST, OPTIONS' });
-  for (const path of ['/oauth', '/oauth/', '/oauth/auth', '/oauth/me', '/oauth/reg', '/oauth/session/end', '/oauth/interaction/x', '/oauth/device', '/oauthx/token', '/fhir/R4/Task', '/oauth/../oauth/auth']) {
+  for (const path of ['/oauth', '/oauth/', '/oauth/auth', '/oauth/me', '/oauth/reg', '/oauth/session/end', '/oauth/interaction/x', '/oauth/device', '/oauthx/token', '/fhir/R4/Task', '/oauth/../oauth/auth', '/oauth/request', '/oauth/challenge', '/oauth/signin/x/y']) {
     t.equal((await get(path)).status, 418, path);
   }
   t.equal((await get('/oauth/jwks', 'DELETE')).status, 405);
 });
 
-await t.test('the SMART configuration names the endpoints of the issuer and promises no more than there is', async (t) => {
+await t.test('the SMART configuration names the endpoints of the issuer', async (t) => {
   const document = smartConfiguration('https://service.example/oauth');
   t.match(document, {
-    issuer: 'https://service.example/oauth', token_endpoint: 'https://service.example/oauth/token', jwks_uri: 'https://service.example/oauth/jwks',
-    grant_types_supported: ['client_credentials'], code_challenge_methods_supported: ['S256'],
+    issuer: 'https://service.example/oauth', token_endpoint: 'https://service.example/oauth/token', jwks_uri: 'https://service.example/oauth/jwks', authorization_endpoint: 'https://service.example/oauth/authorize',
+    introspection_endpoint: /introspect$/, revocation_endpoint: /revoke$/, code_challenge_methods_supported: ['S256'],
   });
-  t.notOk('authorization_endpoint' in document);
-  for (const absent of ['launch-standalone', 'launch-ehr', 'sso-openid-connect', 'client-public', 'permission-offline']) t.notOk(document.capabilities.includes(absent), absent);
-  for (const present of ['client-confidential-symmetric', 'client-confidential-asymmetric', 'permission-v2', 'permission-patient']) t.ok(document.capabilities.includes(present), present);
+  for (const present of ['launch-standalone', 'launch-ehr', 'sso-openid-connect', 'client-public', 'client-confidential-symmetric', 'client-confidential-asymmetric', 'permission-offline', 'permission-v2', 'permission-patient', 'context-standalone-patient', 'context-ehr-patient']) t.ok(document.capabilities.includes(present), present);
+  for (const absent of ['context-standalone-encounter', 'authorize-post', 'smart-app-state']) t.notOk(document.capabilities.includes(absent), absent);
 });
 
 await t.test('keys are made once, by one of many, for their owner only, and are never overwritten', async (t) => {
@@ -206,16 +218,25 @@ await t.test('keys are made once, by one of many, for their owner only, and are 
   }
 });
 
-await t.test('a used assertion is remembered until it expires, and forgotten then', async (t) => {
-  let now = 0;
-  const memory = authorizationMemory(() => now);
-  await memory('ReplayDetection').upsert('a', { iss: 'x' }, 60);
-  for (let index = 0; index < 5000; index += 1) await memory('ReplayDetection').upsert(`b${index}`, { iss: 'x' }, 60);
-  now = 59_000;
-  t.ok(await memory('ReplayDetection').find('a'), 'however many came after it');
-  t.equal(await memory('Session').find('a'), undefined, 'each kind has its own');
-  now = 60_000;
-  t.equal(await memory('ReplayDetection').find('a'), undefined);
+await t.test('a rotated key signs from then on, the one before is still published, and a running service notices', async (t) => {
+  const file = join(t.testdir(), 'keys.json');
+  let milliseconds = 0;
+  const keys = keyring(file, () => milliseconds);
+  const before = await keys();
+  t.equal(await keys(), before, 'the same value while the file is the same');
+  const kid = await rotateKeys(file);
+  t.equal(await keys(), before, 'it does not look at every request');
+  milliseconds = 2001;
+  const after = await keys();
+  t.equal(after.signing.kid, kid);
+  t.strictSame(publicKeys(after).keys.map((key) => key.kid), [kid, before.signing.kid]);
+  t.strictSame(publicKeys(after).keys.map((key) => 'd' in key), [false, false], 'public parts only');
+  t.equal((await stat(file)).mode & 0o777, 0o600);
+  await writeFile(file, 'broken');
+  milliseconds = 5000;
+  t.equal(await keys(), after, 'a file that is being edited changes nothing');
+  await t.rejects(rotateKeys(file), { name: 'StartRefusal' });
+  await t.rejects(rotateKeys(join(t.testdir(), 'none.json')), /no keys file/);
 });
 
 /** Runs the command as a user does, against the service that listens on `port`. */

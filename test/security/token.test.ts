@@ -1,10 +1,9 @@
 import { createHmac } from 'node:crypto';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import fc from 'fast-check';
 import { exportJWK, exportSPKI, generateKeyPair, SignJWT, UnsecuredJWT, type JWTPayload } from 'jose';
 import t from 'tap';
 import { bearerToken } from '../../src/auth/bearer.ts';
+import { keySource } from '../../src/auth/key-source.ts';
 import { tokenVerifier, type Caller, type TokenVerifierOptions } from '../../src/auth/token.ts';
 import { Problem } from '../../src/fhir/outcome.ts';
 
@@ -147,25 +146,82 @@ await t.test('a remembered token is verified again after five minutes, so that a
   seconds = start;
 });
 
-await t.test('keys are fetched from where the issuer publishes them, once', async (t) => {
+await t.test('keys are fetched from where the issuer publishes them, as often as it says, and once a minute for an unknown key', async (t) => {
   let fetched = 0;
-  const server = createServer((_request, response) => {
-    fetched += 1;
-    response.setHeader('content-type', 'application/json').end(JSON.stringify(keys));
-  });
-  await new Promise<void>((resolve) => { server.listen(0, '127.0.0.1', resolve); });
-  t.teardown(() => server.close());
-  const remote = verifier({ keys: new URL(`http://127.0.0.1:${(server.address() as AddressInfo).port}/jwks`) });
+  let cacheControl = 'max-age=120';
+  let published = [keys.keys[0]!];
+  const source = keySource(async () => { fetched += 1; return { keys: published, cacheControl }; }, () => seconds * 1000);
+  const remote = verifier({ keys: source });
   t.equal(await refusal(await sign({ jti: 'a' }), remote), undefined);
   t.equal(await refusal(await sign({ jti: 'b' }), remote), undefined);
   for (const kid of ['x', 'y', 'z']) t.match(await refusal(await sign({}, { kid }), remote), { kind: 'unauthenticated', text: /signature/ });
   t.equal(fetched, 1, 'unknown key ids do not make it ask again and again');
+  const byNew = await sign({ jti: 'c' }, { alg: 'ES384', kid: 'ec' }, ec.privateKey);
+  published = [...keys.keys];
+  t.match(await refusal(byNew, remote), { text: /signature/ }, 'a rotated key is not known yet');
+  seconds = start + 61;
+  t.equal(await refusal(byNew, remote), undefined, 'and found after a minute');
+  t.equal(fetched, 2);
+  seconds = start + 61 + 119;
+  await refusal(await sign({ jti: 'd' }), remote);
+  t.equal(fetched, 2, 'kept as long as Cache-Control says');
+  seconds = start + 61 + 121;
+  cacheControl = 'no-store';
+  await refusal(await sign({ jti: 'e', exp: start + 900 }), remote);
+  await refusal(await sign({ jti: 'f', exp: start + 900 }), remote);
+  t.equal(fetched, 4, 'and not longer');
+  published = [keys.keys[1]!];
+  t.match(await refusal(await sign({ jti: 'g', exp: start + 900 }), remote), { text: /signature/ }, 'a key that was withdrawn does not count');
+  seconds = start;
 });
 
 await t.test('keys that cannot be fetched are a fault of the moment, not of the token', async (t) => {
-  const nowhere = verifier({ keys: new URL('http://127.0.0.1:1/jwks') });
+  let asked = 0;
+  const nowhere = verifier({ keys: keySource(() => { asked += 1; return Promise.reject(new Error('nowhere')); }, () => seconds * 1000) });
   t.match(await refusal(await sign(), nowhere), { kind: 'unavailable' });
+  t.match(await refusal(await sign({ jti: 'other' }), nowhere), { kind: 'unavailable' });
+  t.equal(asked, 1, 'it is left alone for a moment');
   t.match(await refusal('garbage', nowhere), { kind: 'unauthenticated' });
+});
+
+await t.test('a token that says nothing by itself is asked about, for a minute at most, and never believed beyond what it says', async (t) => {
+  let asked = 0;
+  let answer: Record<string, unknown> | undefined | Error = { active: true, ...claims, token_type: 'Bearer' };
+  const opaque = verifier({ introspect: async () => { asked += 1; if (answer instanceof Error) throw answer; return answer; } });
+  const caller = await opaque('opaque-token');
+  t.match(caller, { client: 'app', patient: 'p1', tokenId: 'token-1' });
+  t.equal(await opaque('opaque-token'), caller);
+  t.equal(asked, 1);
+  answer = undefined;
+  seconds = start + 61;
+  t.match(await refusal('opaque-token', opaque), { kind: 'unauthenticated', text: /not active/ }, 'taken back at the issuer');
+  seconds = start;
+  answer = { active: true, ...claims, exp: start + 10 };
+  t.equal(await refusal('short', opaque), undefined);
+  seconds = start + 16;
+  answer = { active: true, ...claims, exp: start + 10 };
+  t.match(await refusal('short', opaque), { text: /expired/ }, 'not past its end');
+  seconds = start;
+  for (const [name, change] of Object.entries({ 'no audience': { aud: undefined }, 'another audience': { aud: 'https://other.example' }, 'another issuer': { iss: 'https://other.example' }, 'no expiry': { exp: undefined }, 'not yet': { nbf: start + 60 }, 'a refresh token': { token_use: 'refresh' }, 'a token of another kind': { token_type: 'DPoP' }, 'no subject': { sub: undefined }, 'bound to a key': { cnf: {} } })) {
+    answer = { active: true, ...claims, ...change };
+    t.match(await refusal(`opaque ${name}`.replaceAll(' ', '-'), opaque), { kind: 'unauthenticated' }, name);
+  }
+  answer = new Error('down');
+  t.match(await refusal('while-it-is-down', opaque), { kind: 'unavailable' }, 'fails closed');
+  t.match(await refusal('opaque-token'), { kind: 'unauthenticated' }, 'without introspection there are no such tokens');
+});
+
+await t.test('a token that was taken back is refused at its next use, remembered or not', async (t) => {
+  const revoked = new Set<string>();
+  const careful = verifier({ isRevoked: ({ tokenId, grant }) => revoked.has(tokenId) || revoked.has(grant ?? '') });
+  const [one, two] = [await sign({ jti: 'one', grant: 'g' }), await sign({ jti: 'two', grant: 'g' })];
+  t.equal(await refusal(one, careful), undefined);
+  t.equal(await refusal(two, careful), undefined);
+  revoked.add('one');
+  t.match(await refusal(one, careful), { kind: 'unauthenticated', text: /revoked/, authenticate: /invalid_token/ });
+  t.equal(await refusal(two, careful), undefined);
+  revoked.add('g');
+  t.match(await refusal(two, careful), { text: /revoked/ }, 'with the grant');
 });
 
 await t.test('memory is bounded: the least recently used token is verified again', async (t) => {
