@@ -13,6 +13,7 @@ import { questionnaireFinder } from './interactions/questionnaires.ts';
 import { escalation } from './jobs/escalation.ts';
 import { auditSeal } from './jobs/audit-seal.ts';
 import { Schedule } from './jobs/schedule.ts';
+import { trajectoryReferenceJob } from './jobs/trajectory-reference.ts';
 import { failure, type Log } from './log.ts';
 import { shippedResources } from './outcomes/questionnaires.ts';
 import { instrumentRegistry, type Registry } from './outcomes/registry.ts';
@@ -24,12 +25,15 @@ import { Committer } from './store/commit.ts';
 import type { Database } from './store/database.ts';
 import { pageKey } from './store/setting.ts';
 import { readShipped, storeShipped } from './store/shipped.ts';
+import { NewestReference } from './store/trajectory-references.ts';
 
 const version = (JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }).version;
 const device = `Device/intersession-${version}`;
 
 /** How long a changed Questionnaire or profile may go unnoticed by another process. */
 const definitionTtlMs = 10_000;
+/** The same of the reference of the expected course, which changes once a day. */
+const referenceTtlMs = 60_000;
 
 /** The program inside the process. */
 export interface App {
@@ -50,13 +54,15 @@ export async function createApp({ config, database, log }: { config: Config; dat
   const metrics = createMetrics(database.pool);
   const registry = registryOf(config);
   const safety = safetyOf(config);
+  const reference = new NewestReference(database, referenceTtlMs, () => performance.now());
+  await reference.refresh();
   const committer = new Committer({
-    database, rules: { registry, device, safety }, lanes: config.writeLanes ?? 2, queueLimit: 2000, observer: { batch: (units) => metrics.batch(units) },
+    database, rules: { registry, device, safety, reference }, lanes: config.writeLanes ?? 2, queueLimit: 2000, observer: { batch: (units) => metrics.batch(units) },
   });
   const shipped = [...shippedResources(registry), ...readShipped(new URL('../schemas/', import.meta.url), version)];
   await storeShipped(database, committer, shipped);
   const parts = {
-    database, committer, registry, emergencyMinutes: config.emergencyMinutes,
+    database, committer, registry, reference, emergencyMinutes: config.emergencyMinutes,
     audit: new AuditLog(database),
     pageKey: await pageKey(database),
     questionnaire: questionnaireFinder(database, definitionTtlMs, () => performance.now()),
@@ -64,6 +70,7 @@ export async function createApp({ config, database, log }: { config: Config; dat
   };
   const schedule = new Schedule({ database, now, log, observer: metrics, jobs: [authorizationSweep(database), 
     escalation({ database, committer, device, settings: safety }),
+    trajectoryReferenceJob({ database, registry, newest: reference }),
     auditSeal({ database, key: openAuditKey(config.auditKeyFile), headsFile: config.auditHeadsFile, log }),
   ] });
   let service: Service | undefined;

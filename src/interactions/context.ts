@@ -3,6 +3,7 @@ import type { Visibility } from '../fhir/visibility.ts';
 import type { AuditLog } from '../store/audit.ts';
 import type { Committer } from '../store/commit.ts';
 import type { Database } from '../store/database.ts';
+import type { ReferenceSource } from '../store/derived.ts';
 import type { Requester } from '../store/unit.ts';
 import type { ProfileFinder } from './profiles.ts';
 import type { QuestionnaireFinder } from './questionnaires.ts';
@@ -20,6 +21,8 @@ export interface Parts {
   readonly emergencyMinutes: number;
   /** The instruments of this deployment. */
   readonly registry: Registry;
+  /** What the course of closed episodes was, as this process knows it. */
+  readonly reference: ReferenceSource;
   /** The CapabilityStatement as text. */
   readonly capabilities: string;
   /** Finds the Questionnaire that a response answers. */

@@ -7,6 +7,7 @@ import { provenance } from '../outcomes/provenance.ts';
 import { kindsOf, patientRecord, withSource, type PatientRecord, type ReadEntry } from '../outcomes/record.ts';
 import type { Registry } from '../outcomes/registry.ts';
 import type { SafetySettings } from '../outcomes/safety-settings.ts';
+import type { TrajectoryReference } from '../outcomes/trajectory-reference.ts';
 import { newId } from './identity.ts';
 import type { Changed, Staging } from './staging.ts';
 import type { Current, Unit } from './unit.ts';
@@ -18,7 +19,12 @@ export interface OutcomeRules {
   readonly device: string;
   /** What the organisation decided about safety reviews; absent: the service's defaults. */
   readonly safety?: SafetySettings;
+  /** What the course of closed episodes was; absent: there is no benchmark. */
+  readonly reference?: ReferenceSource;
 }
+
+/** Who knows the newest version of the reference of the expected course. */
+export interface ReferenceSource { readonly current: TrajectoryReference | null }
 
 /** What deriving reads: the record by logical id of the Patient, and on demand more. */
 export interface RecordSource {
@@ -108,7 +114,7 @@ async function derived(
   staging: Staging, source: RecordSource, rules: OutcomeRules,
 ): Promise<DerivedWrite[]> {
   let asked = false;
-  const context = { registry: rules.registry, now: staging.now, device: rules.device, patient: `Patient/${patientId}`, ...(rules.safety === undefined ? {} : { safety: rules.safety }) };
+  const context = { registry: rules.registry, reference: rules.reference?.current ?? null, now: staging.now, device: rules.device, patient: `Patient/${patientId}`, ...(rules.safety === undefined ? {} : { safety: rules.safety }) };
   const ask = (): undefined => { asked = true; };
   const writes = derive(before, after, change, { ...context, get careTeam() { return ask(); }, get patientResource() { return ask(); } });
   if (!asked) return writes;

@@ -16,6 +16,7 @@ const restricted: Readonly<Record<string, readonly Privilege[]>> = {
   audit_query: ['select', 'insert', 'delete'],
   erasure: ['select', 'insert', 'update (finished, resources, versions)'],
   legal_hold: ['select', 'insert', 'update (released)'],
+  trajectory_reference: ['select', 'insert'],
   kysely_migration: ['select'],
   kysely_migration_lock: ['select'],
   migration_checksum: ['select'],
