@@ -26,13 +26,13 @@ export interface Journey { readonly answer: Answer; readonly interaction: Intera
  * (test/http/funnel.test.ts proves it).
  */
 export async function journey(service: Service, request: Incoming): Promise<Journey> {
-  negotiate(request);                                                      // 406
+  const format = negotiate(request);                                       // 406
   if (isPublic(request)) return { answer: capabilities(service), interaction: { kind: 'capabilities' } };
   const caller = await authenticated(service, request);                    // 401
   const interaction = routed(request);                                     // 400 404 405 415
   await service.limit.request(caller, interaction);                        // 429
   const visible = visibility(caller);                                      // 403
-  const context = contextOf(service, request, caller, visible);            // 400
+  const context = { ...contextOf(service, request, caller, visible), ...(format === undefined ? {} : { format }) }; // 400
   try {
     permit(visible, interaction);                                          // 403
     const answer = await perform(context, interaction, request.body, statusOf); // 400 404 409 410 412 422 503

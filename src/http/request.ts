@@ -25,20 +25,33 @@ export function header(request: Incoming, name: string): string | undefined {
 const jsonTypes = new Set(['application/fhir+json', 'application/json', 'text/json', 'json', 'application/*', '*/*', 'text/*']);
 const formatNames = new Set(['json', 'application/json', 'application/fhir+json', 'application/fhir json', 'text/json']);
 
+/** Operations that answer in another format as well, by the last part of the path. */
+const otherFormats: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  $outcomes: { csv: 'text/csv', 'text/csv': 'text/csv' },
+  '$export-record': { html: 'text/html', 'text/html': 'text/html' },
+};
+
 const notAcceptable = () => problem('not-acceptable', 'not-supported', 'This service speaks JSON: Accept application/fhir+json (XML and others are not available).');
 
 /**
  * Content negotiation (http://hl7.org/fhir/R4/http.html#mime-type): `_format` before `Accept`.
- * @throws Problem `not-acceptable` when nothing that the client takes is JSON.
+ * @returns the media type where it is another than JSON, which a few operations have.
+ * @throws Problem `not-acceptable` when nothing that the client takes is available.
  */
-export function negotiate(request: Incoming): void {
+export function negotiate(request: Incoming): string | undefined {
+  const others = otherFormats[request.path.slice(request.path.lastIndexOf('/') + 1)] ?? {};
   const format = new URLSearchParams(request.query).get('_format');
   if (format !== null) {
-    if (!formatNames.has(format.split(';')[0]!.trim().toLowerCase())) throw notAcceptable();
-    return;
+    const named = format.split(';')[0]!.trim().toLowerCase();
+    if (Object.hasOwn(others, named)) return others[named];
+    if (!formatNames.has(named)) throw notAcceptable();
+    return undefined;
   }
   const accept = header(request, 'accept');
-  if (accept === undefined || accept.trim() === '') return;
+  if (accept === undefined || accept.trim() === '') return undefined;
+  // A browser takes anything, too: what it names first is what it wants.
+  const first = accept.split(',', 1)[0]!.split(';')[0]!.trim().toLowerCase();
+  if (Object.hasOwn(others, first)) return others[first];
   const acceptable = accept.split(',').some((range) => {
     const [type, ...parameters] = range.split(';').map((part) => part.trim().toLowerCase());
     const refused = parameters.some((parameter) => /^q=0(\.0*)?$/.test(parameter));
@@ -46,6 +59,7 @@ export function negotiate(request: Incoming): void {
     return jsonTypes.has(type!) && !refused && (version === undefined || ourVersion.test(version));
   });
   if (!acceptable) throw notAcceptable();
+  return undefined;
 }
 
 /** The `fhirVersion` of a media type is major.minor (http://hl7.org/fhir/R4/http.html#version-parameter); clients write 4.0.1 too. */

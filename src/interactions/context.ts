@@ -43,6 +43,8 @@ export interface Context extends Parts {
   readonly visibility: Visibility;
   readonly requester: Requester;
   readonly prefer: Preferences;
+  /** Media type that is asked for, where it is not JSON: only operations that have it are called with one. */
+  readonly format?: string;
   readonly ifMatch?: number;
   readonly ifNoneMatch?: string;
   readonly ifModifiedSince?: string;

@@ -1,11 +1,9 @@
-import { authorize } from '../auth/decide.ts';
 import { now } from '../clock.ts';
 import { canonicalBase } from '../fhir/canonical.ts';
 import { problem } from '../fhir/outcome.ts';
 import { parseCanonical, parseReference } from '../fhir/references.ts';
-import { dateRange } from '../fhir/dates.ts';
 import type { Resource } from '../fhir/resource.ts';
-import { limitsOf, type Visibility } from '../fhir/visibility.ts';
+import type { Visibility } from '../fhir/visibility.ts';
 import { accessRows } from '../interactions/access-log.ts';
 import type { Answer, Context } from '../interactions/context.ts';
 import { measureConcepts } from '../interactions/measure-concepts.ts';
@@ -13,12 +11,10 @@ import { conceptsFrom } from '../outcomes/measures/concepts.ts';
 import { measureReport, type ReportType } from '../outcomes/measures/measure-report.ts';
 import { ruleOf, type MeasureContext, type NamedRule } from '../outcomes/measures/measures.ts';
 import type { MeasurementPeriod, Membership } from '../outcomes/measures/membership.ts';
-import { withoutHidden, type ProgressContext } from '../outcomes/progress.ts';
-import { patientRecord } from '../outcomes/record.ts';
-import { readCaseload } from '../store/caseload.ts';
 import { readDefinition } from '../store/definitions.ts';
 import { groupMembers } from '../store/group-members.ts';
 import { readNewest } from '../store/read.ts';
+import { caseload, narrowed, periodOf, seeingAll } from './caseload.ts';
 import { inputsOf, one, refuseUnknown, type Input } from './input.ts';
 import type { Call, Operation } from './operation.ts';
 import { flag } from './terminology-input.ts';
@@ -48,8 +44,8 @@ async function evaluate(context: Context, call: Call, body: string): Promise<Ans
   const isAuditor = context.visibility.reach.kind === 'auditor';
   const type = reportType(inputs, who);
   if (isAuditor && type !== 'summary') throw problem('forbidden', 'forbidden', 'Reports about individuals are not for auditors: reportType=population.', 'http.reportType');
-  const seeing = isAuditor ? forCounting(context.visibility, named) : allowed(context.visibility, named);
-  const { groups, patients } = await collect(context, narrowed(seeing, who), named, period.span, who);
+  const seeing = seeingAll(context.visibility, named.rule.types);
+  const { groups, patients } = await collect(context, narrowed(seeing, who.practitioner), named, period.span, who);
   if (type === 'individual' && patients.length === 0) throw problem('not-found', 'not-found', 'No such Patient.');
   const isSuppressed = isAuditor || flag(inputs, 'suppressed');
   if (isSuppressed && type !== 'summary') throw problem('malformed', 'invalid', 'suppressed is for reports about a population.', 'http.suppressed');
@@ -78,23 +74,11 @@ async function measureOf(context: Context, call: Call, inputs: readonly Input[])
   return JSON.parse(found) as Resource;
 }
 
-function periodOf(inputs: readonly Input[]): { written: { start: string; end: string }; span: MeasurementPeriod } {
-  const read = (name: string): { text: string; low: number; high: number } => {
-    const text = one(inputs, name);
-    const range = text === undefined ? undefined : dateRange(text);
-    if (text === undefined || range === undefined) throw problem('malformed', text === undefined ? 'required' : 'value', `${name} is needed: a date, such as 2026-01-01.`, `http.${name}`);
-    return { text, low: Date.parse(range.low), high: Date.parse(range.high) };
-  };
-  const [start, end] = [read('periodStart'), read('periodEnd')];
-  if (end.high <= start.low) throw problem('malformed', 'value', 'periodEnd must not be before periodStart.', 'http.periodEnd');
-  return { written: { start: start.text, end: end.text }, span: { start: start.low, end: end.high } };
-}
-
 /** Whom the report is about. */
 interface Who {
   /** Logical ids of Patients; absent: everybody in reach. */
   readonly patients?: readonly string[];
-  /** Only who is in the care of this Practitioner. */
+  /** Only who is in the care of this Practitioner (logical id). */
   readonly practitioner?: string;
   readonly isOne: boolean;
   readonly reporter?: string;
@@ -105,7 +89,7 @@ async function subjectOf(context: Context, inputs: readonly Input[]): Promise<Wh
   const practitioner = referenceTo(context, one(inputs, 'practitioner'), 'practitioner', ['Practitioner']);
   const found = referenceTo(context, subject, 'subject', ['Patient', 'Practitioner', 'Group']);
   const care = found?.type === 'Practitioner' ? found : practitioner;
-  const reporter = care === undefined ? {} : { practitioner: `Practitioner/${care.id}`, reporter: `Practitioner/${care.id}` };
+  const reporter = care === undefined ? {} : { practitioner: care.id, reporter: `Practitioner/${care.id}` };
   if (found?.type === 'Patient') return { patients: [found.id], isOne: true, ...reporter };
   if (found?.type !== 'Group') return { isOne: false, ...reporter };
   const members = await groupMembers(context.database, context.visibility, found.id);
@@ -130,58 +114,15 @@ function reportType(inputs: readonly Input[], { isOne }: Who): ReportType {
   return type;
 }
 
-/** What a rule reads of the record beside its own types: the Patient, and scores as the Observations that show them. */
-const typesOf = ({ rule }: NamedRule): readonly string[] => [...new Set(['Patient', 'Observation', ...rule.types])];
-
-/**
- * The caller's own visibility, where it reaches all that the rule reads: a rate over a part of the resources would be a wrong rate.
- * @throws Problem `forbidden`
- */
-function allowed(visibility: Visibility, named: NamedRule): Visibility {
-  for (const type of typesOf(named)) {
-    authorize(visibility, type, 's');
-    if (limitsOf(visibility, type).length > 0) throw problem('forbidden', 'forbidden', `The scopes for ${type} are limited by criteria; a rate needs all of them.`);
-  }
-  return visibility;
-}
-
-/**
- * What counting needs, for who is to see nothing but the counts. The one place where a query reaches further than its caller:
- * what comes out of it is suppressed and names nobody.
- */
-const forCounting = (visibility: Visibility, named: NamedRule): Visibility => ({
-  caller: visibility.caller, reach: { kind: 'all' }, restricted: true, grants: new Map(typesOf(named).map((type) => [type, new Set(['r', 's'] as const)])),
-});
-
-/**
- * Only the caseload of one practitioner, where it is asked for.
- * @throws Problem `not-found` when that is not the caller's own and the caller does not reach all
- */
-function narrowed(visibility: Visibility, { practitioner }: Who): Visibility {
-  if (practitioner === undefined) return visibility;
-  const { reach } = visibility;
-  if (reach.kind === 'all') return { ...visibility, reach: { kind: 'practitioner', reference: practitioner } };
-  if (reach.kind === 'practitioner' && reach.reference === practitioner) return visibility;
-  throw problem('not-found', 'not-found', 'No such Practitioner.', 'http.practitioner');
-}
-
-const readerOf = ({ reach, restricted }: Visibility): ProgressContext['reader'] => (reach.kind === 'all' ? 'any' : restricted ? 'clinician' : 'client');
-
-async function collect(context: Context, visibility: Visibility, named: NamedRule, period: MeasurementPeriod, { patients: ids }: Who): Promise<{ groups: Membership[][]; patients: bigint[] }> {
-  const { rule, scale } = named;
+async function collect(context: Context, visibility: Visibility, { rule, scale }: NamedRule, period: MeasurementPeriod, { patients: ids }: Who): Promise<{ groups: Membership[][]; patients: bigint[] }> {
   const groups: Membership[][] = [];
   const patients: bigint[] = [];
   const measureContext: MeasureContext = { registry: context.registry, concepts: rule.observations === undefined ? conceptsFrom() : await measureConcepts(context), zone: 'UTC', now: now() };
   const query = { types: rule.types, withEpisode: rule.withEpisode && ids === undefined, ...(ids === undefined ? {} : { patients: ids }), ...(rule.observations === undefined ? {} : { observations: rule.observations }) };
-  for await (const batch of readCaseload(context.database, visibility, query)) {
-    for (const { rid, body, entries, resources } of batch) {
-      const byType = new Map<string, Resource[]>();
-      for (const { type, body: text } of resources) byType.set(type, [...byType.get(type) ?? [], JSON.parse(text) as Resource]);
-      const subject = { patient: JSON.parse(body) as Resource, record: withoutHidden(patientRecord(entries), readerOf(visibility)), byType };
-      const places = rule.evaluate(subject, period, measureContext, scale);
-      for (const [at, memberships] of places.entries()) (groups[at] ??= []).push(...memberships);
-      if (ids !== undefined || places.some((memberships) => memberships.length > 0)) patients.push(rid);
-    }
+  for await (const { rid, subject } of caseload(context, visibility, query)) {
+    const places = rule.evaluate(subject, period, measureContext, scale);
+    for (const [at, memberships] of places.entries()) (groups[at] ??= []).push(...memberships);
+    if (ids !== undefined || places.some((memberships) => memberships.length > 0)) patients.push(rid);
   }
   return { groups: groups.length === 0 ? [[]] : groups, patients };
 }

@@ -12,6 +12,7 @@ import { extract } from './extract.ts';
 import { lookup, subsumes } from './lookup.ts';
 import { lastn } from './lastn.ts';
 import { meta, metaAdd, metaDelete } from './meta.ts';
+import { outcomes } from './outcomes.ts';
 import { populate } from './populate.ts';
 import { progress } from './progress.ts';
 import { timeToAcknowledgeOperation } from './time-to-acknowledge.ts';
@@ -32,6 +33,7 @@ export const operations: ReadonlyMap<string, Operation> = new Map<string, Operat
   ['meta', meta],
   ['meta-add', metaAdd],
   ['meta-delete', metaDelete],
+  ['outcomes', outcomes],
   ['populate', populate],
   ['progress', progress],
   ['stats', stats],

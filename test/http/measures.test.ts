@@ -116,6 +116,45 @@ t.test('two measures judged together: recovery over those not known to have begu
   t.equal((await rate('recovery')).extension.find(({ url }: any) => url.endsWith('/paired-data-completeness')).valueDecimal, 0.833333);
 });
 
+t.test('the outcomes of a caseload, line by line and as CSV', async (t) => {
+  const service = await testService(t);
+  const fhir = service.as();
+  const ends = [4, 4, 6, 6, 8, 8, 10, 12, 18, 20, undefined];
+  for (const [at, last] of ends.entries()) await course(t, fhir, `c${at}`, 'ann', 16 + (at % 3), last);
+  const own = await fhir('GET', 'Practitioner/ann/$outcomes?periodStart=2025-01-01&periodEnd=2025-12-31&scale=phq-9');
+  t.equal(own.status, 200, own.text.slice(0, 300));
+  const line = (body: any, statistic: string): any => body.parameter
+    .map(({ part }: any) => Object.fromEntries(part.map((each: any) => [each.name, each.valueCode ?? each.valueInteger ?? each.valueDecimal ?? each.valueString])))
+    .find((each: any) => each.statistic === statistic);
+  t.same([line(own.body, 'courses').value, line(own.body, 'paired-data-completeness').value], [11, 0.909091]);
+  const firsts = ends.slice(0, 10).map((_, at) => 16 + (at % 3));
+  const improvements = firsts.map((first, at) => first - ends[at]!);
+  const mean = (list: readonly number[]): number => list.reduce((sum, each) => sum + each, 0) / list.length;
+  const sd = Math.sqrt(firsts.reduce((sum, each) => sum + (each - mean(firsts)) ** 2, 0) / 9);
+  t.equal(line(own.body, 'mean-improvement').value, Number(mean(improvements).toPrecision(6)));
+  t.equal(line(own.body, 'effect-size-d').value, Number((mean(improvements) / sd).toPrecision(6)));
+  t.equal(line(own.body, 'reliable-improvement').value, 0.7, 'six points and more');
+  t.match(line(own.body, 'sessions-to-reliable-improvement-median').note, /fewer than 20/);
+  await fhir('PUT', 'Group/all', { resourceType: 'Group', id: 'all', type: 'person', actual: true, member: ends.map((_, at) => ({ entity: { reference: `Patient/c${at}` } })) });
+  const token = await service.token();
+  const csv = async (path: string, accept = 'text/csv'): Promise<Response> => fetch(`${service.url}/${path}`, { headers: { authorization: `Bearer ${token}`, accept } });
+  const table = await csv('Group/all/$outcomes?periodStart=2025-01-01&periodEnd=2025-12-31');
+  t.match(table.headers.get('content-type'), /^text\/csv/);
+  const rows = (await table.text()).trimEnd().split('\r\n');
+  t.equal(rows[0], 'scale,statistic,n,value,low,high,note');
+  t.ok(rows.includes('phq-9,courses,11,11,,,'));
+  t.ok(rows.some((row) => row.startsWith('phq-9,reliable-improvement,10,0.7,0.39')), 'with its interval');
+  t.ok(rows.includes('gad-7,mean-first,0,,,,'), 'nothing is made up where there is nothing');
+  t.equal((await csv('Patient/c0', 'text/csv')).status, 406, 'where there is no such format');
+  t.equal((await fhir('GET', 'Group/all/$outcomes?periodStart=2025-01-01&periodEnd=2025-12-31&scale=unheard-of')).status, 400);
+  t.equal((await fhir('GET', 'Group/none/$outcomes?periodStart=2025-01-01&periodEnd=2025-12-31')).status, 404);
+  const auditor = service.as({ scopes: 'system/AuditEvent.rs system/MeasureReport.rs' });
+  t.same((await auditor('GET', 'Practitioner/ann/$outcomes?periodStart=2025-01-01&periodEnd=2025-12-31')).body.parameter, undefined, 'of a therapist with fewer than twenty courses nothing');
+  const group = (await auditor('GET', 'Group/all/$outcomes?periodStart=2025-01-01&periodEnd=2025-12-31&scale=phq-9')).body;
+  t.same([line(group, 'courses').value, line(group, 'reliable-improvement').n, line(group, 'reliable-deterioration').value], [10, 10, undefined], 'rounded, and small numbers hidden');
+  t.equal((await service.as({ user: 'Practitioner/ben', scopes: 'user/*.rs' })('GET', 'Practitioner/ann/$outcomes?periodStart=2025-01-01&periodEnd=2025-12-31')).status, 404);
+});
+
 t.test('what cannot be evaluated is refused with the reason', async (t) => {
   const service = await testService(t);
   const fhir = service.as();

@@ -1,0 +1,74 @@
+import { authorize } from '../auth/decide.ts';
+import { dateRange } from '../fhir/dates.ts';
+import { problem } from '../fhir/outcome.ts';
+import type { Resource } from '../fhir/resource.ts';
+import { limitsOf, type Visibility } from '../fhir/visibility.ts';
+import type { Context } from '../interactions/context.ts';
+import type { Subject } from '../outcomes/measures/courses.ts';
+import type { MeasurementPeriod } from '../outcomes/measures/membership.ts';
+import { withoutHidden, type ProgressContext } from '../outcomes/progress.ts';
+import { patientRecord } from '../outcomes/record.ts';
+import { readCaseload, type CaseloadQuery } from '../store/caseload.ts';
+import { one, type Input } from './input.ts';
+
+/** What operations on a caseload have in common: the period, who is in it for this caller, and reading it. */
+
+/** @returns `periodStart` and `periodEnd` as they were written and as a span. @throws Problem `malformed`. */
+export function periodOf(inputs: readonly Input[]): { written: { start: string; end: string }; span: MeasurementPeriod } {
+  const read = (name: string): { text: string; low: number; high: number } => {
+    const text = one(inputs, name);
+    const range = text === undefined ? undefined : dateRange(text);
+    if (text === undefined || range === undefined) throw problem('malformed', text === undefined ? 'required' : 'value', `${name} is needed: a date, such as 2026-01-01.`, `http.${name}`);
+    return { text, low: Date.parse(range.low), high: Date.parse(range.high) };
+  };
+  const [start, end] = [read('periodStart'), read('periodEnd')];
+  if (end.high <= start.low) throw problem('malformed', 'value', 'periodEnd must not be before periodStart.', 'http.periodEnd');
+  return { written: { start: start.text, end: end.text }, span: { start: start.low, end: end.high } };
+}
+
+/** What counting reads of a record beside the types of a rule: the Patient, and scores as the Observations that show them. */
+const always = ['Patient', 'Observation'];
+
+/**
+ * The visibility with which a caseload is counted: the caller's own, where it reaches all that is read (a rate over a part of the
+ * resources would be a wrong rate); for an auditor, who is to see nothing but the counts, everybody's. This is the one place
+ * where a query reaches further than its caller: what comes out of it must be suppressed and name nobody.
+ * @throws Problem `forbidden`
+ */
+export function seeingAll(visibility: Visibility, ofRule: readonly string[]): Visibility {
+  const types = [...new Set([...always, ...ofRule])];
+  if (visibility.reach.kind === 'auditor') {
+    return { caller: visibility.caller, reach: { kind: 'all' }, restricted: true, grants: new Map(types.map((type) => [type, new Set(['r', 's'] as const)])) };
+  }
+  for (const type of types) {
+    authorize(visibility, type, 's');
+    if (limitsOf(visibility, type).length > 0) throw problem('forbidden', 'forbidden', `The scopes for ${type} are limited by criteria; a rate needs all of them.`);
+  }
+  return visibility;
+}
+
+/**
+ * Only the caseload of one practitioner (logical id), where it is asked for.
+ * @throws Problem `not-found` when that is not the caller's own and the caller does not reach all
+ */
+export function narrowed(visibility: Visibility, practitioner: string | undefined): Visibility {
+  if (practitioner === undefined) return visibility;
+  const reference = `Practitioner/${practitioner}`;
+  const { reach } = visibility;
+  if (reach.kind === 'all') return { ...visibility, reach: { kind: 'practitioner', reference } };
+  if (reach.kind === 'practitioner' && reach.reference === reference) return visibility;
+  throw problem('not-found', 'not-found', 'No such Practitioner.', 'http.practitioner');
+}
+
+const readerOf = ({ reach, restricted }: Visibility): ProgressContext['reader'] => (reach.kind === 'all' ? 'any' : restricted ? 'clinician' : 'client');
+
+/** Reads a caseload, one subject after the other, as far as `visibility` reaches. */
+export async function* caseload(context: Context, visibility: Visibility, query: CaseloadQuery): AsyncGenerator<{ readonly rid: bigint; readonly subject: Subject }> {
+  for await (const batch of readCaseload(context.database, visibility, query)) {
+    for (const { rid, body, entries, resources } of batch) {
+      const byType = new Map<string, Resource[]>();
+      for (const { type, body: text } of resources) byType.set(type, [...byType.get(type) ?? [], JSON.parse(text) as Resource]);
+      yield { rid, subject: { patient: JSON.parse(body) as Resource, record: withoutHidden(patientRecord(entries), readerOf(visibility)), byType } };
+    }
+  }
+}

@@ -1,0 +1,71 @@
+import { canonicalBase } from '../fhir/canonical.ts';
+import { problem } from '../fhir/outcome.ts';
+import { accessRows } from '../interactions/access-log.ts';
+import type { Answer, Context } from '../interactions/context.ts';
+import { CaseloadOutcomes, linesAsCsv, type Line } from '../outcomes/measures/caseload-outcomes.ts';
+import { groupMembers } from '../store/group-members.ts';
+import { caseload, narrowed, periodOf, seeingAll } from './caseload.ts';
+import { inputsOf, many, refuseUnknown, type Input } from './input.ts';
+import type { Call, Operation } from './operation.ts';
+import { flag } from './terminology-input.ts';
+
+/**
+ * `Group/[id]/$outcomes` and `Practitioner/[id]/$outcomes`: what the courses that ended in a period look like on one or more
+ * scales, as Parameters or as CSV (docs/measures.md).
+ */
+export const outcomes: Operation = {
+  level: 'instance',
+  type: ['Group', 'Practitioner'],
+  needs: [['MeasureReport', 'r']],
+  definition: `${canonicalBase}/OperationDefinition/outcomes`,
+  run: caseloadOutcomes,
+};
+
+const known = ['periodStart', 'periodEnd', 'scale', 'suppressed'];
+const types = ['EpisodeOfCare', 'Task'];
+
+/** A practitioner's caseload of fewer courses says more about the person than about the work: it is not for others. */
+const leastForOthers = 20;
+
+async function caseloadOutcomes(context: Context, call: Call, body: string): Promise<Answer> {
+  const inputs = inputsOf(call, body);
+  refuseUnknown(context, call, inputs, known);
+  const { span } = periodOf(inputs);
+  const scales = scalesOf(context, inputs);
+  const { reach } = context.visibility;
+  const isSuppressed = reach.kind === 'auditor' || flag(inputs, 'suppressed');
+  const seeing = seeingAll(context.visibility, call.type === 'Group' ? [...types, 'Group'] : types);
+  const members = call.type === 'Group' ? await groupMembers(context.database, seeing, call.id!) : undefined;
+  if (call.type === 'Group' && members === undefined) throw problem('not-found', 'not-found', 'No such Group.');
+  const gathered = new CaseloadOutcomes(context.registry, scales, span, 'UTC');
+  const patients: bigint[] = [];
+  for await (const { rid, subject } of caseload(context, call.type === 'Group' ? seeing : narrowed(seeing, call.id), { types, withEpisode: true, ...(members === undefined ? {} : { patients: members }) })) {
+    gathered.add(subject);
+    patients.push(rid);
+  }
+  const isOthers = reach.kind === 'auditor' && call.type === 'Practitioner';
+  const lines = isOthers && gathered.courses < leastForOthers ? [] : gathered.lines(isSuppressed);
+  await context.audit.record(accessRows(context, { interaction: '$outcomes', action: 'E', type: call.type!, id: call.id!, patients: isSuppressed ? [] : patients }));
+  if (context.format === 'text/csv') return { status: 200, headers: { 'content-type': 'text/csv; charset=utf-8; header=present', 'content-disposition': 'attachment; filename="outcomes.csv"' }, body: linesAsCsv(lines) };
+  return { status: 200, body: JSON.stringify({ resourceType: 'Parameters', ...(lines.length === 0 ? {} : { parameter: lines.map(linePart) }) }) };
+}
+
+/** Keys of scales; PHQ-9 and GAD-7 where none is named. @throws Problem `malformed` for one that is not in the registry. */
+function scalesOf({ registry }: Context, inputs: readonly Input[]): string[] {
+  const given = many(inputs, 'scale').flatMap((text) => text.split(','));
+  const unknown = given.find((key) => !registry.scales.has(key));
+  if (unknown !== undefined) throw problem('malformed', 'code-invalid', 'scale must be the key of a scale of CodeSystem/instrument, such as phq-9.', 'http.scale');
+  return given.length === 0 ? ['phq-9', 'gad-7'] : [...new Set(given)];
+}
+
+const decimal = (name: string, value: number | null | undefined): object[] => (value == null ? [] : [{ name, valueDecimal: Number(value.toPrecision(6)) }]);
+
+function linePart({ scale, statistic, n, value, low, high, note }: Line): object {
+  return {
+    name: 'line',
+    part: [
+      { name: 'scale', valueCode: scale }, { name: 'statistic', valueCode: statistic }, ...(n === null ? [] : [{ name: 'n', valueInteger: n }]),
+      ...decimal('value', value), ...decimal('low', low), ...decimal('high', high), ...(note === undefined ? [] : [{ name: 'note', valueString: note }]),
+    ],
+  };
+}
