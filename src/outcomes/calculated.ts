@@ -1,5 +1,5 @@
 import type { ScaleDefinition } from './instrument.ts';
-import type { Item, Scale } from './registry.ts';
+import type { Instrument, Item, Scale } from './registry.ts';
 
 /**
  * The rules of scoring as FHIRPath, for renderers that show a total while a form is filled in
@@ -21,6 +21,15 @@ export function calculation(scale: Scale): Calculation | undefined {
   const name = id.replace(/-(\w)/g, (_, letter: string) => letter.toUpperCase());
   if (formula === 'goal-attainment') return { name, variable: scoresOf(items), expression: attainment(scale) };
   return { name, variable: scoresOf(items), expression: total(scale, name) };
+}
+
+/** @returns when a renderer asks the item, where answers to others may make it superfluous; undefined: always. */
+export function askedWhen({ definition: { skips = [] }, items }: Instrument, linkId: string): string | undefined {
+  const skipped = skips.filter((skip) => skip.items.includes(linkId)).map(({ when }) => {
+    const first = scoresOf(when.map((each) => items.get(each)!));
+    return `(${first}.count() = ${when.length} and ${sumOf(first)} = 0)`;
+  });
+  return skipped.length === 0 ? undefined : `(${skipped.join(' or ')}).not()`;
 }
 
 /** The answers to some items. */

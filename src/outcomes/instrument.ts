@@ -110,7 +110,7 @@ export const instrumentDefinition = z.strictObject({
   /** Forms that print other numbers beside the same answers; `add` turns theirs into ours. By naming the canonical a response declares its coding. */
   codings: z.array(z.strictObject({ canonical: z.url(), add: z.number(), ...marked })).optional(),
   /**
-   * What the weight (`itemWeight`, `ordinalValue`) that comes with an answer of another code system is. `item-score`: the score of
+   * What the weight (`itemWeight`, `ordinalValue`) that comes with an answer of another code is. `item-score`: the score of
    * the item, after any reversal. Absent: unknown, such an answer is refused. A code or number of ours never looks at it.
    */
   foreignWeights: z.literal('item-score').optional(),

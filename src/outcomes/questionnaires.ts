@@ -1,6 +1,6 @@
 import { loinc } from '../fhir/canonical.ts';
 import type { Resource } from '../fhir/resource.ts';
-import { calculation, type Calculation } from './calculated.ts';
+import { askedWhen, calculation, type Calculation } from './calculated.ts';
 import { codeSystems } from './code-systems.ts';
 import type { ItemDefinition } from './instrument.ts';
 import { observationDefinitions } from './observation-definitions.ts';
@@ -94,8 +94,10 @@ function question(instrument: Instrument, item: ItemDefinition, prefix?: string)
   const numeric = item.numeric;
   const value = numeric !== undefined && Number.isInteger(numeric.step) ? 'valueInteger' : 'valueDecimal';
   const bounds = numeric === undefined ? [] : [{ url: `${core}minValue`, [value]: numeric.min }, { url: `${core}maxValue`, [value]: numeric.max }];
+  const asked = askedWhen(instrument, item.linkId);
+  const condition = asked === undefined ? [] : [{ url: `${sdc}enableWhenExpression`, valueExpression: { language: 'text/fhirpath', expression: asked } }];
   return {
-    ...(item.free === undefined ? { extension: [{ url: `${sdc}observationExtract`, valueBoolean: true }, ...bounds] } : {}),
+    ...(item.free === undefined ? { extension: [{ url: `${sdc}observationExtract`, valueBoolean: true }, ...bounds, ...condition] } : {}),
     linkId: item.linkId,
     code: [{ system: item.system ?? loinc, code: item.code }],
     ...(prefix === undefined ? {} : { prefix: `${prefix}.` }),

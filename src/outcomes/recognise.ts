@@ -5,6 +5,8 @@ import type { Instrument, Registry } from './registry.ts';
 
 /** An item of a response, with where it stands. */
 export interface ResponseItem {
+  /** As the form has it. */
+  readonly linkId: string;
   readonly answers: readonly unknown[];
   /** FHIRPath, e.g. `QuestionnaireResponse.item[3]`. */
   readonly expression: string;
@@ -15,13 +17,15 @@ export interface Recognised {
   readonly instrument: Instrument;
   /** Whether the whole panel was recognised; false: only its safety item is there, which is read wherever it is asked. */
   readonly panel: boolean;
+  /** The form that was answered, where it is known. */
+  readonly form?: Resource;
   /** What the numbers of this form lack to be those of the instrument. */
   readonly add: number;
   /** linkId of the instrument -> every item of the response that answers it (more than one is a fault). */
   readonly items: ReadonlyMap<string, readonly ResponseItem[]>;
 }
 
-interface Leaf extends ResponseItem { readonly linkId: string }
+type Leaf = ResponseItem;
 interface FormItem { readonly linkId?: string; readonly code?: readonly { system?: string; code?: string }[]; readonly item?: readonly FormItem[] }
 interface AnsweredItem { readonly linkId?: string; readonly answer?: readonly { item?: readonly AnsweredItem[] }[]; readonly item?: readonly AnsweredItem[] }
 
@@ -39,7 +43,7 @@ export function recognise(response: Resource, registry: Registry, questionnaire?
   const codes = known !== undefined && known.canonical === withoutVersion(url!) ? undefined : formCodes(questionnaire);
   const codeOf = (leaf: Leaf): string => codes?.get(leaf.linkId) ?? lastSegment(leaf.linkId);
   const instrument = known ?? byCodes(leaves.map(codeOf), codes, questionnaire, registry);
-  if (instrument !== undefined) return { instrument, panel: true, add: (url === undefined ? undefined : registry.codings.get(withoutVersion(url))) ?? 0, items: matched(instrument, leaves, codeOf) };
+  if (instrument !== undefined) return { instrument, panel: true, add: (url === undefined ? undefined : registry.codings.get(withoutVersion(url))) ?? 0, ...(questionnaire === undefined ? {} : { form: questionnaire }), items: matched(instrument, leaves, codeOf) };
   return safetyOnly(leaves, codeOf, registry);
 }
 

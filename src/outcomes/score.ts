@@ -40,10 +40,10 @@ export function answerIssues(response: Resource, context: { readonly registry: R
 const nothing: ReadonlySet<string> = new Set();
 
 /**
- * Scores each item by the instrument's own map. Weights in the response are looked at only for codes of other systems, and only
- * where the instrument says what they are.
+ * Scores each item by the instrument's own map. Weights in the response or its form are looked at only for codes that are not the
+ * instrument's, and only where it says what they are.
  */
-export function itemScores({ instrument, items, add }: Recognised): ItemScores {
+export function itemScores({ instrument, items, add, form }: Recognised): ItemScores {
   const scores = new Map<string, number>();
   const issues: Issue[] = [];
   let notApplicable = nothing;
@@ -61,7 +61,7 @@ export function itemScores({ instrument, items, add }: Recognised): ItemScores {
       issues.push({ severity: 'error', code: 'structure', expression, text: `Item ${linkId} of ${instrument.definition.shortTitle} is answered more than once; give one answer.` });
       continue;
     }
-    const score = answerScore(item, only, add, instrument.definition.foreignWeights === 'item-score');
+    const score = answerScore(item, only, add, instrument.definition.foreignWeights === 'item-score' ? form ?? null : undefined);
     if (typeof score === 'number') scores.set(linkId, score);
     else issues.push(score);
   }
@@ -104,15 +104,16 @@ function weightOf({ valueCoding, extension }: GivenAnswer): number | undefined {
   return weight === undefined ? undefined : Number(weight);
 }
 
-function answerScore(item: Item, { answers, expression }: ResponseItem, add: number, foreignWeights: boolean): number | Issue {
+/** @param form whose weights may be looked at for codes that are not ours; null: it is not known, undefined: they may not. */
+function answerScore(item: Item, { linkId, answers, expression }: ResponseItem, add: number, form: Resource | null | undefined): number | Issue {
   const answer = answers[0] as GivenAnswer;
   let score: number | undefined;
   if (answer.valueCoding !== undefined) {
     const { system, code } = answer.valueCoding;
     // Exports of older LHC-Forms leave the system of LOINC answer codes out.
     if (system === undefined || system === item.answerSystem) score = item.byCode.get(code ?? '');
-    else if (foreignWeights) {
-      const weight = weightOf(answer);
+    if (score === undefined && form !== undefined) {
+      const weight = weightOf(answer) ?? (form === null ? undefined : optionWeight(form, linkId, answer.valueCoding));
       if ([...item.byCode.values()].includes(weight!)) score = weight;
     }
   } else {
@@ -120,6 +121,21 @@ function answerScore(item: Item, { answers, expression }: ResponseItem, add: num
     if (number !== undefined) score = numberScore(item, Number(number) + add);
   }
   return score ?? { severity: 'error', code: 'code-invalid', expression: `${expression}.answer[0].value`, text: expected(item, add) };
+}
+
+interface FormItem { readonly linkId?: string; readonly item?: readonly FormItem[]; readonly answerOption?: readonly GivenAnswer[] }
+
+/** The weight that a form gives the option with this code. */
+function optionWeight(form: Resource, linkId: string, { system, code }: { readonly system?: string; readonly code?: string }): number | undefined {
+  const within = (items: readonly FormItem[]): FormItem | undefined => {
+    for (const item of items) {
+      const found = item.linkId === linkId ? item : within(item.item ?? []);
+      if (found !== undefined) return found;
+    }
+    return undefined;
+  };
+  const option = within((form['item'] ?? []) as readonly FormItem[])?.answerOption?.find(({ valueCoding }) => valueCoding?.system === system && valueCoding?.code === code);
+  return option === undefined ? undefined : weightOf(option);
 }
 
 function numberScore({ numeric, reverse, byNumber }: Item, number: number): number | undefined {

@@ -170,6 +170,10 @@ t.test('PSS-10 and CORE-10: weights of foreign codes are item scores, turned alr
   t.match(answerIssues(answered('core-10', [foreign(1)]), { registry }), [{ code: 'code-invalid' }], 'an instrument that does not say what foreign weights are');
   t.match(answerIssues(answered('k6', [foreign(1)]), { registry }), [{ code: 'code-invalid' }], 'the list of the K6 has weights that run the other way');
   t.same(scoresOf(answered('phq-8', [foreign(3), ...all(7, 0)])), { 'phq-8': 3 });
+  const own = { valueCoding: { system: 'http://example.org/answers', code: 'often' } };
+  const form = { resourceType: 'Questionnaire', url: `${base}/Questionnaire/phq-8`, item: [{ linkId: '/44250-9', answerOption: [{ extension: [{ url: 'http://hl7.org/fhir/StructureDefinition/itemWeight', valueDecimal: 2 }], ...own }] }] } as Resource;
+  t.same(scoresOf(answered('phq-8', [own, ...all(7, 0)]), registry, form), { 'phq-8': 2 }, 'the weight of the option in the form');
+  t.match(answerIssues(answered('phq-8', [own, ...all(7, 0)]), { registry }), [{ code: 'code-invalid' }], 'without the form nothing is known of it');
 });
 
 t.test('K10 and K6: another coding of the numbers counts only where the form declares it', async (t) => {
