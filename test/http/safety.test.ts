@@ -218,3 +218,19 @@ t.test('safety reviews', async (t) => {
     t.equal((await service.as({ scopes: 'system/Task.rs' })('GET', 'Task/$time-to-acknowledge?periodStart=2025-01-01&periodEnd=2025-01-31')).status, 403);
   });
 });
+
+t.test('the organisation\'s files are read at start; one that does not fit stops it with a line for each element', async (t) => {
+  const folder = t.testdir({
+    'rules.json': JSON.stringify({ minutes: { 'help-now': { stat: 5 } }, staffedHours: { timeZone: 'Europe/Berlin', week: {} }, dutyLead: 'Practitioner/lead' }),
+    'wrong.json': JSON.stringify({ minutes: { '*': { stat: 0 } }, staffedHours: { timeZone: 'Europe/Nowhere', week: { mon: [['9', '17:00']] } } }),
+    'contacts.json': JSON.stringify({ '*': [{ name: 'Example line', phone: '000' }] }),
+  });
+  const service = await testService(t, { env: { SAFETY_RULES: `${folder}/rules.json`, CRISIS_CONTACTS: `${folder}/contacts.json` } });
+  const system = service.as();
+  await system('PUT', 'Patient/p', { resourceType: 'Patient', id: 'p' });
+  const pressed = await system('POST', 'QuestionnaireResponse', { resourceType: 'QuestionnaireResponse', status: 'completed', questionnaire: `${b}/Questionnaire/bs-help-now`, subject: { reference: 'Patient/p' }, authored: '2026-03-01T10:00:00Z' });
+  const task = (await system('GET', `Task/${alertId(pressed.body.id, 'help-now', 'task')}`)).body;
+  t.match(task, { restriction: { period: { start: '2026-03-01T10:00:00.000Z', end: '2026-03-01T10:05:00.000Z' } }, owner: { reference: 'Practitioner/lead' } });
+  t.match((await system('GET', `Communication/${clientMessageId(pressed.body.id)}`)).text, /Example line: 000/);
+  await t.rejects(testService(t, { env: { SAFETY_RULES: `${folder}/wrong.json` } }), { name: 'StartRefusal', message: /^SAFETY_RULES staffedHours.timeZone: .*|SAFETY_RULES minutes/m });
+});

@@ -1,8 +1,9 @@
+import { readFileSync } from 'node:fs';
 import t from 'tap';
 import type { Resource } from '../../src/fhir/resource.ts';
 import { reviewCourse, timeToAcknowledge, type ReviewCourse } from '../../src/outcomes/time-to-acknowledge.ts';
 import { checkTaskTransition } from '../../src/resources/task.ts';
-import { alertId, alertsOf } from '../../src/outcomes/safety.ts';
+import { alertId, alertsOf, triggerConcepts } from '../../src/outcomes/safety.ts';
 import { clientMessageId } from '../../src/outcomes/safety-message.ts';
 import { matches, phraseIndex } from '../../src/outcomes/safety-phrases.ts';
 import { recipients } from '../../src/outcomes/safety-recipients.ts';
@@ -369,4 +370,19 @@ t.test('time to acknowledge: median and 90th percentile by hand, breaches by the
   t.match(reviewCourse(task(world, 'q1')!), { start: Date.parse(world.now), limit: Date.parse(world.now) + 240 * minute, acknowledged: null });
   t.equal(reviewCourse(task(world, 'q2', `${trigger}-missing`)!), undefined, 'no limit');
   t.equal(reviewCourse({ resourceType: 'Task', status: 'requested' }), undefined);
+});
+
+t.test('every trigger of this deployment is in the documentation', async (t) => {
+  const text = readFileSync(new URL('../../docs/clinical.md', import.meta.url), 'utf8');
+  const codes = triggerConcepts(registry).map(({ code }) => code);
+  t.ok(codes.length >= 9);
+  t.same(codes.filter((code) => !text.includes(`\`${code}\``)), []);
+  t.equal(new Set(codes).size, codes.length, 'and each is one code');
+});
+
+t.test('the words for clients judge nothing and name nothing clinical', async (t) => {
+  const { words: sentences, contacts } = defaultSafety;
+  const text = JSON.stringify([sentences, contacts]);
+  t.notMatch(text, /\b(?:fail|bad|wrong|severe|risk|suicid|diagnos|disorder|symptom|should have|non-complian)/i);
+  t.notMatch(text, /\d{3}/, 'and no telephone number is made up');
 });

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import t from 'tap';
 import { loadConfig, type Environment } from '../../src/config.ts';
 import { createMetrics, serveMetrics } from '../../src/http/metrics.ts';
@@ -46,6 +47,8 @@ t.test('each wrong variable is one line that names it, says what would be right 
     [{ ALLOW_UNSAFE_DATABASE: 'fsync,secret' }, /^ALLOW_UNSAFE_DATABASE must list names from/],
     [{ LOG_LEVEL: 'secret' }, /^LOG_LEVEL must be one of silent,/],
     [{ DATABASE_URL: 'postgresql://a@b/secret', DATABASE_URL_FILE: '/secret' }, /^DATABASE_URL and DATABASE_URL_FILE exclude each other/],
+    [{ SAFETY_RULES: '/there/is/no/secret' }, /^SAFETY_RULES cannot be read \(ENOENT\)$/],
+    [{ CRISIS_CONTACTS: fileURLToPath(import.meta.url) }, /^CRISIS_CONTACTS names a file that is not JSON$/],
     [{ DATABASE_URL_FILE: '/there/is/no/secret' }, /^DATABASE_URL_FILE cannot be read \(ENOENT\)$/],
   ];
   for (const [env, line] of cases) {
