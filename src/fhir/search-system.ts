@@ -1,4 +1,5 @@
 import { parseSearch, type SearchOptions } from './search-parse.ts';
+import { searchParameter } from './search-parameters.ts';
 import type { Include, SearchPlan } from './search-plan.ts';
 import { Problem } from './outcome.ts';
 import { badValue, unknownName, UnknownName } from './search-syntax.ts';
@@ -25,8 +26,9 @@ export interface SystemPlan {
  */
 export function parseSystemSearch(all: readonly string[], query: Query, options: SearchOptions): SystemPlan {
   const given = query.filter(([name]) => name === '_type');
-  const types = given.length === 0 ? all : typesOf(given, options);
+  const named = given.length === 0 ? all : typesOf(given, options);
   const rest = query.filter(([name]) => name !== '_type');
+  const types = pointedTo(named, rest);
   const including = rest.filter(isInclude);
   const shared = rest.filter((pair) => !isInclude(pair));
   const first = types.map((type) => parseSearch(type, shared, options));
@@ -38,12 +40,19 @@ export function parseSystemSearch(all: readonly string[], query: Query, options:
   return {
     plans,
     applied: [
-      ...(given.length === 0 ? [] : [['_type', types.join(',')] as const]), ...(plans[0]?.applied ?? []),
+      ...(given.length === 0 ? [] : [['_type', named.join(',')] as const]), ...(plans[0]?.applied ?? []),
       ...including.filter((_, at) => followed[at]!.length > 0),
     ],
     includes: followed.flat().flatMap(({ includes }) => includes),
     revincludes: followed.flat().flatMap(({ revincludes }) => revincludes),
   };
+}
+
+/** @returns those of `types` that every `_has` of the query can point to; all where that leaves none. */
+function pointedTo(types: readonly string[], query: Query): readonly string[] {
+  const references = query.flatMap(([name]) => (name.startsWith('_has:') ? [searchParameter(name.split(':')[1]!, name.split(':')[2] ?? '')] : []));
+  const left = types.filter((type) => references.every((reference) => reference?.targets.includes(type)));
+  return left.length === 0 ? types : left;
 }
 
 const isInclude = ([name]: readonly [string, string]): boolean => /^_(rev)?include(:|$)/.test(name);

@@ -5,7 +5,7 @@ import { parseCanonical, parseReference } from './references.ts';
 import { conceptTest, hasRelation, isRelation } from './search-concepts.ts';
 import { numberValue, quantityForms } from './search-quantities.ts';
 import { aspectNumber, hash64, searchParameter, tupleNumber, type Aspect, type PublishedComponent, type SearchParameter } from './search-parameters.ts';
-import type { DateValue, ReferenceValue, Test, TokenValue, ValueTest } from './search-plan.ts';
+import type { DateValue, ReferenceValue, Test, TokenValue, UriValue } from './search-plan.ts';
 import { badValue, called, isId, splitEscaped, splitPrefix, unescaped, unsupported, type Reading } from './search-syntax.ts';
 import { servedType } from './types.ts';
 
@@ -39,7 +39,7 @@ export function valueTest(parameter: SearchParameter, modifier: string | null, v
   const values = splitEscaped(value, ',');
   if (values.length > mostValues) throw badValue(reading.name, `it lists more than ${mostValues} values.`, 'too-costly');
   if (values.includes('')) throw badValue(reading.name, 'it has an empty value between commas.');
-  if (parameter.type !== 'uri' && isRelation(modifier)) return conceptTest(parameter, modifier, values, reading);
+  if (!isHierarchical(parameter) && isRelation(modifier)) return conceptTest(parameter, modifier, values, reading);
   if (parameter.type === 'composite') return anyOf(values.map((one) => tuple(asked, one)));
   return ordinary(asked, parameter.type, values);
 }
@@ -50,11 +50,15 @@ function allows(parameter: SearchParameter, modifier: string | null): boolean {
   if (type === 'reference' && (servedType(modifier) !== undefined || parameter.targets.includes(modifier))) return true;
   if (column === 'lastUpdated' || modifier === '[type]') return false;
   if (column === 'id') return modifier === 'not';
+  if (isHierarchical(parameter) && (modifier === 'below' || modifier === 'above')) return true;
   if (type !== 'uri' && isRelation(modifier)) return hasRelation(parameter, modifier);
   if (modifier === 'of-type') return elements.includes('Identifier');
   if (modifier === 'identifier') return elements.includes('Reference');
   return modifiers[type]?.includes(modifier) === true;
 }
+
+/** Whether `:below` and `:above` are about URLs and the versions of canonicals, not about codes. */
+const isHierarchical = (parameter: SearchParameter): boolean => parameter.type === 'uri' || (parameter.type === 'reference' && isCanonical(parameter) && !isReference(parameter));
 
 const anyOf = (tests: readonly Test[]): Test => (tests.length === 1 ? tests[0]! : { kind: 'any', tests });
 
@@ -145,7 +149,8 @@ export const isCanonical = ({ elements }: SearchParameter): boolean => elements.
 export const isReference = ({ elements }: SearchParameter): boolean => elements.includes('Reference');
 
 function references(asked: Asked, values: readonly string[]): Test {
-  const { parameter } = asked;
+  const { parameter, modifier } = asked;
+  if (modifier === 'below' || modifier === 'above') return uris(asked, values, modifier);
   const tests: Test[] = [];
   if (isReference(parameter)) tests.push({ kind: 'reference', parameter, values: values.map((value) => referenceValue(asked, value)) });
   if (isCanonical(parameter)) tests.push(uris(asked, values, 'equal'));
@@ -190,16 +195,29 @@ function strings({ parameter, modifier, reading }: Asked, values: readonly strin
   return { kind: 'string', parameter, match, values: texts };
 }
 
-function uris({ parameter }: Asked, values: readonly string[], match: 'equal' | 'below' | 'above'): ValueTest {
-  const read = values.map(unescaped).map((value) => {
-    if (match !== 'equal') return { value, version: null };
+/**
+ * URLs, and canonicals with `|version`. `:below` a version are those that go on from it (`|1` finds 1.2), `:above` those that
+ * it goes on from. The `url` of a definition has its version in an element of its own.
+ */
+function uris({ parameter }: Asked, values: readonly string[], match: 'equal' | 'below' | 'above'): Test {
+  const read = values.map(unescaped).map((value): UriValue => {
     const { url, version } = parseCanonical(value);
-    return { value: exactKey(url), version: version === null || version === '' ? null : exactKey(version) };
+    return { value: match === 'equal' || version ? exactKey(url) : url, version: version ? exactKey(version) : null };
   });
+  const own = parameter.code === 'url' && match === 'equal' ? searchParameter(parameter.base, 'version') : undefined;
+  if (own !== undefined && read.some(({ version }) => version !== null)) {
+    return anyOf(read.map(({ value, version }): Test => {
+      const named: Test = { kind: 'uri', parameter, match, values: [{ value, version: null }] };
+      return version === null ? named : { kind: 'all', tests: [named, { kind: 'token', parameter: own, values: [{ code: version, system: null }], negated: false }] };
+    }));
+  }
   // what is above a URI is one of its beginnings: those that end before or after a slash
-  const spread = match === 'above' ? read.flatMap(({ value }) => above(value).map((one) => ({ value: exactKey(one), version: null }))) : read;
+  const spread = match === 'above' ? read.flatMap(({ value, version }): UriValue[] => (version === null ? above(value).map((one) => ({ value: exactKey(one), version: null })) : versionsAbove(version).map((one) => ({ value, version: one })))) : read;
   return { kind: 'uri', parameter, match, values: spread };
 }
+
+/** `1.2.3`, `1.2`, `1`. */
+const versionsAbove = (version: string): string[] => version.split('.').slice(0, 20).map((_, at, parts) => parts.slice(0, parts.length - at).join('.'));
 
 function above(uri: string): string[] {
   const found = [uri];

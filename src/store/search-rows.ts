@@ -82,19 +82,14 @@ export function stringCondition(test: Of<'string'>, x: string): Fragment {
 /** The condition of a uri test on the columns of the row `x`. */
 export function uriCondition(test: Of<'uri'>, x: string): Fragment {
   const column = name(`${x}.value`);
-  const { values } = test;
-  switch (test.match) {
-    case 'below': return beginsWith(column, values.map(({ value }) => value));
-    case 'above': return sql`${column} = any(${values.map(({ value }) => value)}::text[])`;
-    case 'equal': {
-      const plain = values.filter(({ version }) => version === null).map(({ value }) => value);
-      const versioned = values.filter(({ version }) => version !== null);
-      return or([
-        ...(plain.length > 0 ? [oneOf(column, plain)] : []),
-        ...versioned.map(({ value, version }) => sql`(${column} = ${value} and ${name(`${x}.version`)} = ${version})`),
-      ]);
-    }
-  }
+  const version = name(`${x}.version`);
+  const plain = test.values.filter((one) => one.version === null).map(({ value }) => value);
+  const versioned = test.values.filter((one) => one.version !== null);
+  const goesOn = (from: string): Fragment => (test.match === 'below' ? sql`(${version} = ${from} or ${beginsWith(version, [`${from}.`])})` : sql`${version} = ${from}`);
+  return or([
+    ...(plain.length === 0 ? [] : [test.match === 'below' ? beginsWith(column, plain) : oneOf(column, plain)]),
+    ...versioned.map((one) => sql`(${column} = ${one.value} and ${goesOn(one.version!)})`),
+  ]);
 }
 
 /** The unit 1 is written with any annotation too: every code that begins with a brace. */

@@ -78,3 +78,13 @@ t.test('several types: by sort, with includes, in a batch and in a transaction',
     t.equal((await fhir('GET', `Goal/wrong-${type}`)).status, type === 'batch' ? 200 : 404, 'a transaction that asks for what is refused stores nothing');
   }
 });
+
+t.test('_has over all types leaves those that it can point to', async (t) => {
+  await fhir('PUT', 'Group/herd', { resourceType: 'Group', id: 'herd', type: 'person', actual: true });
+  for (const [id, reference] of [['has-1', 'Patient/bea'], ['has-2', 'Group/herd']]) {
+    await fhir('PUT', `Observation/${id}`, { resourceType: 'Observation', id, status: 'final', code: { coding: [{ system: 'urn:has', code: 'x' }] }, subject: { reference } });
+  }
+  t.same(ids(await fhir('GET', `${service.url}?_has:Observation:subject:code=urn:has|x&_sort=_id`)), ['bea', 'herd']);
+  t.same(ids(await fhir('GET', `${service.url}?_type=Patient,Goal&_has:Observation:subject:code=urn:has|x`)), ['bea']);
+  t.equal(refused(await fhir('GET', `${service.url}?_type=Goal&_has:Observation:subject:code=urn:has|x`)), '400 not-supported http._has:Observation:subject:code');
+});

@@ -183,10 +183,11 @@ t.test('references in every form; logical ones by identifier; canonicals with an
     'Observation?code:missing=true': '', 'Observation?code:missing=false': 'both elsewhere local logical versioned', 'Patient?identifier:missing=false': 'wordless',
     'Practitioner?identifier:of-type=urn:types|NPI|17': 'typed', 'Practitioner?identifier:of-type=urn:types|NPI|18': '', 'Practitioner?identifier:of-type=urn:types|MD|18,urn:types|MD|19': 'typed', 'Practitioner?identifier=urn:npi|17': 'typed',
     'QuestionnaireResponse?questionnaire=http://x.example/q': 'any first third', 'QuestionnaireResponse?questionnaire=http://x.example/q|1': 'first', 'QuestionnaireResponse?questionnaire=http://x.example/q|2': '',
-    'QuestionnaireResponse?questionnaire=http://x.example/q|1,http://x.example/q|3': 'first third',
+    'QuestionnaireResponse?questionnaire=http://x.example/q|1,http://x.example/q|3': 'first third', 'QuestionnaireResponse?questionnaire:below=http://x.example/q|1': 'first', 'QuestionnaireResponse?questionnaire:below=http://x.example/': 'any below first third',
+    'QuestionnaireResponse?questionnaire:above=http://x.example/q|3.1,http://x.example/q|10': 'third', 'QuestionnaireResponse?questionnaire:above=http://x.example/q/part': 'any below first third', 'QuestionnaireResponse?questionnaire:below=http://x.example/q|': 'any below first third',
     'QuestionnaireResponse?questionnaire.version=1': 'any first', 'QuestionnaireResponse?questionnaire=http://x.example/q|1&_include=QuestionnaireResponse:questionnaire': 'first +q1',
     'QuestionnaireResponse?questionnaire=http://x.example/q|3&_include=QuestionnaireResponse:questionnaire': 'third', 'QuestionnaireResponse?_id=any&_include=*': 'any +p +q1 +q2',
-    'Questionnaire?_id=q2&_revinclude=QuestionnaireResponse:questionnaire': 'q2 +any', 'Questionnaire?url:below=http://x.example': 'q1 q2', 'Questionnaire?url=http://x.example/q|2': '', 'Questionnaire?url=http://x.example/q&version=2': 'q2', 'Questionnaire?url:above=http://x.example/q/further': 'q1 q2',
+    'Questionnaire?_id=q2&_revinclude=QuestionnaireResponse:questionnaire': 'q2 +any', 'Questionnaire?url:below=http://x.example': 'q1 q2', 'Questionnaire?url=http://x.example/q|2': 'q2', 'Questionnaire?url=http://x.example/q|2,http://x.example/q|9': 'q2', 'Questionnaire?url=http://x.example/q|9': '', 'Questionnaire?url=http://x.example/q&version=2': 'q2', 'Questionnaire?url:above=http://x.example/q/further': 'q1 q2',
   });
 });
 

@@ -34,7 +34,9 @@ t.test('values of every kind are read into what the specification says they mean
   t.match(parse('Observation', 'performer=Practitioner/a,https://here.example/fhir/Practitioner/b,https://there.example/fhir/Practitioner/c').tests[0], { values: [
     { kind: 'local', type: 'Practitioner', id: 'a' }, { kind: 'local', type: 'Practitioner', id: 'b' }, { kind: 'url', url: 'https://there.example/fhir/Practitioner/c' },
   ] });
-  t.match(parse('Questionnaire', 'url=http://x.example/Questionnaire/phq-9|2').tests[0], { kind: 'uri', match: 'equal', values: [{ value: 'http://x.example/Questionnaire/phq-9', version: '2' }] });
+  t.match(parse('Questionnaire', 'url=http://x.example/Questionnaire/phq-9|2').tests[0], { kind: 'all', tests: [{ kind: 'uri', match: 'equal', values: [{ value: 'http://x.example/Questionnaire/phq-9', version: null }] }, { kind: 'token', parameter: { code: 'version' }, values: [{ code: '2', system: null }] }] });
+  t.match(parse('QuestionnaireResponse', 'questionnaire=http://x.example/Questionnaire/phq-9|2').tests[0], { kind: 'uri', match: 'equal', values: [{ value: 'http://x.example/Questionnaire/phq-9', version: '2' }] });
+  t.match(parse('QuestionnaireResponse', 'questionnaire:above=http://x.example/q|1.2').tests[0], { kind: 'uri', match: 'above', values: [{ value: 'http://x.example/q', version: '1.2' }, { value: 'http://x.example/q', version: '1' }] });
   t.match(parse('Patient', '_lastUpdated=gt2026-01-01T00:00:00 01:00').tests[0], { kind: 'updated', values: [{ prefix: 'gt', low: '2025-12-31T23:00:00.000000Z' }] }, 'a + that arrives as a space');
 });
 
