@@ -8,6 +8,7 @@ import type { Resource } from '../../src/fhir/resource.ts';
 import { readInstruments } from '../../src/instruments.ts';
 import { withInstruments } from '../../src/outcomes/instrument-table.ts';
 import { recordEntries } from '../../src/outcomes/project.ts';
+import { patientRecord, withSource } from '../../src/outcomes/record.ts';
 import { questionnaire, shippedResources } from '../../src/outcomes/questionnaires.ts';
 import { decidingCutoff, instrumentRegistry, type Instrument, type Item, type Scale } from '../../src/outcomes/registry.ts';
 import { answerIssues, bandOf } from '../../src/outcomes/score.ts';
@@ -422,4 +423,40 @@ t.test('what a client reads of a score judges nobody', async (t) => {
     }
     for (const { text } of remarks ?? []) t.notMatch(text, judgingWords, key);
   }
+});
+
+t.test('instruments whose form is a file ask the same as the form: code, words and bounds', async (t) => {
+  const own = registry.instruments.filter(({ definition }) => definition.form === 'shipped');
+  t.ok(own.length > 2);
+  for (const { definition: { id, items } } of own) {
+    const form = JSON.parse(readFileSync(new URL(`../../schemas/questionnaires/${id}.json`, import.meta.url), 'utf8')) as { item: any[] };
+    for (const { linkId, code, system, text, numeric } of items) {
+      const found = form.item.find((item) => item.linkId === linkId);
+      t.match(found, { code: [{ system, code }], text, type: 'integer' }, `${id} ${linkId}`);
+      const bound = (name: string): number => found.extension.find(({ url }: { url: string }) => url.endsWith(name)).valueInteger;
+      t.same([bound('minValue'), bound('maxValue')], [numeric?.min, numeric?.max], `${id} ${linkId}`);
+    }
+  }
+});
+
+t.test('a record is the same in whatever order responses and totals of other systems come, go and come again', async (t) => {
+  const change = fc.record({ what: fc.constantFrom('response', 'total'), n: fc.nat(2), day: fc.integer({ min: 1, max: 3 }), value: fc.integer({ min: 0, max: 3 }), gone: fc.boolean() });
+  const resourceOf = ({ what, n, day, value }: { what: string; n: number; day: number; value: number }): Resource => (what === 'response'
+    ? answered('phq-8', all(8, value), { id: `${n}`, authored: `2024-01-0${day}` })
+    : { resourceType: 'Observation', id: `${n}`, status: 'final', code: { coding: [{ system: `${base}/CodeSystem/instrument`, code: 'phq-8' }] }, effectiveDateTime: `2024-01-0${day}`, valueInteger: value, derivedFrom: [{ reference: `QuestionnaireResponse/${value}` }] });
+  fc.assert(fc.property(fc.array(change, { maxLength: 12 }), (changes) => {
+    let record = patientRecord([]);
+    const current = new Map<string, Resource>();
+    for (const each of changes) {
+      const resource = resourceOf(each);
+      const key = `${resource.resourceType}/${resource.id}`;
+      if (each.gone) current.delete(key);
+      else current.set(key, resource);
+      record = withSource(record, { type: resource.resourceType, id: resource.id! }, each.gone ? [] : recordEntries(resource, { registry }));
+    }
+    const whole = patientRecord([...current.values()].flatMap((resource) => recordEntries(resource, { registry })));
+    const shown = ({ scores, duplicates = [] }: typeof record): string => JSON.stringify([[...scores], duplicates.map(({ id }) => id).sort()]);
+    return shown(record) === shown(whole);
+  }));
+  t.pass('and the totals of responses that are scored here are set aside');
 });
