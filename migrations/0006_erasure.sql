@@ -19,3 +19,6 @@ create table erasure (
   resources  integer not null default 0,      -- erased so far, the Patient among them
   versions   integer not null default 0
 );
+
+-- The deleted resources of a record; the others are found by resource_patient_date.
+create index resource_patient_deleted on resource (patient) where method = 'D' and patient is not null;

@@ -12,6 +12,7 @@ import { profileFinder } from './interactions/profiles.ts';
 import { questionnaireFinder } from './interactions/questionnaires.ts';
 import { escalation } from './jobs/escalation.ts';
 import { auditSeal } from './jobs/audit-seal.ts';
+import { erasure, retention } from './jobs/retention.ts';
 import { Schedule } from './jobs/schedule.ts';
 import { trajectoryReferenceJob } from './jobs/trajectory-reference.ts';
 import { failure, type Log } from './log.ts';
@@ -64,6 +65,7 @@ export async function createApp({ config, database, log }: { config: Config; dat
   const parts = {
     database, committer, registry, reference, emergencyMinutes: config.emergencyMinutes,
     audit: new AuditLog(database),
+    administrators: new Set(config.adminClients),
     pageKey: await pageKey(database),
     questionnaire: questionnaireFinder(database, definitionTtlMs, () => performance.now()),
     profiles: profileFinder(database, definitionTtlMs, () => performance.now()),
@@ -71,6 +73,7 @@ export async function createApp({ config, database, log }: { config: Config; dat
   const schedule = new Schedule({ database, now, log, observer: metrics, jobs: [authorizationSweep(database), 
     escalation({ database, committer, device, settings: safety }),
     trajectoryReferenceJob({ database, registry, newest: reference }),
+    erasure(database), retention(database, config.keepIdempotencyDays),
     auditSeal({ database, key: openAuditKey(config.auditKeyFile), headsFile: config.auditHeadsFile, log }),
   ] });
   let service: Service | undefined;

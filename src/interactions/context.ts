@@ -13,6 +13,8 @@ export interface Parts {
   readonly database: Database;
   readonly committer: Committer;
   readonly audit: AuditLog;
+  /** Clients that administer the service: who may erase. */
+  readonly administrators: ReadonlySet<string>;
   /** `http://host:port/fhir/R4`, without a slash at the end. */
   readonly baseUrl: string;
   /** Signs paging tokens. */

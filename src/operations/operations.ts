@@ -6,9 +6,11 @@ import { isAt, isOn, type Call, type Operation } from './operation.ts';
 import { apply } from './apply.ts';
 import { breakGlass } from './break-glass.ts';
 import { evaluateMeasure } from './evaluate-measure.ts';
+import { erase } from './erase.ts';
 import { everything } from './everything.ts';
 import { expand } from './expand.ts';
 import { extract } from './extract.ts';
+import { legalHold } from './legal-hold.ts';
 import { lookup, subsumes } from './lookup.ts';
 import { lastn } from './lastn.ts';
 import { meta, metaAdd, metaDelete } from './meta.ts';
@@ -27,9 +29,11 @@ export const operations: ReadonlyMap<string, Operation> = new Map<string, Operat
   ['apply', apply],
   ['break-glass', breakGlass],
   ['evaluate-measure', evaluateMeasure],
+  ['erase', erase],
   ['everything', everything],
   ['extract', extract],
   ['lastn', lastn],
+  ['legal-hold', legalHold],
   ['meta', meta],
   ['meta-add', metaAdd],
   ['meta-delete', metaDelete],

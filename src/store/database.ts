@@ -27,7 +27,7 @@ export interface Lease extends Connection {
 export interface Database extends Connection {
   lease(): Promise<Lease>;
   /** Runs `work` on one connection inside BEGIN ... COMMIT (READ COMMITTED); rolls back when it throws. */
-  transaction<T>(work: (connection: Connection) => Promise<T>): Promise<T>;
+  transaction<T>(work: (connection: Lease) => Promise<T>): Promise<T>;
   /** Borrows the raw pool (migrations, health, shutdown). */
   readonly pool: pg.Pool;
   close(): Promise<void>;

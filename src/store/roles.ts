@@ -14,7 +14,7 @@ const restricted: Readonly<Record<string, readonly Privilege[]>> = {
   audit_event: ['select', 'insert'],
   audit_seal: ['select', 'insert'],
   audit_query: ['select', 'insert', 'delete'],
-  erasure: ['select', 'insert', 'update (finished, resources, versions)'],
+  erasure: ['select', 'insert', 'update (begun, finished, resources, versions)'],
   legal_hold: ['select', 'insert', 'update (released)'],
   trajectory_reference: ['select', 'insert'],
   kysely_migration: ['select'],

@@ -4,7 +4,7 @@ import { confineTo, isConfined } from '../../src/store/roles.ts';
 import { testDatabase } from '../kit/database.ts';
 import { testService } from '../kit/service.ts';
 
-const stateOf = async (work: Promise<unknown>): Promise<unknown> => work.then(() => 'done', (error: { code?: string; cause?: { code?: string } }) => error.code ?? error.cause?.code ?? String(error));
+const stateOf = async (work: Promise<unknown>): Promise<unknown> => work.then(() => 'done', (error: Error & { code?: string; cause?: { code?: string } }) => error.code ?? error.cause?.code ?? error.message);
 
 /** What somebody could try who makes the service run SQL of their own: each is refused by the role alone. */
 const attempts: Readonly<Record<string, string>> = {
