@@ -70,7 +70,8 @@ export async function createApp({ config, database, log }: { config: Config; dat
     questionnaire: questionnaireFinder(database, definitionTtlMs, () => performance.now()),
     profiles: profileFinder(database, definitionTtlMs, () => performance.now()),
   };
-  const schedule = new Schedule({ database, now, log, observer: metrics, jobs: [authorizationSweep(database), 
+  const schedule = new Schedule({ database, now, log, observer: metrics, jobs: [
+    authorizationSweep(database),
     escalation({ database, committer, device, settings: safety }),
     trajectoryReferenceJob({ database, registry, newest: reference }),
     erasure(database), retention(database, config.keepIdempotencyDays),

@@ -1,7 +1,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { Configuration, Context, Client, Provider, Token } from 'oidc-provider';
 import { grantableScopes } from '../auth/grantable.ts';
-import { publicKey, type Keys } from '../auth/keys.ts';
+import type { Keys } from '../auth/keys.ts';
 import { launchScopes, type GrantedContext } from '../auth/launch.ts';
 import { assertionAlgorithms } from '../auth/smart-configuration.ts';
 import type { AuthorizationServerOptions } from './authorization-options.ts';
@@ -53,7 +53,7 @@ function configuration(library: Library, options: AuthorizationServerOptions, ke
   const { store, accounts, mode } = options;
   return {
     adapter: authorizationMemory({ store, accounts, context: () => library.Provider.ctx, errors, ended }),
-    jwks: { keys: [keys.signing, ...(keys.retired ?? []).map(publicKey)] },
+    jwks: { keys: [keys.signing] },
     cookies: {
       keys: [options.cookieKey],
       names: { session: 'intersession', interaction: 'intersession-signin', resume: 'intersession-resume' },

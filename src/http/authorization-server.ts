@@ -139,6 +139,7 @@ async function opened(options: AuthorizationServerOptions, keys: Keys, metadata:
     await next();
     await confineOrigins(context, options.accounts);
     if (context.oidc?.route === 'discovery' && context.status === 200) context.body = metadata;
+    if (context.oidc?.route === 'jwks' && context.status === 200) context.body = publicKeys(keys); // with those that signed before, which the library has no use for
     if (context.oidc?.route === 'token' && context.status === 200) context.body = await withLaunch(context, options);
     await aboutToken(context, tokens);
     const event = eventOf(context);

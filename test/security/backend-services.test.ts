@@ -1,10 +1,13 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
 import { createHmac } from 'node:crypto';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { exportJWK, exportSPKI, generateKeyPair, SignJWT, UnsecuredJWT, type JWK, type JWTPayload } from 'jose';
+import { text } from 'node:stream/consumers';
+import { setTimeout as delay } from 'node:timers/promises';
+import { decodeProtectedHeader, exportJWK, exportSPKI, generateKeyPair, SignJWT, UnsecuredJWT, type JWK, type JWTPayload } from 'jose';
 import t from 'tap';
 import { readRegistration } from '../../src/auth/client.ts';
 import { Accounts } from '../../src/http/authorization-accounts.ts';
@@ -221,4 +224,51 @@ t.test('requests to elsewhere go to public addresses over HTTPS, and nowhere tha
   t.equal(await code('http://127.0.0.1:1/', { loopback: true }), 'OUTBOUND_UNREACHABLE');
   for (const address of ['8.8.8.8', '93.184.216.34', '2606:4700::1111']) t.ok(isPublicAddress(address), address);
   for (const address of ['::ffff:127.0.0.1', '10.1.2.3', 'fd00::1', 'not an address']) t.notOk(isPublicAddress(address), address);
+});
+
+t.test('clients, users and keys are managed by command', async (t) => {
+  const env = { PATH: process.env['PATH']!, DATABASE_URL: service.databaseUrl, KEYS_FILE: keysFile, DATA_DIR: folder };
+  const run = async (command: string, words: readonly string[], input = ''): Promise<{ code: number; out: string; err: string }> => {
+    const child = spawn(process.execPath, [`src/commands/${command}.ts`, ...words], { env });
+    child.stdin.end(input);
+    const ended = new Promise<number>((resolve) => { child.on('close', (code) => { resolve(code ?? 1); }); });
+    const [out, err] = await Promise.all([text(child.stdout), text(child.stderr)]);
+    return { code: await ended, out, err };
+  };
+  const [added, person, hashed, weak, nothing] = await Promise.all([
+    run('client', ['add', 'new-system', '--name=New system', '--scope=system/Task.rs', '--secret']),
+    run('user', ['add', 'zoe', '--person=Practitioner/dr'], 'a password of some length\n'),
+    run('user', ['hash'], 'a password of some length\n'),
+    run('user', ['add', 'bob', '--person=Practitioner/dr'], 'short\n'),
+    run('client', ['add', 'x', '--scope=system/Nothing.rs', '--public']),
+  ]);
+  t.match(added, { code: 0, err: '' });
+  const secret = /not shown again: ([\w-]{43})\n/.exec(added.out)?.[1] ?? '';
+  const token = await service.ask('token', { grant_type: 'client_credentials', scope: 'system/Task.rs' }, basic('new-system', secret));
+  t.equal(token.status, 200, 'known to the running service');
+  t.match(person, { code: 0, out: 'Registered zoe as Practitioner/dr.\n' });
+  t.match((await signIn(new Browser(service.origin), request(service).url, { name: 'zoe', password: 'a password of some length' })).searchParams.get('code'), /./);
+  t.match(hashed.out, /^scrypt\$/);
+  t.match(weak, { code: 1, err: /15 characters/ });
+  t.match(nothing, { code: 1, err: /system\/Nothing.rs cannot be granted/ });
+  const before = (await service.ask('token', { grant_type: 'client_credentials', scope }, basic('system'))).body.access_token as string;
+  const [listed, again, removed, rotated] = await Promise.all([run('client', ['list']), run('user', ['add', 'zoe', '--person=Patient/ada'], 'a password of some length'), run('client', ['remove', 'new-system']), run('keys', ['rotate'])]);
+  t.match(listed.out, /new-system|^$/);
+  t.notMatch(listed.out, secret, 'no secret is listed');
+  t.match(again, { code: 1, err: /there is a user zoe/ });
+  t.match(removed, { code: 0 });
+  t.equal((await service.ask('token', { grant_type: 'client_credentials', scope: 'system/Task.rs' }, basic('new-system', secret))).status, 401, 'gone');
+  t.equal((await service.ask('introspect', { token: token.body.access_token }, basic('ehr'))).body.active, false, 'with its tokens');
+  t.match(rotated, { code: 0, out: /The new key is [\w-]+/ });
+  const kid = /The new key is ([\w-]+)/.exec(rotated.out)?.[1];
+  const kids = async (): Promise<string[]> => ((await (await fetch(`${service.issuer}/jwks`)).json()) as { keys: { kid: string }[] }).keys.map((key) => key.kid);
+  for (let attempt = 0; attempt < 50 && (await kids())[0] !== kid; attempt++) await delay(100);
+  const published = await kids();
+  t.strictSame([published.length, published[0]], [2, kid], 'the running service publishes both');
+  const fresh = (await service.ask('token', { grant_type: 'client_credentials', scope }, basic('system'))).body.access_token as string;
+  t.equal(decodeProtectedHeader(fresh).kid, kid, 'and signs with the new one');
+  for (const each of [fresh, before]) t.equal((await fetch(`${service.url}/Patient/ada`, { headers: { authorization: `Bearer ${each}` } })).status, 200, 'both are read');
+  const { code, out } = await run('user', ['remove', 'zoe']);
+  t.match({ code, out }, { code: 0, out: /ended/ });
+  t.match(await run('user', []), { code: 1, err: /usage/ });
 });
