@@ -19,6 +19,7 @@ import { read } from './read.ts';
 import type { Interaction } from './route.ts';
 import { systemSearch } from './search-system.ts';
 import { searchInteraction } from './search.ts';
+import { shaped } from './shape.ts';
 import { transaction } from './transaction.ts';
 import { conditionalUpdate, update } from './update.ts';
 import { vread } from './vread.ts';
@@ -39,8 +40,11 @@ export async function perform(asked: Context, interaction: Interaction, body: st
 
 async function carriedOut(context: Context, interaction: Interaction, body: string, statusOf: (problem: Problem) => number): Promise<Answer> {
   switch (interaction.kind) {
-    case 'read': return interaction.type === 'AuditEvent' ? readAudit(context, interaction.id) : read(context, interaction.type, interaction.id);
-    case 'vread': return vread(context, interaction.type, interaction.id, interaction.version);
+    case 'read': {
+      const { type, id } = interaction;
+      return shaped(type, interaction.query, async () => (type === 'AuditEvent' ? readAudit(context, id) : read(context, type, id)));
+    }
+    case 'vread': return shaped(interaction.type, interaction.query, async () => vread(context, interaction.type, interaction.id, interaction.version));
     case 'create': return create(context, interaction.type, body);
     case 'update': return update(context, interaction.type, interaction.id, body);
     case 'conditional-update': return conditionalUpdate(context, interaction.type, interaction.condition, body);
@@ -56,7 +60,7 @@ async function carriedOut(context: Context, interaction: Interaction, body: stri
       await context.audit.record(accessRows(context, { interaction: 'search-type', type: interaction.type, query, patients }));
       return answer;
     }
-    case 'search-system': return systemSearch(context, interaction.query);
+    case 'search-system': return systemSearch(context, interaction.query, interaction.compartment);
     case 'operation': return operation(context, interaction, body);
     case 'bundle': return bundle(context, body, statusOf);
     case 'conditional-patch': return conditionalPatch(context, interaction.type, interaction.condition, body);

@@ -8,12 +8,13 @@ export type Query = readonly (readonly [string, string])[];
 export type Interaction =
   | { readonly kind: 'capabilities' }
   | { readonly kind: 'bundle' }
-  | { readonly kind: 'read' | 'update' | 'patch' | 'delete'; readonly type: string; readonly id: string }
-  | { readonly kind: 'vread'; readonly type: string; readonly id: string; readonly version: number }
+  | { readonly kind: 'read'; readonly type: string; readonly id: string; readonly query?: Query }
+  | { readonly kind: 'update' | 'patch' | 'delete'; readonly type: string; readonly id: string }
+  | { readonly kind: 'vread'; readonly type: string; readonly id: string; readonly version: number; readonly query?: Query }
   | { readonly kind: 'create'; readonly type: string }
   | { readonly kind: 'conditional-update' | 'conditional-delete' | 'conditional-patch'; readonly type: string; readonly condition: string }
   | { readonly kind: 'search'; readonly type: string; readonly query: Query; readonly compartment?: { readonly type: 'Patient'; readonly id: string } }
-  | { readonly kind: 'search-system'; readonly query: Query }
+  | { readonly kind: 'search-system'; readonly query: Query; readonly compartment?: { readonly type: 'Patient'; readonly id: string } }
   | { readonly kind: 'history'; readonly type?: string; readonly id?: string; readonly query: Query }
   | { readonly kind: 'operation'; readonly name: string; readonly method: string; readonly type?: string; readonly id?: string; readonly version?: number; readonly query: Query };
 
@@ -45,15 +46,18 @@ export function route(method: string, path: string, query: string, form?: Query)
   if (second === '_history' && parts.length === 2) return only(verb, ['GET'], { kind: 'history', type: first, query: pairs() });
   if (second.startsWith('$') && parts.length === 2) return only(verb, ['GET', 'POST'], { kind: 'operation', name: second.slice(1), method: verb, type: first, query: pairs() });
   if (!isId(second)) throw problem('malformed', 'value', 'An id is 1 to 64 letters, digits, hyphens and dots.', `${first}.id`);
-  if (third === undefined) return atInstance(verb, first, second);
+  if (third === undefined) return atInstance(verb, first, second, pairs);
   if (third === '_history' && parts.length === 3) return only(verb, ['GET'], { kind: 'history', type: first, id: second, query: pairs() });
-  if (third === '_history' && parts.length === 4) return only(verb, ['GET'], { kind: 'vread', type: first, id: second, version: versionOf(fourth!) });
+  if (third === '_history' && parts.length === 4) return only(verb, ['GET'], { kind: 'vread', type: first, id: second, version: versionOf(fourth!), query: pairs() });
   if (third === '_history' && parts.length === 5 && parts[4]!.startsWith('$')) {
     return only(verb, ['GET', 'POST'], { kind: 'operation', name: parts[4]!.slice(1), method: verb, type: first, id: second, version: versionOf(fourth!), query: pairs() });
   }
   if (third.startsWith('$') && parts.length === 3) return only(verb, ['GET', 'POST'], { kind: 'operation', name: third.slice(1), method: verb, type: first, id: second, query: pairs() });
   if (first === 'Patient' && servedType(third) !== undefined && (parts.length === 3 || (fourth === '_search' && parts.length === 4))) {
     return only(verb, parts.length === 3 ? ['GET'] : ['POST'], { kind: 'search', type: third, query: pairs(), compartment: { type: 'Patient', id: second } });
+  }
+  if (first === 'Patient' && third === '*' && parts.length === 3) {
+    return only(verb, ['GET'], { kind: 'search-system', query: pairs(), compartment: { type: 'Patient', id: second } });
   }
   throw problem('not-found', 'not-found', 'There is nothing at this path.');
 }
@@ -86,9 +90,9 @@ function atType(method: string, type: string, query: string, pairs: () => Query)
   }
 }
 
-function atInstance(method: string, type: string, id: string): Interaction {
+function atInstance(method: string, type: string, id: string, pairs: () => Query): Interaction {
   switch (method) {
-    case 'GET': return { kind: 'read', type, id };
+    case 'GET': return { kind: 'read', type, id, query: pairs() };
     case 'PUT': return { kind: 'update', type, id };
     case 'PATCH': return { kind: 'patch', type, id };
     case 'DELETE': return { kind: 'delete', type, id };

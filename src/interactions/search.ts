@@ -39,7 +39,8 @@ export async function searchInteraction(context: SearchContext, plan: SearchPlan
 /** search-system: the same over several types. @throws Problem as `searchInteraction` does. */
 export async function systemSearchInteraction(context: SearchContext, { plans, applied, ...follow }: SystemPlan, visibility: Visibility): Promise<SearchAnswer> {
   const ready = await Promise.all(plans.map((plan) => decided(plan, { ...context, visibility })));
-  return answered(context, '', { ...plans[0]!, applied }, visibility, (page) => searchSeveral(context.database, ready, follow, visibility, page));
+  const within = recordOf(plans[0]!);
+  return answered(context, within === undefined ? '' : `Patient/${within}/*`, { ...plans[0]!, applied }, visibility, (page) => searchSeveral(context.database, ready, follow, visibility, page));
 }
 
 async function answered(context: SearchContext, path: string, plan: SearchPlan, visibility: Visibility, find: (page?: Cursor) => Promise<Found>): Promise<SearchAnswer> {
@@ -56,9 +57,12 @@ async function answered(context: SearchContext, path: string, plan: SearchPlan, 
   return { status: 200, body: bundle(context, plan, found, links), patients: [...found.matches, ...found.included].map(({ patient }) => patient) };
 }
 
+/** Logical id of the Patient in whose record alone is searched. */
+const recordOf = ({ tests }: SearchPlan): string | undefined => tests.find((test) => test.kind === 'compartment')?.patient;
+
 function pathOf(plan: SearchPlan): string {
-  const within = plan.tests.find((test) => test.kind === 'compartment');
-  return within === undefined ? plan.type : `Patient/${within.patient}/${plan.type}`;
+  const within = recordOf(plan);
+  return within === undefined ? plan.type : `Patient/${within}/${plan.type}`;
 }
 
 const encoded = (applied: SearchPlan['applied']): string =>

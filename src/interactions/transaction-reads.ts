@@ -1,10 +1,9 @@
 import { operationOutcome, problem, Problem } from '../fhir/outcome.ts';
 import { parseSearch } from '../fhir/search-parse.ts';
-import { parseSystemSearch } from '../fhir/search-system.ts';
 import { readNewest } from '../store/read.ts';
 import type { Answer, Context } from './context.ts';
 import type { Interaction } from './route.ts';
-import { searchedTypes } from './search-system.ts';
+import { systemPlan } from './search-system.ts';
 
 /**
  * Refuses a read of a transaction before anything is written, where its answer can be known then: all or nothing covers the
@@ -16,7 +15,7 @@ export async function rehearse(context: Context, interaction: Interaction, writt
   if (interaction.kind === 'search') {
     parseSearch(interaction.type, interaction.query, { handling: context.prefer.handling, baseUrl: context.baseUrl, compartment: interaction.compartment });
   } else if (interaction.kind === 'search-system') {
-    parseSystemSearch(searchedTypes(context), interaction.query, { handling: context.prefer.handling, baseUrl: context.baseUrl });
+    systemPlan(context, interaction.query, interaction.compartment);
   } else if (interaction.kind === 'read' && interaction.type !== 'AuditEvent' && !written.has(`${interaction.type}/${interaction.id}`)) {
     const row = await readNewest(context.database, context.visibility, interaction.type, interaction.id);
     if (row === undefined) throw problem('not-found', 'not-found', `No such ${interaction.type}.`);

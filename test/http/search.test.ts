@@ -88,3 +88,35 @@ t.test('_has over all types leaves those that it can point to', async (t) => {
   t.same(ids(await fhir('GET', `${service.url}?_type=Patient,Goal&_has:Observation:subject:code=urn:has|x`)), ['bea']);
   t.equal(refused(await fhir('GET', `${service.url}?_type=Goal&_has:Observation:subject:code=urn:has|x`)), '400 not-supported http._has:Observation:subject:code');
 });
+
+t.test('everything in a record, by any parameter that its types have in common', async (t) => {
+  const all = await fhir('GET', 'Patient/bea/*?_sort=_id&_count=2');
+  t.equal(link(all, 'self'), `${service.url}/Patient/bea/*?_sort=_id&_count=2`);
+  const found = [...all.body.entry, ...(await fhir('GET', link(all, 'next')!)).body.entry].map((entry: any) => `${entry.resource.resourceType}/${entry.resource.id}`);
+  const whole = await fhir('GET', 'Patient/bea/*?_sort=_id&_count=100');
+  t.same(found, whole.body.entry.slice(0, 4).map((entry: any) => `${entry.resource.resourceType}/${entry.resource.id}`));
+  t.ok(found.includes('Patient/bea') || whole.body.entry.some((entry: any) => entry.resource.id === 'bea'), 'the Patient too');
+  t.ok(whole.body.entry.every((entry: any) => entry.resource.id === 'bea' || entry.resource.subject?.reference === 'Patient/bea'));
+  t.same(ids(await fhir('GET', 'Patient/bea/*?_type=Goal&lifecycle-status=active&_id=g3')), ['g3']);
+  t.equal((await fhir('GET', 'Patient/bea/*?_type=Questionnaire')).status, 400, 'what belongs to no record');
+  t.same(ids(await service.as({ patient: 'ada', scopes: 'patient/*.rs' })('GET', 'Patient/bea/*')), []);
+});
+
+t.test('a read and a vread take _summary and _elements', async (t) => {
+  const rows: [query: string, has: string[], lacks: string[]][] = [
+    ['_elements=subject', ['subject', 'lifecycleStatus', 'description'], ['note']], ['_summary=true', ['description', 'subject'], ['note']], ['_summary=data', ['note'], ['text']],
+    ['_summary=text', ['lifecycleStatus', 'text'], ['note']], ['_summary=false', ['note', 'text'], []], ['__t=0', ['note', 'text'], []],
+  ];
+  const narrative = { status: 'generated', div: '<div xmlns="http://www.w3.org/1999/xhtml">A goal</div>' };
+  await fhir('PUT', 'Goal/shaped', { ...goal('shaped', 'ada'), text: narrative, note: [{ text: 'n' }] });
+  for (const path of ['Goal/shaped', 'Goal/shaped/_history/1']) {
+    for (const [query, has, lacks] of rows) {
+      const { status, body, headers } = await fhir('GET', `${path}?${query}`);
+      t.equal(status, 200, `${path}?${query}`);
+      t.same([has.filter((name) => !(name in body)), lacks.filter((name) => name in body)], [[], []], `${path}?${query}`);
+      t.equal(body.meta.tag?.[0]?.code, query === '_summary=false' || query === '__t=0' ? undefined : 'SUBSETTED', query);
+      t.equal(headers.get('etag'), 'W/"1"');
+    }
+    for (const query of ['_summary=count', '_summary=x', '_elements=nothing', '_elements=note&_summary=true']) t.equal((await fhir('GET', `${path}?${query}`)).status, 400, query);
+  }
+});
