@@ -97,7 +97,7 @@ function createServer(options: ServerOptions, handler: (request: IncomingMessage
 const crossOrigin = (origins: readonly string[]): FastifyCorsOptions => ({
   origin: [...origins], methods, credentials: false, maxAge: 600, strictPreflight: true,
   allowedHeaders: ['Authorization', 'Content-Type', 'Accept', 'If-Match', 'If-None-Match', 'If-None-Exist', 'If-Modified-Since', 'Prefer', 'Idempotency-Key', 'X-Request-Id'],
-  exposedHeaders: ['ETag', 'Location', 'Content-Location', 'Last-Modified', 'Retry-After', 'WWW-Authenticate', 'X-Request-Id'],
+  exposedHeaders: ['ETag', 'Location', 'Link', 'Content-Location', 'Last-Modified', 'Retry-After', 'WWW-Authenticate', 'X-Request-Id'],
 });
 
 /** Bodies arrive as text, whatever they claim to be: the funnel checks the claim and parses once. */
