@@ -28,7 +28,7 @@ const supersede = `
   returning 1`;
 
 /** The typed index tables: columns after `param`, their SQL types, where a row of `IndexRows` keeps them, and the columns that lead to `rid` in the index. */
-const tables: { [K in keyof IndexRows]: { columns: readonly [column: string, type: string, property: string][]; seek: readonly string[] } } = {
+export const tables: { [K in keyof IndexRows]: { columns: readonly [column: string, type: string, property: string][]; seek: readonly string[] } } = {
   token: { columns: [['code', 'text', 'code'], ['system', 'bigint', 'system']], seek: ['code'] },
   reference: { columns: [['target_id', 'text', 'targetId'], ['target_type', 'text', 'targetType']], seek: ['target_id'] },
   date: { columns: [['low', 'timestamptz', 'low'], ['high', 'timestamptz', 'high']], seek: ['low'] },
@@ -36,7 +36,7 @@ const tables: { [K in keyof IndexRows]: { columns: readonly [column: string, typ
   uri: { columns: [['value', 'text', 'value'], ['version', 'text', 'version']], seek: ['value'] },
   quantity: { columns: [['code', 'text', 'code'], ['system', 'bigint', 'system'], ['low', 'numeric', 'low'], ['high', 'numeric', 'high']], seek: ['code', 'low'] },
 };
-const kinds = Object.keys(tables) as (keyof IndexRows)[];
+export const kinds = Object.keys(tables) as (keyof IndexRows)[];
 
 const indexDelete = new Map(kinds.map((kind) => {
   const names = tables[kind].columns.map(([column]) => column);
@@ -51,7 +51,7 @@ const indexDelete = new Map(kinds.map((kind) => {
 const sqlValue = (value: unknown): unknown => (typeof value === 'bigint' ? value.toString() : value);
 
 /** A text array in PostgreSQL's input form. The driver's own escaping runs two regular expressions on every element. */
-function textArray(values: readonly unknown[]): string {
+export function textArray(values: readonly unknown[]): string {
   let text = '{';
   for (let at = 0; at < values.length; at++) {
     if (at > 0) text += ',';
@@ -65,7 +65,7 @@ function textArray(values: readonly unknown[]): string {
 const plain = /^[^"\\]*$/;
 
 /** One list a column: `param`, `rid` and, for insertion, `patient`, then what the kind of index has. */
-function indexLists(changes: readonly IndexChange[], side: 'added' | 'removed', kind: keyof IndexRows): string[] | null {
+export function indexLists(changes: readonly IndexChange[], side: 'added' | 'removed', kind: keyof IndexRows): string[] | null {
   const params: number[] = [];
   const rids: bigint[] = [];
   const patients: (bigint | null)[] = [];
