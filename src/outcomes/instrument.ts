@@ -58,7 +58,7 @@ const scale = z.strictObject({
   acceptAsTotal: z.array(importedTotal),
   /** false: each score stands for itself and is not compared with a baseline (a mood of the moment, a pattern of answers). */
   compared: z.boolean().optional(),
-  /** Whether there is no score where none of its items is answered, instead of one without a value: a question that may be passed over. */
+  /** Whether there is no score where an item is left open, instead of one without a value: questions that may be passed over. */
   optional: z.boolean().optional(),
   /** `clinician`: the score is labelled so that the client's own access does not show it. */
   audience: z.literal('clinician').optional(),

@@ -49,7 +49,7 @@ function scoreEntries(response: Resource, { registry, questionnaire }: Projectio
   return (panel ? instrument.scales : instrument.scales.slice(0, 1)).flatMap((scale, i) => {
     const { value, data } = scored(scale, given, common);
     const safe = i === 0 && safety !== undefined;
-    if (scale.definition.optional === true && data.answered === 0 && !safe) return [];
+    if (scale.definition.optional === true && data.answered < data.items && !safe) return [];
     return [entry('score', scale.key, response, common.authored, value, safe ? { ...data, safety } : data)];
   });
 }

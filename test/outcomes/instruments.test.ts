@@ -145,7 +145,8 @@ const vectors: readonly (readonly [string, readonly Given[], Record<string, numb
   ['bs-homework-feedback', [4, 4, 0, 4, 4, 4, 4, 4, 3], { 'bs-homework-feedback': 32, 'bs-homework-feedback.amount': 4, 'bs-homework-feedback.quality': 4, 'bs-homework-feedback.difficulty': 3 }, 'obstacles run against the scale; how difficult it was is no part of it'],
   ['bs-homework-feedback', all(9, 2), { 'bs-homework-feedback': 16, 'bs-homework-feedback.amount': 2, 'bs-homework-feedback.quality': 2, 'bs-homework-feedback.difficulty': 2 }, 'middle'],
   ['bs-therapist-observation', [3, 4], { 'bs-therapist-observation.mood-seen': 3, 'bs-therapist-observation.engagement': 4 }, 'each by itself'],
-  ['bs-experiment-outcome', [80, 35, 6, 40], { 'bs-experiment-outcome.belief': 40, 'bs-experiment-outcome.suds-change': -45, 'bs-experiment-outcome.coped': 6 }, 'difficulty afterwards less at its peak'],
+  ['bs-experiment-outcome', [90, 80, 35, 6, 70, 40], { 'bs-experiment-outcome.belief': 40, 'bs-experiment-outcome.belief-change': -30, 'bs-experiment-outcome.overestimation': 10, 'bs-experiment-outcome.suds-change': -45, 'bs-experiment-outcome.coped': 6 }, 'differences: afterwards less before, expected less at the peak, afterwards less at the peak'],
+  ['bs-experiment-outcome', [null, 80, null, null, null, 100], { 'bs-experiment-outcome.belief': 100 }, 'a difference needs both'],
 ];
 
 t.test('worked examples: every instrument scores as by hand', async (t) => {
