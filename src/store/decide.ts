@@ -111,7 +111,11 @@ function checkPerson({ visibility: { reach }, requester: { agent } }: Unit, prev
 /** A client's resource as it is stored, and the decision in it that the record keeps a Provenance of. */
 function byClient(previous: Resource | undefined, incoming: Incoming, now: string, agent: string | undefined): Incoming & { decision?: string } {
   const { value, stored } = incoming;
-  if (value.resourceType === 'Flag') return { ...incoming, value: flagByClient(previous, value, now), stored: flagByClient(previous, stored as Resource, now) };
+  if (value.resourceType === 'Flag') {
+    const kept = { ...incoming, value: flagByClient(previous, value, now), stored: flagByClient(previous, stored as Resource, now) };
+    const closed = previous !== undefined && previous['status'] !== value['status'];
+    return closed ? { ...kept, decision: `Status of the flag changed from ${String(previous['status'])} to ${String(value['status'])}` } : kept;
+  }
   if (value.resourceType === 'Goal') {
     const { goal, override } = goalByClient(previous, stored as Resource);
     return { ...incoming, value: goalByClient(previous, value).goal, stored: goal, ...(override ? { decision: 'Achievement status of the goal decided by a person' } : {}) };

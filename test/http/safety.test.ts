@@ -102,6 +102,7 @@ t.test('safety reviews', async (t) => {
     const lowered = await one('PUT', `Flag/${flag.id}`, inactive);
     t.match(lowered.body, { status: 'inactive', code: flag.code, period: { start: flag.period.start, end: /^20/ } });
     t.equal(extensionOf(lowered.body, 'review').valueReference.reference, `Task/${raised.id}`);
+    t.match(resources(await one('GET', `Provenance?target=Flag/${flag.id}`)), [{ agent: [{ who: { reference: 'Practitioner/one' } }], activity: { text: 'Status of the flag changed from active to inactive' } }], 'who did it is kept');
   });
 
   await t.test('a review that somebody made up opens no Flag', async (t) => {
