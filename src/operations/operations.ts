@@ -18,6 +18,7 @@ import { outcomes } from './outcomes.ts';
 import { populate } from './populate.ts';
 import { progress } from './progress.ts';
 import { timeToAcknowledgeOperation } from './time-to-acknowledge.ts';
+import { recompute } from './recompute.ts';
 import { translate } from './translate.ts';
 import { validateCode } from './validate-code.ts';
 import { stats } from './stats.ts';
@@ -40,6 +41,7 @@ export const operations: ReadonlyMap<string, Operation> = new Map<string, Operat
   ['outcomes', outcomes],
   ['populate', populate],
   ['progress', progress],
+  ['recompute', recompute],
   ['stats', stats],
   ['time-to-acknowledge', timeToAcknowledgeOperation],
   ['validate', validate],

@@ -15,10 +15,12 @@ export interface Computation {
   readonly registry: Registry;
   /** `Patient/...` */
   readonly patient: string;
+  /** What led to it, where it is not the change of a source. */
+  readonly activity?: string;
 }
 
 /** @returns the Provenance of what one change led to: this service as the agent, the changed resources as its sources, the instruments' rules as policy. */
-export function provenance({ id, targets, sources, now, device, registry, patient }: Computation): Resource {
+export function provenance({ id, targets, sources, now, device, registry, patient, activity = 'Computed by the rules of this service from the sources named' }: Computation): Resource {
   const policy = new Set(sources.flatMap(({ questionnaire }) => {
     const instrument = typeof questionnaire === 'string' ? registry.byCanonical.get(withoutVersion(questionnaire)) : undefined;
     return instrument === undefined ? [] : [`${instrument.canonical}|${instrument.definition.version}`];
@@ -34,14 +36,14 @@ export function provenance({ id, targets, sources, now, device, registry, patien
     target: targets.map((reference) => ({ reference })),
     recorded: now,
     ...(policy.size === 0 ? {} : { policy: [...policy] }),
-    activity: { text: 'Computed by the rules of this service from the sources named' },
+    activity: { text: activity },
     agent: [{
       type: { coding: [{ system: 'http://terminology.hl7.org/CodeSystem/provenance-participant-type', code: 'assembler', display: 'Assembler' }] },
       who: { reference: device },
     }],
-    entity: sources.map(({ resourceType, id: source, meta }) => ({
+    ...(sources.length === 0 ? {} : { entity: sources.map(({ resourceType, id: source, meta }) => ({
       role: 'source',
       what: { reference: meta?.versionId === undefined ? `${resourceType}/${source}` : `${resourceType}/${source}/_history/${meta.versionId}` },
-    })),
+    })) }),
   };
 }

@@ -71,6 +71,11 @@ export class Committer {
     this.#options = options;
   }
 
+  /** The rules by which what is written is derived. */
+  get rules(): OutcomeRules {
+    return this.#options.rules;
+  }
+
   /** Transactions under way and units waiting: zero and zero when drained. */
   get load(): { running: number; waiting: number } {
     return { running: this.#running, waiting: this.#queue.length };

@@ -158,9 +158,11 @@ function inspectDerived(live: readonly Stored[], report: Report): void {
       const before = record;
       record = withSource(before, { type, id: source }, entriesOf(resource!));
       for (const write of derive(before, record, { resource: resource!, deleted: false }, { registry, now: '2026-01-01T00:00:00Z', device, patient: `Patient/${id}` })) {
-        if (write.kind === 'change' || write.resource.resourceType !== 'Observation') continue;
-        if (write.resource.status === 'entered-in-error') computed.delete(write.resource.id!);
-        else computed.set(write.resource.id!, write.resource);
+        const current = write.kind === 'change' ? computed.get(write.id) : undefined;
+        const next = write.kind !== 'change' ? write.resource : current === undefined ? null : write.change(current);
+        if (next === null || next.resourceType !== 'Observation') continue;
+        if (next.status === 'entered-in-error') computed.delete(next.id!);
+        else computed.set(next.id!, next);
       }
     }
     compare(own.map(({ resource }) => said(resource!)), [...computed.values()].map(said), (what) => { report('derived', what); });

@@ -1,0 +1,128 @@
+import t, { type Test } from 'tap';
+import { gad7, phq9, spread } from '../kit/answers.ts';
+import { inspectStore } from '../kit/consistency.ts';
+import { testService, type Client, type TestService } from '../kit/service.ts';
+import { openDatabase, type Database } from '../../src/store/database.ts';
+
+// Records computed anew: what an administrator does after a rule has changed, or to prove that nothing has drifted.
+
+const value = (body: any, name: string): any => { const { name: _, ...rest } = body.parameter.find((each: any) => each.name === name) ?? {}; return Object.values(rest)[0]; };
+const differences = (body: any): Record<string, any>[] => body.parameter.filter(({ name }: any) => name === 'difference')
+  .map(({ part }: any) => Object.fromEntries(part.map((each: any) => [each.name, each.valueReference?.reference ?? each.valueCode ?? each.valueString])));
+
+/** A patient with an episode, sessions, scores, an amendment, a withdrawn response and a goal. */
+async function record(t: Test, fhir: Client, id: string): Promise<void> {
+  const put = async (resource: any): Promise<void> => {
+    const { status, text } = await fhir('PUT', `${resource.resourceType}/${resource.id}`, resource);
+    t.ok(status < 300, `${resource.resourceType}/${resource.id}: ${status < 300 ? '' : text}`);
+  };
+  const subject = { reference: `Patient/${id}` };
+  await put({ resourceType: 'Patient', id });
+  await put({ resourceType: 'EpisodeOfCare', id, status: 'active', patient: subject, period: { start: '2025-01-10' } });
+  for (const [at, start] of ['2025-01-15', '2025-01-29', '2025-02-12', '2025-02-26'].entries()) {
+    await put({ resourceType: 'Encounter', id: `${id}-${at}`, status: 'finished', class: { system: 'http://terminology.hl7.org/CodeSystem/v3-ActCode', code: 'AMB' }, subject, episodeOfCare: [{ reference: `EpisodeOfCare/${id}` }], period: { start: `${start}T10:00:00Z`, end: `${start}T11:00:00Z` } });
+  }
+  const scores: [string, number, string, object?][] = [['a', 18, '2025-01-14'], ['b', 15, '2025-01-28'], ['c', 9, '2025-02-11'], ['d', 4, '2025-02-25']];
+  for (const [name, total, at] of scores) await put({ ...phq9(id, spread(total, 9, name === 'a' ? 1 : 0), `${at}T09:00:00Z`), id: `${id}-${name}` });
+  await put({ ...gad7(id, spread(12, 7), '2025-01-14T09:05:00Z'), id: `${id}-g` });
+  await put({ ...phq9(id, spread(12), '2025-01-28T09:00:00Z'), id: `${id}-b`, status: 'amended' });
+  await put({ ...phq9(id, spread(20), '2025-03-01T09:00:00Z'), id: `${id}-e` });
+  await put({ ...phq9(id, spread(20), '2025-03-01T09:00:00Z'), id: `${id}-e`, status: 'entered-in-error' });
+  await put({ resourceType: 'Goal', id, lifecycleStatus: 'active', subject, startDate: '2025-01-10', description: { text: 'Feel lighter' }, target: [{ measure: { coding: [{ system: 'http://loinc.org', code: '44261-6' }] }, detailQuantity: { value: 5, comparator: '<' } }] });
+}
+
+/** As the role that owns the tables: the service's own may not change a version. */
+async function asOwner(service: TestService, work: (owner: Database) => Promise<unknown>): Promise<void> {
+  const owner = openDatabase({ url: service.ownerUrl, connections: 2, namedStatements: true, statementTimeoutMs: 10_000 });
+  await work(owner).finally(() => owner.close());
+}
+
+/** As if an earlier release had computed it otherwise: the text of the stored version itself is changed. */
+async function tamper(service: TestService, id: string, change: (resource: any) => any): Promise<void> {
+  const [row] = await service.database.query<{ body: string }>("select body from resource where type = 'Observation' and id = $1 and live", [id]);
+  await asOwner(service, (owner) => owner.query("update resource set body = $2 where type = 'Observation' and id = $1 and live", [id, JSON.stringify(change(JSON.parse(row!.body)))]));
+}
+
+/** Whether every index row, line and version fits the others. */
+async function consistent(t: Test, service: TestService): Promise<void> {
+  t.same((await inspectStore(service.database)).examples, [], 'the store is consistent');
+}
+
+const scored = async (fhir: Client, patient: string, response: string): Promise<any> =>
+  (await fhir('GET', `Observation?patient=${patient}&derived-from=QuestionnaireResponse/${response}&code=44261-6`)).body.entry[0].resource;
+
+t.test('a record that was written by the rules of today is as they give it, however it came about', async (t) => {
+  const service = await testService(t);
+  const fhir = service.as();
+  for (const id of ['p', 'q']) await record(t, fhir, id);
+  const found = await fhir('POST', 'Patient/p/$recompute');
+  t.equal(found.status, 200, found.text.slice(0, 300));
+  t.same(differences(found.body), []);
+  t.same([value(found.body, 'applied'), value(found.body, 'patients'), value(found.body, 'record-lines'), value(found.body, 'differences')], [false, 1, 0, 0]);
+  const all = await fhir('POST', '$recompute?apply=true');
+  t.same([value(all.body, 'patients'), value(all.body, 'differences'), value(all.body, 'next')], [2, 0, undefined], 'applied, and nothing was to be written');
+});
+
+t.test('what is not as the rules give it is told with the reason before it is written, once, with its history kept', async (t) => {
+  const service = await testService(t);
+  const fhir = service.as();
+  await record(t, fhir, 'p');
+  const score = await scored(fhir, 'p', 'p-c');
+  await tamper(service, score.id, (resource) => ({ ...resource, valueInteger: 11, method: { coding: [{ ...resource.method.coding[0], version: '0.9.0' }] } }));
+  const dry = await fhir('POST', 'Patient/p/$recompute');
+  const [told, ...others] = differences(dry.body);
+  t.same(others, []);
+  t.match(told, { resource: `Observation/${score.id}`, kind: 'different', before: '11', after: '9', why: /rule phq-9 0\.9\.0 -> .*valueInteger/ });
+  t.equal((await fhir('GET', `Observation/${score.id}`)).body.valueInteger, 11, 'a dry run writes nothing');
+  const episode = await fhir('POST', 'EpisodeOfCare/p/$recompute', { resourceType: 'Parameters', parameter: [{ name: 'apply', valueBoolean: true }] });
+  t.equal(value(episode.body, 'differences'), 1, episode.text.slice(0, 300));
+  const { body: after } = await fhir('GET', `Observation/${score.id}`);
+  t.match(after, { status: 'amended', valueInteger: 9 });
+  t.equal((await fhir('GET', `Observation/${score.id}/_history/${Number(after.meta.versionId) - 1}`)).body.valueInteger, 11, 'the earlier result stays readable');
+  const { body: why } = await fhir('GET', `Provenance?target=Observation/${score.id}&_sort=-recorded&_count=1`);
+  t.match(why.entry[0].resource, { activity: { text: /anew/ }, target: [{ reference: `Observation/${score.id}/_history/${after.meta.versionId}` }] });
+  t.equal(value((await fhir('POST', '$recompute?apply=true')).body, 'differences'), 0, 'a second time there is nothing to do');
+  t.ok((await fhir('GET', 'AuditEvent?patient=p&subtype=$recompute&_count=10')).body.entry?.length >= 1, 'it is in the access log');
+  await consistent(t, service);
+});
+
+t.test('lines of the record that were lost come back, what nothing gives is withdrawn, and no alert is raised in retrospect', async (t) => {
+  const service = await testService(t);
+  const fhir = service.as();
+  await record(t, fhir, 'p');
+  const before = (await fhir('GET', 'Task?patient=p&_summary=count')).body.total;
+  await service.database.query("delete from record_entry where kind = 'score' and id in ('p-a', 'p-d')", []);
+  const lost = await fhir('POST', 'Patient/p/$recompute?apply=true');
+  t.same([value(lost.body, 'record-lines'), value(lost.body, 'differences')], [2, 0]);
+  const alien = await scored(fhir, 'p', 'p-d');
+  await asOwner(service, (owner) => owner.query("update resource set live = false where type = 'QuestionnaireResponse' and id = 'p-d'", []));
+  const gone = await fhir('POST', 'Patient/p/$recompute?apply=true');
+  t.ok(differences(gone.body).some(({ resource, kind }) => resource === `Observation/${alien.id}` && kind === 'not-implied'), gone.text.slice(0, 600));
+  t.equal((await fhir('GET', `Observation/${alien.id}`)).body.status, 'entered-in-error');
+  t.equal((await fhir('GET', 'Goal/p')).body.achievementStatus.coding[0].code, 'improving', 'what rests on it follows');
+  t.equal((await fhir('GET', 'Task?patient=p&_summary=count')).body.total, before);
+});
+
+t.test('the whole store is done in portions, while others write, by an administrator only', async (t) => {
+  const service = await testService(t);
+  const fhir = service.as();
+  for (const id of ['p', 'q', 'r']) await record(t, fhir, id);
+  let after: string | undefined;
+  let patients = 0;
+  do {
+    const [reply] = await Promise.all([
+      fhir('POST', `$recompute?apply=true&count=1${after === undefined ? '' : `&after=${after}`}`),
+      ...['p', 'q', 'r'].map((id, at) => fhir('POST', 'QuestionnaireResponse', phq9(id, spread(8), `2025-04-0${patients + 1}T0${at}:00:00Z`))),
+    ]);
+    patients += value(reply!.body, 'patients');
+    after = value(reply!.body, 'next');
+  } while (after !== undefined);
+  t.equal(patients, 3);
+  t.equal(value((await fhir('POST', '$recompute')).body, 'differences'), 0);
+  await consistent(t, service);
+  t.equal((await fhir('GET', '$recompute')).status, 405);
+  t.equal((await fhir('POST', '$recompute?after=x')).status, 400);
+  t.equal((await fhir('POST', 'EpisodeOfCare/none/$recompute')).status, 404);
+  t.equal((await service.as({ user: 'Practitioner/x' })('POST', 'Patient/p/$recompute')).status, 403);
+  t.equal((await service.as({ patient: 'p' })('POST', 'Patient/p/$recompute')).status, 403);
+});
