@@ -4,7 +4,7 @@ type Errors = (typeof import('oidc-provider'))['errors'];
 
 const parameters = {
   patient: /^[A-Za-z0-9.-]{1,64}$/,
-  fhirUser: /^(?:Practitioner|Patient)\/[A-Za-z0-9.-]{1,64}$/,
+  fhirUser: /^(?:Practitioner|Patient|RelatedPerson)\/[A-Za-z0-9.-]{1,64}$/,
 } as const;
 
 /**

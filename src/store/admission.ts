@@ -41,31 +41,34 @@ export function admitNew(unit: Unit, found: Found, staging: Staging, type: strin
   if (type === 'Patient' && unit.visibility.reach.kind === 'practitioner') return;
   const row = staging.current(type, written.id)!;
   const standing = standingOf(unit.visibility, { ...row, restricted: false, private: false }, reaches(unit.visibility.reach, found.reachable, type, row.patient));
-  if (standing === 'writable' && (type !== 'Provenance' || knowsTargets(unit, found, staging, row))) return;
+  if (standing === 'writable') return;
   // The same words as for a subject that does not exist: whether it exists is not for this caller to know.
   if (servedType(type)?.access === 'patient' && servedType(type)?.patient !== undefined) throw unknownSubject(type);
   throw problem('forbidden', 'forbidden', `This access does not allow to create a ${type}.`);
 }
 
 /**
- * Whether the caller sees all that a Provenance is about. It belongs to the record of its targets, so the answer would
+ * Refuses a Provenance about what the caller does not see. It belongs to the record of its targets, so that the answer would
  * tell of a target in another record.
  */
-function knowsTargets(unit: Unit, found: Found, staging: Staging, { body }: Current): boolean {
-  const { target } = JSON.parse(body!) as { target?: { reference?: string }[] };
-  return (target ?? []).every(({ reference }) => {
+export function checkTargets(unit: Unit, found: Found, staging: Staging, { resourceType, target }: Resource): void {
+  if (resourceType !== 'Provenance' || unit.visibility.reach.kind === 'all' && unit.visibility.limits === undefined) return;
+  const known = (target as { reference?: string }[] | undefined ?? []).every(({ reference }) => {
     const [type, id] = reference?.split('/') ?? [];
     if (type === undefined || id === undefined || servedType(type) === undefined) return true;
     if (type === 'Patient') return reaches(unit.visibility.reach, found.reachable, type, staging.patient(id) ?? null);
     const row = staging.current(type, id);
     return row !== undefined && standing(unit, found, row) !== 'unseen' && !isBeyond(unit.visibility, row);
   });
+  if (!known) throw unknownSubject(resourceType);
 }
 
-/** @throws Problem `forbidden` for content that the granular scopes of the caller do not let it write. */
-export function checkLimits(unit: Unit, verb: Verb, type: string, body: string | null): void {
-  if (unit.internal || body === null || limitsOf(unit.visibility, type, verb).length === 0) return;
-  if (!within(unit.visibility, verb, JSON.parse(body) as Resource)) throw beyondScope(type);
+/**
+ * Looked at before anything that the content refers to: the refusal does not tell whether that is there.
+ * @throws Problem `forbidden` for content that the granular scopes of the caller do not let it write.
+ */
+export function checkLimits(unit: Unit, verb: Verb, resource: Resource): void {
+  if (!unit.internal && !within(unit.visibility, verb, resource)) throw beyondScope(resource.resourceType);
 }
 
 const beyondScope = (type: string): Problem => problem('forbidden', 'forbidden', `The scopes of this access do not extend to this ${type}: they are limited by its content.`, type);

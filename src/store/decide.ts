@@ -11,9 +11,9 @@ import { checkWrite } from '../resources/rules.ts';
 import { checkClinician, flagByClient, reviewByClient } from '../resources/safety-review.ts';
 import { withSharing } from '../resources/sharing.ts';
 import { newId } from './identity.ts';
-import { admitNew, checkLimits, reachesRow, standing, type Found } from './admission.ts';
+import { admitNew, checkLimits, checkTargets, reachesRow, standing, type Found } from './admission.ts';
 import { isBeyond, overlooks } from './standing.ts';
-import type { Staging } from './staging.ts';
+import { movedSubject, type Staging } from './staging.ts';
 import { ExistsElsewhere, type Condition, type Current, type Incoming, type Unit, type WriteRequest, type Written } from './unit.ts';
 
 const gone = (type: string): never => {
@@ -62,9 +62,10 @@ function create(write: Create, at: number, unit: Unit, found: Found, staging: St
     throw problem('conflict', 'duplicate', `A QuestionnaireResponse with this identifier exists with other content. To amend it, PUT ${twin.type}/${twin.id}.`, 'QuestionnaireResponse.identifier');
   }
   if (write.linked === 'existing') throw new ExistsElsewhere(null);
+  checkLimits(unit, 'c', { ...write.incoming.value, id: write.id });
+  checkTargets(unit, found, staging, write.incoming.value);
   const written = stage(write.type, write.id, write.incoming, unit, staging, undefined, 'C', write.questionnaire);
   admitNew(unit, found, staging, write.type, written);
-  checkLimits(unit, 'c', write.type, written.body);
   if (identity !== null) staging.identify(identity, staging.current(write.type, write.id)!);
   return written;
 }
@@ -159,9 +160,12 @@ function update(write: Extract<WriteRequest, { kind: 'update' | 'patch' }>, unit
   }
   const incoming = write.kind === 'patch' ? write.change(current!.body!) : write.incoming;
   const previous = current?.live ? (JSON.parse(current.body!) as Resource) : undefined;
+  checkLimits(unit, 'u', { ...incoming.value, id });
+  checkTargets(unit, found, staging, incoming.value);
   const written = stage(type, id, incoming, unit, staging, previous, 'P', write.questionnaire);
-  if (current === undefined) admitNew(unit, found, staging, type, written);
-  checkLimits(unit, 'u', type, written.body);
+  // what was deleted begins anew, and in no other record
+  if (current?.live !== true) admitNew(unit, found, staging, type, written);
+  if (current !== undefined && current.patient !== null && staging.current(type, id)!.patient !== current.patient && type !== 'Provenance') throw movedSubject(type);
   return written;
 }
 

@@ -17,11 +17,11 @@ export async function readLabelled(connection: Connection, visibility: Visibilit
   if (searched.length === 0) return [];
   const part = (table: string, key: string, code: string): Fragment => sql`
     select r.type, r.rid from (select distinct on (${name(key)}) r.type, r.rid, ${name(key)} from ${name(table)} x join resource r on r.rid = x.rid and r.live
-      where x.param in (${numbers(searched, code)}) and ${visibleAmong(visibility, searched, 'r', 's')}) r`;
+      where x.param in (${numbers(searched, code)}) and ${visibleAmong(visibility, searched, 'r', 's')} order by ${name(key)}, r.rid) r`;
   const rows = await run<{ body: string }>(connection, sql`
     select r.body from resource r where r.live and (r.type, r.rid) in (
       ${part('index_token', 'x.param, x.code, x.system', '_tag')} union ${part('index_token', 'x.param, x.code, x.system', '_security')}
-      union ${part('index_uri', 'x.param, x.value, x.version', '_profile')}) and ${visibleAmong(visibility, searched, 'r', 's')}`);
+      union ${part('index_uri', 'x.param, x.value, x.version', '_profile')}) and ${visibleAmong(visibility, searched, 'r', 's')} order by r.rid`);
   return rows.map(({ body }) => body);
 }
 

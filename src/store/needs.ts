@@ -124,7 +124,7 @@ export async function loadFor(connection: Lease, units: readonly Unit[], keys: r
     load.loadIdentified(connection, needs.identifiers, identifierParam),
     // one more than all that the units could delete: then some is left
     load.loadLeft(connection, [...needs.deletedPatients], units.reduce((sum, unit) => sum + unit.writes.length, 1)),
-    Promise.all(units.map((unit) => (unit.visibility.reach.kind === 'practitioner' && !unit.internal ? loadReachable(connection, unit.visibility, patientIds) : Promise.resolve(null)))),
+    Promise.all(units.map((unit) => (unit.visibility.reach.kind === 'practitioner' && !unit.internal ? loadReachable(connection, unit.visibility, patientIds, [...needs.current.values()]) : Promise.resolve(null)))),
     Promise.all(units.map((unit) => loadMatches(connection, unit))),
   ] as const);
   const settled = await Promise.allSettled(sent);

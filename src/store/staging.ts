@@ -3,7 +3,7 @@ import type { IndexRows } from '../fhir/index-rows.ts';
 import { serialize } from '../fhir/json.ts';
 import { recordedBy } from '../fhir/consent.ts';
 import { sharing } from '../fhir/labels.ts';
-import { problem } from '../fhir/outcome.ts';
+import { problem, type Problem } from '../fhir/outcome.ts';
 import type { Meta, Resource } from '../fhir/resource.ts';
 import { servedType } from '../fhir/types.ts';
 import type { RecordEntry } from '../outcomes/record.ts';
@@ -68,6 +68,10 @@ function metaOf({ value: { meta: client }, relabels }: Incoming, before: Meta | 
   }
   return meta;
 }
+
+/** The refusal to move a resource from one record to another. */
+export const movedSubject = (type: string): Problem =>
+  problem('invalid', 'business-rule', `The Patient whose record holds this ${type} cannot change. Mark this resource entered-in-error and create a new one.`, `${type}.${servedType(type)?.patient ?? 'subject'}`);
 
 /** An instant strictly later than `before`: versions of one resource never share a time (reliability R17). */
 export function laterThan(before: string, now: string): string {
@@ -152,9 +156,11 @@ export class Staging {
     const body = serialize(incoming.stored, { id, meta });
     const hot = hotColumns(resource);
     const rid = before?.rid ?? this.#rids.take();
-    const patient = this.#patientOf(resource, hot.patient, rid);
+    const isMoved = previous !== undefined && before!.patient !== null && type !== 'Provenance' && hotColumns(previous).patient !== hot.patient;
+    // first whether it moves: the answer is the same whether there is a Patient where it would go
+    const patient = isMoved ? null : this.#patientOf(resource, hot.patient, rid);
     if (previous !== undefined && before!.patient !== patient && before!.patient !== null) {
-      throw problem('invalid', 'business-rule', `The Patient whose record holds this ${type} cannot change. Mark this resource entered-in-error and create a new one.`, `${type}.${servedType(type)?.patient ?? 'subject'}`);
+      throw movedSubject(type);
     }
     const rows = storedRows(resource);
     this.#stage({ type, id, version, rid, live: true, method: previous === undefined ? creation : 'U', restricted: hot.restricted, private: hot.private, patient, status: hot.status, dateLow: hot.dateLow, dateHigh: hot.dateHigh, lastUpdated, body }, before, previous, rows);

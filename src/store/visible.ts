@@ -100,10 +100,13 @@ export function visibleAmong(visibility: Visibility, types: readonly string[], a
 /**
  * The Patients among `ids` whose record the caller may reach by a relation of care: the same rule for a write, whose row does
  * not exist yet. What Consents say comes on top (store/decide.ts).
- * @returns their rids; all that exist for a caller who reaches every record.
+ * @param held resources that may be there: the Patients whose record holds them count too.
+ * @returns their rids.
  */
-export async function loadReachable(connection: Connection, visibility: Visibility, ids: readonly string[]): Promise<Set<bigint>> {
+export async function loadReachable(connection: Connection, visibility: Visibility, ids: readonly string[], held: readonly { readonly type: string; readonly id: string }[]): Promise<Set<bigint>> {
+  const holders = held.length === 0 ? sql`` : sql` union select v.patient from unnest(${held.map(({ type }) => type)}::text[], ${held.map(({ id }) => id)}::text[]) k(type, id) join resource v on v.id = k.id and v.type = k.type`;
   const rows = await run<{ rid: bigint }>(connection, sql`
-    select p.rid from resource p where p.id = any(${ids}::text[]) and p.type = 'Patient' and p.live and ${reached(visibility, 'p', name('p.patient'))}`);
+    select p.rid from (select o.rid from resource o where o.id = any(${ids}::text[]) and o.type = 'Patient' and o.live${holders}) of
+    join resource p on p.type = 'Patient' and p.rid = of.rid and p.live and ${reached(visibility, 'p', name('p.patient'))}`);
   return new Set(rows.map(({ rid }) => rid));
 }

@@ -87,6 +87,19 @@ t.test('a practitioner takes a person in', async (t) => {
     t.equal((await tom('PUT', `Condition/${moved.id}`, { ...moved, code: { text: 'worries' } })).status, 200);
   });
 
+  await t.test('what was deleted does not come back in another record', async (t) => {
+    const [first, second] = mine;
+    const made = (await tom('POST', 'CareTeam', relations(ref(`Patient/${first!}`))['CareTeam'])).body;
+    t.equal((await tom('DELETE', `CareTeam/${made.id}`)).status, 204);
+    const again = (subject: string): Promise<Reply> => tom('PUT', `CareTeam/${made.id}`, { ...relations(ref(subject))['CareTeam'], id: made.id });
+    const [there, not] = [await again('Patient/ann'), await again('Patient/none')];
+    t.equal(there.status, 422);
+    t.same([there.status, there.text], [not.status, not.text]);
+    t.equal((await tom('GET', 'Patient/ann')).status, 404);
+    t.equal((await again(`Patient/${second!}`)).status, 422, 'not even in one that is seen');
+    t.equal((await again(`Patient/${first!}`)).status, 201, 'in its own it does');
+  });
+
   await t.test('being named as author, performer, member, focus or link gives no access', async (t) => {
     const about = { subject: ref('Patient/ann') };
     const code = { text: 'x' };

@@ -7,6 +7,8 @@ import { testService, type Client, type Reply, type TestService, type Who } from
 // Two people in one therapy, two therapists, and everybody who should not see the other's record. Every set is exact, and
 // every denial stands beside the same request of somebody who may.
 
+t.setTimeout(180_000); // a busy machine
+
 const confidentiality = 'http://terminology.hl7.org/CodeSystem/v3-Confidentiality';
 const labels: Readonly<Record<string, object>> = {
   R: { system: confidentiality, code: 'R' },
