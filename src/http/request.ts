@@ -28,7 +28,7 @@ const formatNames = new Set(['json', 'application/json', 'application/fhir+json'
 /** Operations that answer in another format as well, by the last part of the path. */
 const otherFormats: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   $outcomes: { csv: 'text/csv', 'text/csv': 'text/csv' },
-  '$export-record': { html: 'text/html', 'text/html': 'text/html' },
+  '$export-record': { html: 'text/html', 'text/html': 'text/html', text: 'text/plain', 'text/plain': 'text/plain' },
 };
 
 const notAcceptable = () => problem('not-acceptable', 'not-supported', 'This service speaks JSON: Accept application/fhir+json (XML and others are not available).');

@@ -9,6 +9,7 @@ import { evaluateMeasure } from './evaluate-measure.ts';
 import { erase } from './erase.ts';
 import { everything } from './everything.ts';
 import { expand } from './expand.ts';
+import { exportRecord } from './export-record.ts';
 import { extract } from './extract.ts';
 import { legalHold } from './legal-hold.ts';
 import { lookup, subsumes } from './lookup.ts';
@@ -32,6 +33,7 @@ export const operations: ReadonlyMap<string, Operation> = new Map<string, Operat
   ['evaluate-measure', evaluateMeasure],
   ['erase', erase],
   ['everything', everything],
+  ['export-record', exportRecord],
   ['extract', extract],
   ['lastn', lastn],
   ['legal-hold', legalHold],
