@@ -12,6 +12,7 @@ import { expand } from './expand.ts';
 import { exportRecord } from './export-record.ts';
 import { extract } from './extract.ts';
 import { legalHold } from './legal-hold.ts';
+import { interval } from './interval.ts';
 import { lookup, subsumes } from './lookup.ts';
 import { lastn } from './lastn.ts';
 import { meta, metaAdd, metaDelete } from './meta.ts';
@@ -20,6 +21,7 @@ import { populate } from './populate.ts';
 import { progress } from './progress.ts';
 import { timeToAcknowledgeOperation } from './time-to-acknowledge.ts';
 import { recompute } from './recompute.ts';
+import { trajectory } from './trajectory.ts';
 import { translate } from './translate.ts';
 import { validateCode } from './validate-code.ts';
 import { stats } from './stats.ts';
@@ -35,6 +37,7 @@ export const operations: ReadonlyMap<string, Operation> = new Map<string, Operat
   ['everything', everything],
   ['export-record', exportRecord],
   ['extract', extract],
+  ['interval', interval],
   ['lastn', lastn],
   ['legal-hold', legalHold],
   ['meta', meta],
@@ -51,6 +54,7 @@ export const operations: ReadonlyMap<string, Operation> = new Map<string, Operat
   ['expand', expand],
   ['lookup', lookup],
   ['subsumes', subsumes],
+  ['trajectory', trajectory],
   ['translate', translate],
   ['validate-code', validateCode],
 ]);

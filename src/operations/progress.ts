@@ -1,3 +1,4 @@
+import { authorize } from '../auth/decide.ts';
 import { canonicalBase } from '../fhir/canonical.ts';
 import { problem } from '../fhir/outcome.ts';
 import type { Resource } from '../fhir/resource.ts';
@@ -7,34 +8,48 @@ import { progress as progressOf } from '../outcomes/progress.ts';
 import { patientRecord } from '../outcomes/record.ts';
 import { isSafetyReview } from '../outcomes/review-times.ts';
 import { readOfPatient, readRecord } from '../store/record.ts';
+import { descriptorsOf, episodeRecord, readerOf, type SeenRecord } from './episode.ts';
 import type { Call, Operation } from './operation.ts';
 
 /**
- * `GET Patient/[id]/$progress`: what a clinician or an auditor needs on one screen, each number with its inputs, its rule
+ * `GET Patient/[id]/$progress`, `GET EpisodeOfCare/[id]/$progress`: what a clinician or an auditor needs on one screen, each number with its inputs, its rule
  * and the rule's version. A Parameters resource (docs/clinical.md; schemas/operations/progress.json).
  */
 export const progress: Operation = {
   level: 'instance',
-  type: 'Patient',
+  type: ['Patient', 'EpisodeOfCare'],
   needs: [['Patient', 'r'], ['Observation', 'r']],
   definition: `${canonicalBase}/OperationDefinition/progress`,
-  run: patientProgress,
+  run: progressFor,
 };
 
-async function patientProgress(context: Context, call: Call): Promise<Answer> {
+async function progressFor(context: Context, call: Call): Promise<Answer> {
   const { database, visibility } = context;
-  const record = await readRecord(database, visibility, call.id!);
-  if (record === undefined) throw problem('not-found', 'not-found', 'No such Patient.');
+  const { rid, patient, now, record, episode } = call.type === 'EpisodeOfCare' ? await ofEpisode(context, call.id!) : await ofPatient(context, call.id!);
   const of = async (type: string, statuses: readonly string[] | null): Promise<Resource[]> =>
-    (await readOfPatient(database, visibility, record.rid, type, statuses)).map((body) => JSON.parse(body) as Resource);
-  const [goals, tasks, flags] = await Promise.all([of('Goal', null), of('Task', null), of('Flag', ['active'])]);
+    (await readOfPatient(database, visibility, rid, type, statuses)).map((body) => JSON.parse(body) as Resource);
+  const [goals, tasks, flags, descriptors] = await Promise.all([of('Goal', null), of('Task', null), of('Flag', ['active']), descriptorsOf(context, rid)]);
   const open = tasks.filter((task) => isSafetyReview(task) && !closed.has(String(task['status'])));
-  const body = progressOf(patientRecord(record.entries), {
-    registry: context.registry, now: record.now, patient: `Patient/${call.id}`, goals, tasks, alerts: [...flags, ...open], 
-    reader: visibility.reach.kind === 'all' ? 'any' : visibility.restricted ? 'clinician' : 'client',
+  const body = progressOf(record, {
+    registry: context.registry, now, patient: `Patient/${patient}`, goals, tasks, alerts: [...flags, ...open], reader: readerOf(context),
+    benchmark: context.reference.current, descriptors, ...(episode === undefined ? {} : { episode }),
   });
-  await context.audit.record(accessRows(context, { interaction: '$progress', action: 'E', type: 'Patient', id: call.id!, patients: [record.rid] }));
+  await context.audit.record(accessRows(context, { interaction: '$progress', action: 'E', type: call.type!, id: call.id!, patients: [rid] }));
   return { status: 200, body: JSON.stringify(body) };
+}
+
+interface Asked extends SeenRecord { readonly episode?: string }
+
+async function ofPatient({ database, visibility }: Context, id: string): Promise<Asked> {
+  const read = await readRecord(database, visibility, id);
+  if (read === undefined) throw problem('not-found', 'not-found', 'No such Patient.');
+  return { rid: read.rid, patient: id, now: read.now, record: patientRecord(read.entries) };
+}
+
+async function ofEpisode(context: Context, id: string): Promise<Asked> {
+  authorize(context.visibility, 'EpisodeOfCare', 'r');
+  const { rid, patient, now, record } = await episodeRecord(context, id);
+  return { rid, patient, now, record, episode: id };
 }
 
 const closed = new Set(['completed', 'cancelled', 'rejected', 'failed', 'entered-in-error']);

@@ -1,16 +1,17 @@
 import { audienceOf } from '../fhir/labels.ts';
 import type { Resource } from '../fhir/resource.ts';
 import { adherence } from './adherence.ts';
-import { seriesOf, isLater, type Series, type Valid } from './baseline.ts';
-import { normCutoffs } from './change.ts';
-import { changeSentence, classSentence, scoreSentence } from './explain.ts';
+import { seriesOf } from './baseline.ts';
+import { courseOf } from './course.ts';
 import { scaleFor } from './form-total.ts';
 import { goalRule, goalStatus, humanAchievement, type GoalStatus } from './goals.ts';
-import { changeOf, changeRuleVersion, observationId, scoreReference } from './observations.ts';
+import { metricTable } from './metrics.ts';
+import { explanation, number, reference, type Part } from './parts.ts';
+import { episodeParts } from './progress-episode.ts';
+import { instrumentPart } from './progress-instrument.ts';
 import { sourceOf, type PatientRecord, type Score } from './record.ts';
-import type { Registry, Scale } from './registry.ts';
-import { bandOf } from './score.ts';
-import { changeClassDisplay } from './terminology.ts';
+import type { Registry } from './registry.ts';
+import type { TrajectoryReference } from './trajectory-reference.ts';
 
 /** Content of `GET Patient/{id}/$progress`: every number with its inputs, its rule, the version of the rule and a plain sentence. */
 export interface ProgressContext {
@@ -26,9 +27,13 @@ export interface ProgressContext {
   readonly alerts: readonly Resource[];
   /** Who reads: the scores of responses that are for the other side only are left out. */
   readonly reader: 'any' | 'clinician' | 'client';
+  /** What the course of closed episodes was; absent: there is no benchmark. */
+  readonly benchmark?: TrajectoryReference | null;
+  /** The only episode that is asked for. */
+  readonly episode?: string;
+  /** What each episode is about, by its id (`descriptorOf`). */
+  readonly descriptors?: ReadonlyMap<string, string | null>;
 }
-
-interface Part { readonly name: string; readonly part?: readonly Part[]; readonly [value: `value${string}`]: unknown }
 
 /** @returns the Parameters resource that shows where a patient stands. Pure: nothing is read or stored. */
 export function progress(record: PatientRecord, context: ProgressContext): Resource {
@@ -39,7 +44,10 @@ export function progress(record: PatientRecord, context: ProgressContext): Resou
     parameter: [
       { name: 'patient', valueReference: { reference: context.patient } },
       { name: 'computed', valueInstant: context.now },
-      ...scales.flatMap((scale) => seriesOf(visible, scale.key).map((series) => instrumentPart(scale, series))),
+      ...scales.flatMap((scale) => seriesOf(visible, scale.key).filter(({ episode }) => context.episode === undefined || episode?.id === context.episode)
+        .map((series) => instrumentPart(scale, courseOf(visible, scale, series), context.benchmark ?? null))),
+      ...visible.episodes.filter(({ id }) => context.episode === undefined || id === context.episode)
+        .flatMap((episode) => episodeParts(visible, episode, context.registry, context.descriptors?.get(episode.id) ?? null)),
       ...goalParts(record, visible, context),
       homeworkPart(context),
       ...context.alerts.map(alertPart),
@@ -57,96 +65,7 @@ export function withoutHidden(record: PatientRecord, reader: ProgressContext['re
   return { ...record, scores: new Map([...record.scores].map(([key, list]) => [key, list.filter((score) => !isHidden(score))])) };
 }
 
-const reference = (name: string, target: string): Part => ({ name, valueReference: { reference: target } });
-const number = (name: string, value: number): Part => (Number.isInteger(value) ? { name, valueInteger: value } : { name, valueDecimal: Math.round(value * 10_000) / 10_000 });
-
-const explanation = (rule: string, version: string, text: string, inputs: readonly string[]): Part => ({
-  name: 'explanation',
-  part: [
-    ...inputs.map((input) => reference('input', input)),
-    { name: 'rule', valueString: rule },
-    { name: 'rule-version', valueString: version },
-    { name: 'text', valueString: text },
-  ],
-});
-
 const response = sourceOf;
-
-function scorePart(name: string, scale: Scale, score: Valid): Part {
-  const { definition } = scale.instrument;
-  const band = bandOf(scale, score.value);
-  const { answered, items, prorated, maxScore, authored } = score.data;
-  return {
-    name,
-    part: [
-      { name: 'effective', valueDateTime: authored },
-      number('value', score.value),
-      ...(band === undefined ? [] : [
-        { name: 'band', valueCodeableConcept: { coding: [{ code: band.code, display: band.clinicianLabel }], text: band.clinicianLabel } },
-        { name: 'band-for-client', valueString: band.clientLabel },
-      ]),
-      ...(score.data.source === 'Observation' ? [{ name: 'imported', valueBoolean: true }] : [reference('response', response(score))]),
-      reference('observation', scoreReference(scale, score)),
-      { name: 'quality', part: [number('answered', answered), number('total', items), { name: 'prorated', valueBoolean: prorated }, number('maxScore', maxScore)] },
-      explanation(definition.id, definition.version, scoreSentence(scale, score, band), [response(score)]),
-    ],
-  };
-}
-
-function instrumentPart(scale: Scale, series: Series): Part {
-  const { definition, instrument, codings } = scale;
-  const latest = series.scores.at(-1)!;
-  return {
-    name: 'instrument',
-    part: [
-      { name: 'code', valueCodeableConcept: { coding: codings, text: definition.title } },
-      { name: 'version', valueString: instrument.definition.version },
-      { name: 'direction', valueCode: definition.direction },
-      ...(series.episode === null ? [] : [reference('episode', `EpisodeOfCare/${series.episode.id}`)]),
-      ...series.scores.map((score) => scorePart('score', scale, score)),
-      scorePart('baseline', scale, series.baseline),
-      scorePart('latest', scale, latest),
-      ...limitParts(scale),
-      ...(isLater(latest, series) && definition.compared !== false ? [changePart(scale, series.baseline, latest)] : []),
-    ],
-  };
-}
-
-/** The thresholds and cut-offs of the scale, those that decide and those that are only shown, with their sources. */
-function limitParts(scale: Scale): Part[] {
-  const norms = normCutoffs(scale);
-  return [
-    ...scale.thresholds.map(({ id, value, op, definition: { source, verification, use } }): Part => ({
-      name: 'threshold', part: [{ name: 'id', valueString: id }, number('value', value), ...limitSource(op, source, verification, use)],
-    })),
-    ...scale.definition.cutoffs.map(({ id, value, op, source, verification, use }): Part => ({
-      name: 'cut-off', part: [{ name: 'id', valueString: id }, number('value', value), ...limitSource(op, source, verification, use)],
-    })),
-    ...(norms === undefined ? [] : Object.entries(norms).map(([id, value]): Part => ({
-      name: 'cut-off',
-      part: [{ name: 'id', valueString: `jacobson-truax-${id}` }, number('value', value), ...limitSource(scale.sign === 1 ? '>=' : '<=', scale.definition.norms!.source, scale.definition.norms!.verification, 'shown')],
-    }))),
-  ];
-}
-
-const limitSource = (op: string, source: string, verification: string, use: string): Part[] => [
-  { name: 'operator', valueString: op }, { name: 'use', valueCode: use }, { name: 'source', valueString: source }, { name: 'verification', valueCode: verification },
-];
-
-function changePart(scale: Scale, baseline: Valid, latest: Valid): Part {
-  const change = changeOf(scale, baseline, latest);
-  return {
-    name: 'change',
-    part: [
-      number('delta', change.delta),
-      number('improvement', change.improvement),
-      { name: 'class', valueCodeableConcept: { coding: [{ code: change.class, display: changeClassDisplay[change.class] }], text: changeClassDisplay[change.class] } },
-      { name: 'crossed-without-reliable-change', valueBoolean: change.crossedWithoutReliable },
-      reference('observation', `Observation/${observationId('reliable-change', scale, latest.id)}`),
-      explanation('reliable-change', changeRuleVersion, `${changeSentence(scale, latest, baseline, change)} ${classSentence(scale, change)}`, [response(baseline), response(latest)]),
-    ],
-  };
-}
 
 /** The status follows from all scores; those that the caller may not see are counted and not shown. */
 function goalParts(record: PatientRecord, visible: PatientRecord, { goals, registry, now }: ProgressContext): Part[] {
@@ -184,7 +103,7 @@ function homeworkPart({ tasks, now }: ProgressContext): Part {
       ...(completionRate === null ? [] : [number('completion-rate', completionRate)]),
       ...(quantity === null ? [] : [number('quantity', quantity)]),
       ...(acceptance === null ? [] : [number('acceptance', acceptance)]),
-      explanation('homework-adherence', '1', text, eligible.map(({ id }) => `Task/${id}`)),
+      explanation('homework-adherence', metricTable['homework-adherence'].version, text, eligible.map(({ id }) => `Task/${id}`)),
     ],
   };
 }

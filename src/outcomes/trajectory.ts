@@ -101,4 +101,4 @@ export interface Placed { readonly score: Valid; readonly session: number }
 
 /** @returns of scores in time order the last of each session, from the first session on. */
 export const lastOfSession = (placed: readonly Placed[]): Placed[] =>
-  placed.filter(({ session }, i) => session >= 1 && placed[i + 1]?.session !== session);
+  placed.filter(({ session }, i) => session >= 1 && placed.findLastIndex((other) => other.session === session) === i);

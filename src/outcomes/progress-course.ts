@@ -1,0 +1,126 @@
+import type { Series, Valid } from './baseline.ts';
+import { courseEvents, earlyResponseOf, signalsOf, type Course, type CourseEvent } from './course.ts';
+import { eventWords, standing } from './course-words.ts';
+import { shown } from './explain.ts';
+import { metricTable, type MetricId } from './metrics.ts';
+import { momentary } from './momentary.ts';
+import { observationId, type Words } from './observations.ts';
+import { explanation, flag, known, number, reference, type Part } from './parts.ts';
+import { sourceOf } from './record.ts';
+import { responseBetween } from './response.ts';
+import { courseStateDisplay } from './terminology.ts';
+import { lastOfSession, personTrend, type Placed, type Signal } from './trajectory.ts';
+import type { TrajectoryReference } from './trajectory-reference.ts';
+
+/** What `$progress` and `$trajectory` say of a course beyond baseline and latest score. */
+
+/** The explanation of a metric: its rule and version from the table of metrics. */
+export const explained = (metric: MetricId, words: Words, inputs: readonly Valid[]): Part =>
+  explanation(metric, metricTable[metric].version, words, inputs.map(sourceOf));
+
+/** @returns the parts of a course with two scores of different dates or more. */
+export function courseParts(course: Course, benchmark: TrajectoryReference | null): Part[] {
+  const signals = signalsOf(course, benchmark);
+  return [
+    responsePart(course), ...earlyPart(course),
+    ...courseEvents(course, benchmark).filter(({ metric }) => metric !== 'trajectory-signal').sort((a, b) => a.anchor.at - b.anchor.at).map((event) => eventPart(course, event)),
+    ...signals.slice(-1).map(({ placed, signal }) => signalPart(course, placed, signal)),
+    ...trendParts(course),
+  ];
+}
+
+function responsePart({ scale, series: { baseline }, placed }: Course): Part {
+  const latest = placed.at(-1)!.score;
+  const { reduction, response, partial, remission, minimalImportant } = responseBetween(scale, baseline.value, latest.value);
+  const said = (value: boolean | null, yes: string, no: string): string[] => (value === null ? [] : [value ? yes : no]);
+  const clinician = [
+    reduction === null ? 'A share of the baseline is not defined on this scale.' : `${shown(100 * reduction)} % below baseline.`,
+    ...said(response, 'Response: at least half.', partial === true ? 'Partial response: at least a quarter, less than half.' : 'No response: less than a quarter.'),
+    ...said(remission, 'In the remission range.', 'Outside the remission range.'),
+    ...said(minimalImportant, 'At least the minimal important difference.', 'Less than the minimal important difference.'),
+  ].join(' ');
+  const client = reduction === null ? 'Here is how your latest score compares with the first.'
+    : reduction === 0 ? 'Your latest score is the same as at the start.' : `Your latest score is ${shown(Math.abs(100 * reduction))} % ${reduction > 0 ? 'lower' : 'higher'} than at the start.`;
+  return {
+    name: 'response',
+    part: [
+      ...known('reduction', reduction), ...flag('response', response), ...flag('partial-response', partial), ...flag('remission', remission), ...flag('minimal-important-change', minimalImportant),
+      explained('response', { clinician, client }, [latest, baseline]),
+    ],
+  };
+}
+
+/** Early response: for information only. */
+function earlyPart(course: Course): Part[] {
+  const early = earlyResponseOf(course);
+  if (early === undefined) return [];
+  const inputs = early === null ? [course.series.baseline] : [early, course.series.baseline];
+  const words = early === null
+    ? { clinician: 'No score 20 % below baseline within four sessions or 28 days. For information only: many people change later.', client: 'Change often comes later than in the first weeks.' }
+    : { clinician: `20 % below baseline or more on ${early.date}, within four sessions or 28 days. For information only.`, client: `In the first weeks your score had moved by a fifth or more (${early.date}).` };
+  return [{ name: 'early-response', part: [...flag('value', early !== null), explained('early-response', words, inputs)] }];
+}
+
+function eventPart({ scale }: Course, event: CourseEvent): Part {
+  const { metric, anchor } = event;
+  const state = metric === 'setback' ? event.state : metric === 'relapse' ? event.after.state : undefined;
+  return {
+    name: 'event',
+    part: [
+      { name: 'metric', valueCode: metric },
+      { name: 'effective', valueDateTime: anchor.data.authored },
+      ...(state === undefined ? [] : [{ name: 'state', valueCode: state }, { name: 'state-text', valueString: courseStateDisplay[state] }]),
+      ...(metric === 'setback' ? [number('reference-score', event.setback.best.value), ...known('recovery-days', event.setback.recoveryDays)] : []),
+      ...(metric === 'relapse' ? [number('reference-score', event.after.reference.value)] : []),
+      ...(metric === 'sudden-gain' || metric === 'sudden-loss' ? [number('size', event.step.size), ...flag('reversed', event.step.reversal !== null)] : []),
+      reference('observation', `Observation/${observationId(metric, scale, anchor.id)}`),
+      explained(metric, eventWords(scale, event), event.inputs),
+    ],
+  };
+}
+
+/** @returns the signal at one score, with the boundaries that decide. */
+export function signalPart({ series: { baseline } }: Course, { score, session }: Placed, signal: Signal): Part {
+  const { reference: against } = signal;
+  const words = {
+    clinician: `Session ${session}: ${standing(signal)} A prompt to talk, never a verdict.`,
+    client: `At session ${session} your scores are shown beside what is usual. People change at their own pace, many of them late.`,
+  };
+  return {
+    name: 'signal',
+    part: [
+      number('session', session), number('value', score.value), { name: 'code', valueCode: signal.code }, { name: 'basis', valueCode: signal.basis },
+      ...(signal.code === signal.uncapped ? [] : [{ name: 'without-caution', valueCode: signal.uncapped }]),
+      ...(against === undefined ? [] : [
+        number('expected', against.expected), number('watch-beyond', against.watchBeyond), number('not-on-track-beyond', against.notOnTrackBeyond),
+        ...known('percentile', against.percentile ?? null), number('n', against.n), { name: 'reference-version', valueString: against.version },
+      ]),
+      explained('trajectory-signal', words, [score, baseline]),
+    ],
+  };
+}
+
+/** @returns the line through the scores by session; [] with too few sessions. */
+export function trendParts({ placed }: Course): Part[] {
+  const points = lastOfSession(placed);
+  const trend = personTrend(points.map(({ session, score }) => ({ session, value: score.value })));
+  if (trend === null) return [];
+  const next = points.at(-1)!.session + 1;
+  const words = {
+    clinician: `score = ${shown(trend.intercept)} ${trend.slope < 0 ? '-' : '+'} ${shown(Math.abs(trend.slope))} * ln(session), from ${trend.n} sessions; ${shown(trend.at(next))} at session ${next} if it goes on. A description, not a forecast.`,
+    client: `This line is drawn through your scores at ${trend.n} sessions. It describes what was, not what will be.`,
+  };
+  return [{ name: 'trend', part: [number('intercept', trend.intercept), number('slope', trend.slope), number('n', trend.n), number('next', trend.at(next)), explained('person-trend', words, points.map(({ score }) => score))] }];
+}
+
+/** @returns the statistics of ratings that are not compared with a baseline; [] with too few of them. */
+export function momentaryParts({ scores }: Series): Part[] {
+  const found = momentary(scores);
+  if (found === null) return [];
+  const { n, mean, rollingMean, sd, inertia, mssd, rmssd } = found;
+  const words = {
+    clinician: `Over ${n} ratings in 14 days: mean ${shown(mean)}, mean of the last seven ${shown(rollingMean)}, SD ${shown(sd)}, instability (RMSSD) ${shown(rmssd)}${inertia === null ? '' : `, inertia ${shown(inertia)}`}.`,
+    client: `Over ${n} check-ins in two weeks your ratings were ${shown(mean)} on average, and ${shown(rollingMean)} over the last seven.`,
+  };
+  return [{ name: 'momentary', part: [number('n', n), number('mean', mean), number('rolling-mean', rollingMean), number('sd', sd), ...known('inertia', inertia), number('mssd', mssd), number('rmssd', rmssd), explained('momentary', words, scores.slice(-n))] }];
+}

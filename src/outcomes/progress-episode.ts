@@ -1,0 +1,57 @@
+import { seriesOf } from './baseline.ts';
+import { metricTable } from './metrics.ts';
+import { explanation, flag, known, number, reference, type Part } from './parts.ts';
+import { explained } from './progress-course.ts';
+import type { Episode, PatientRecord } from './record.ts';
+import type { Registry } from './registry.ts';
+import { sessionsOf } from './sessions.ts';
+import { pairOutcome, talkingTherapiesRules, type Judged, type PairOutcome } from './talking-therapies.ts';
+
+/** What `$progress` says of an episode as a whole: its sessions, and the outcome of its pair of measures by national rules. */
+export function episodeParts(record: PatientRecord, episode: Episode, registry: Registry, descriptor: string | null): Part[] {
+  const sessions = sessionsOf(record, episode);
+  const counted = {
+    clinician: `${sessions.length} finished sessions. Of groups, not of one person: half were reliably better after 13 to 18 sessions (Hansen 2002, read in a secondary source).`,
+    client: `${sessions.length} sessions so far. How many a person wants differs widely.`,
+  };
+  const pair = pairOutcome(registry, (key) => seriesOf(record, key).find((series) => series.episode?.id === episode.id), descriptor);
+  return [{
+    name: 'episode',
+    part: [
+      reference('reference', `EpisodeOfCare/${episode.id}`),
+      number('sessions', sessions.length),
+      explanation('session-number', metricTable['session-number'].version, counted, sessions.map(({ id }) => `Encounter/${id}`)),
+      ...(pair === null ? [] : [pairPart(pair)]),
+    ],
+  }];
+}
+
+function pairPart(pair: PairOutcome): Part {
+  const { descriptor, measures, caseAtStart, recovery, reliableImprovement, reliableDeterioration, reliableRecovery } = pair;
+  return {
+    name: 'talking-therapies',
+    part: [
+      ...(descriptor === null ? [] : [{ name: 'problem', valueCode: descriptor }]),
+      ...measures.map(measurePart),
+      ...flag('case-at-start', caseAtStart), ...flag('recovery', recovery), ...flag('reliable-improvement', reliableImprovement),
+      ...flag('reliable-deterioration', reliableDeterioration), ...flag('reliable-recovery', reliableRecovery),
+      ...(recovery === null ? [{ name: 'data-absent-reason', valueCode: 'not-performed' }] : []),
+      explained('talking-therapies', { clinician: `${sentence(pair)} ${talkingTherapiesRules.note}`, client: 'Your first and your last scores on two forms are looked at together here.' }, measures.flatMap(({ first, last }) => [first, last])),
+    ],
+  };
+}
+
+const measurePart = ({ scale, first, last, cutoff, threshold, reliable }: Judged): Part => ({
+  name: 'measure',
+  part: [
+    { name: 'code', valueCodeableConcept: { coding: scale.codings, text: scale.definition.title } },
+    number('first', first.value), number('last', last.value), ...known('case-cut-off', cutoff.value), number('reliable-change', threshold.value), { name: 'change', valueCode: reliable },
+  ],
+});
+
+function sentence({ measures, caseAtStart, recovery, reliableImprovement, reliableDeterioration }: PairOutcome): string {
+  const each = measures.map(({ scale, first, last }) => `${scale.definition.title} ${first.value} to ${last.value}`).join(', ');
+  const end = recovery === null ? 'recovery cannot be told from one measure' : recovery ? 'both below the cut-offs at the end (recovery)' : caseAtStart ? 'not both below the cut-offs at the end' : 'not a case at the start';
+  const moved = reliableImprovement ? 'reliable improvement' : reliableDeterioration ? 'reliable deterioration' : 'no reliable change of the pair';
+  return `First and last recorded: ${each}. ${caseAtStart ? 'A case at the start' : 'Not a case at the start'}; ${end}; ${moved}.`;
+}
