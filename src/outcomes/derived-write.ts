@@ -31,6 +31,9 @@ export interface DeriveContext {
   readonly reference?: TrajectoryReference | null;
 }
 
+/** Only where this resource is there and `holds`; the same derivation must change it, so that it is read. */
+export interface WrittenWhen { readonly type: string; readonly id: string; readonly holds: (current: Resource) => boolean }
+
 /**
  * What the store writes in the transaction of the change.
  * put: create or next version, skipped when equal to what is stored (meta aside).
@@ -40,5 +43,5 @@ export interface DeriveContext {
  */
 export type DerivedWrite =
   | { readonly kind: 'put'; readonly resource: Resource; readonly mayExist: boolean }
-  | { readonly kind: 'once'; readonly resource: Resource; readonly mayExist: boolean }
+  | { readonly kind: 'once'; readonly resource: Resource; readonly mayExist: boolean; readonly when?: WrittenWhen }
   | { readonly kind: 'change'; readonly type: string; readonly id: string; readonly change: (current: Resource) => Resource | null };

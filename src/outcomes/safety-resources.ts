@@ -54,7 +54,7 @@ function flag(alert: Alert, response: Resource, { patient, device, now }: AlertC
   };
 }
 
-function reviewTask(alert: Alert, response: Resource, context: AlertContext): Resource {
+export function reviewTask(alert: Alert, response: Resource, context: AlertContext): Resource {
   const { patient, device, now } = context;
   const { first: owner } = recipientsIn(context);
   const encounter = (response.encounter as { reference?: string } | undefined)?.reference;
@@ -121,6 +121,9 @@ export function limitsOf({ limit }: Alert, response: Resource, { now, settings: 
 
 const closed: readonly unknown[] = ['completed', 'cancelled', 'rejected', 'failed', 'entered-in-error'];
 
+/** @returns whether a review is not worked on any more. */
+export const isClosed = ({ status }: Resource): boolean => closed.includes(status);
+
 /**
  * @returns the review Task after the answer behind it was changed: a note always, and a higher priority with its earlier time limit
  * while the Task is open. It is never closed and never made less pressing: that is a person's decision.
@@ -132,7 +135,7 @@ export function reviewAfterAmendment(task: Resource, alert: Alert | undefined, r
     : 'The response was changed and still calls for a look.';
   const noted = { ...task, lastModified: now, note: [...(task.note as unknown[] | undefined) ?? [], { time: now, text }] };
   const priority = (task.priority as Priority | undefined) ?? 'routine';
-  if (alert === undefined || closed.includes(task.status) || !isMorePressing(alert, { priority })) return noted;
+  if (alert === undefined || isClosed(task) || !isMorePressing(alert, { priority })) return noted;
   const limits = limitsOf(alert, response, context);
   if (limits === undefined) return { ...noted, priority: alert.priority };
   const others = ((task.extension ?? []) as readonly { url?: string }[]).filter(({ url }) => url !== onDutyLimit);

@@ -7,7 +7,7 @@ import type { PatientRecord } from './record.ts';
 import { isSafetyReview } from './review-times.ts';
 import { alertId, alertsOf, isMorePressing, type Alert } from './safety.ts';
 import { clientMessage } from './safety-message.ts';
-import { alertResources, notification, reviewAfterAmendment, type AlertContext } from './safety-resources.ts';
+import { alertResources, isClosed, notification, reviewAfterAmendment, reviewTask, type AlertContext } from './safety-resources.ts';
 import { defaultSafety } from './safety-settings.ts';
 
 /** What the safety rules write for one change of a record. */
@@ -45,12 +45,28 @@ function responseWrites(writes: DerivedWrite[], before: PatientRecord, after: Pa
       for (const written of alertResources(alert, resource, within)) writes.push({ kind: 'once', resource: written, mayExist });
     } else if (earlier.priority !== alert.priority) {
       review(alert.trigger, alert);
-      if (isMorePressing(alert, earlier)) writes.push({ kind: 'once', resource: notification(alert, resource, within), mayExist: true });
+      if (!isMorePressing(alert, earlier)) continue;
+      writes.push({ kind: 'once', resource: notification(alert, resource, within), mayExist: true }, ...reviewAgain(alert, resource, within));
     }
   }
   for (const { trigger } of byTrigger.values()) review(trigger, undefined);
   const told = is.filter(({ tellsClient }) => tellsClient);
   if (told.length > 0) writes.push({ kind: 'once', resource: clientMessage(told, resource, within), mayExist });
+}
+
+/** An answer that became more pressing after its review was closed is reviewed again: a further Task, and the Flag is active until it is closed too. */
+function reviewAgain(alert: Alert, response: Resource, context: AlertContext): DerivedWrite[] {
+  const { trigger, priority } = alert;
+  const first = alertId(response.id!, trigger, 'task');
+  return [
+    { kind: 'once', resource: { ...reviewTask(alert, response, context), id: alertId(response.id!, trigger, `task-${priority}`) }, mayExist: true, when: { type: 'Task', id: first, holds: isClosed } },
+    { kind: 'change', type: 'Flag', id: alertId(response.id!, trigger, 'flag'), change: (flag) => {
+      const extension = (flag.extension ?? []) as readonly { url?: string }[];
+      if (!extension.some(({ url }) => url === reviewedBy)) return null; // its review is open
+      const { end: _end, ...period } = (flag.period ?? {}) as { end?: string };
+      return { ...flag, status: 'active', period, extension: extension.filter(({ url }) => url !== reviewedBy && url !== statusReason) };
+    } },
+  ];
 }
 
 const day = 86_400_000;
@@ -88,13 +104,19 @@ function conflictWrites(writes: DerivedWrite[], after: PatientRecord, { resource
 /** The completed review of an alert, on its Flag: only then may the Flag be set inactive. */
 export const reviewedBy = extensionUrl('review');
 
+/** Why a Flag was set inactive, in the words of who did it. */
+export const statusReason = extensionUrl('status-reason');
+
+const priorities = ['urgent', 'asap', 'stat'] as const;
+
 /** A review that was completed is named on the Flag of its alert, which a clinician may then close. */
 function reviewWrites(writes: DerivedWrite[], { resource, previous, deleted }: Change): void {
   if (deleted || resource.status !== 'completed' || previous?.status === 'completed' || !isSafetyReview(resource)) return;
   const response = (resource.focus as { reference?: string } | undefined)?.reference?.replace('QuestionnaireResponse/', '') ?? '';
   const { coding } = (resource.reasonCode ?? {}) as { coding?: readonly { system?: string; code?: string }[] };
   const trigger = coding?.find(({ system }) => system === codeSystem('safety-trigger'))?.code ?? '';
-  if (resource.id !== alertId(response, trigger, 'task')) return; // not the review of an alert that was raised here
+  const ours = ['task' as const, ...priorities.map((priority) => `task-${priority}` as const)];
+  if (!ours.some((what) => resource.id === alertId(response, trigger, what))) return; // not the review of an alert that was raised here
   writes.push({ kind: 'change', type: 'Flag', id: alertId(response, trigger, 'flag'), change: (current) => {
     const others = ((current.extension ?? []) as readonly { url?: string }[]).filter(({ url }) => url !== reviewedBy);
     return { ...current, extension: [...others, { url: reviewedBy, valueReference: { reference: `Task/${resource.id}` } }] };

@@ -34,7 +34,7 @@ export interface Alert {
 }
 
 /** Id of what is written for an alert. */
-export const alertId = (responseId: string, trigger: string, what: 'flag' | 'task' | `communication-${Priority}`): string =>
+export const alertId = (responseId: string, trigger: string, what: 'flag' | 'task' | `task-${Priority}` | `communication-${Priority}`): string =>
   derivedId(responseId, `${trigger}|${what}`);
 
 /** @returns every trigger that a response can have, with what it stands for: the concepts of CodeSystem/safety-trigger. */

@@ -1,10 +1,10 @@
-import { codeSystem, extensionUrl } from '../fhir/canonical.ts';
+import { codeSystem } from '../fhir/canonical.ts';
 import type { Issue } from '../fhir/outcome.ts';
 import type { Resource } from '../fhir/resource.ts';
 import reviewAction from '../../schemas/code-systems/review-action.json' with { type: 'json' };
 import { isMorePressing } from '../outcomes/safety.ts';
 import { onDutyLimit } from '../outcomes/safety-resources.ts';
-import { reviewedBy } from '../outcomes/safety-writes.ts';
+import { reviewedBy, statusReason } from '../outcomes/safety-writes.ts';
 import { isSafetyReview, reviewTimes, timesOf, withTimes } from '../outcomes/review-times.ts';
 
 /** How the review of an alert is acknowledged and closed, and its Flag after it (docs/clinical.md 7). */
@@ -12,9 +12,6 @@ import { isSafetyReview, reviewTimes, timesOf, withTimes } from '../outcomes/rev
 interface Concept { readonly coding?: readonly { readonly system?: string; readonly code?: string }[] }
 interface Output { readonly type?: Concept; readonly [value: string]: unknown }
 interface Extension { readonly url?: string; readonly valueString?: string; readonly valueCodeableConcept?: Concept & { readonly text?: string } }
-
-/** Why a Flag was set inactive, in the words of who did it. */
-export const statusReason = extensionUrl('status-reason');
 
 const fault = (code: Issue['code'], expression: string, text: string): Issue => ({ severity: 'error', code, expression, text });
 const list = <T>(value: unknown): readonly T[] => (Array.isArray(value) ? (value as readonly T[]) : []);

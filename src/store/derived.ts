@@ -129,6 +129,11 @@ function stagePending(entry: Pending, staging: Staging, rules: OutcomeRules): bo
   const { type, id } = entry;
   const current = staging.current(type, id);
   let next: Resource | null = null;
+  if (entry.base?.kind === 'once' && entry.base.when !== undefined) {
+    const { when } = entry.base;
+    const other = staging.current(when.type, when.id);
+    if (other?.live !== true || !when.holds(JSON.parse(other.body!) as Resource)) return false;
+  }
   if (entry.base !== null && !(entry.base.kind === 'once' && current !== undefined)) next = entry.base.resource;
   else if (current?.live !== true) return false;
   let lossless = false;

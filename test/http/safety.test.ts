@@ -105,6 +105,26 @@ t.test('safety reviews', async (t) => {
     t.match(resources(await one('GET', `Provenance?target=Flag/${flag.id}`)), [{ agent: [{ who: { reference: 'Practitioner/one' } }], activity: { text: 'Status of the flag changed from active to inactive' } }], 'who did it is kept');
   });
 
+  await t.test('an answer that becomes more pressing after its review was closed is reviewed again, under the same Flag', async (t) => {
+    await answer(system, 'again', 1, '2026-03-01T10:00:00Z');
+    const first = await review('again');
+    await put(one, { ...first, status: 'completed', output: outputs });
+    const flag = (await one('GET', first.reasonReference.reference)).body;
+    t.equal((await one('PUT', `Flag/${flag.id}`, { ...flag, status: 'inactive', extension: [...flag.extension, reason] })).status, 200);
+    await answer(system, 'again', 3, '2026-03-01T10:00:00Z', { status: 'amended' });
+    const second = (await one('GET', `Task/${alertId('again', 'phq-9-item-9', 'task-stat')}`)).body;
+    t.match(second, { status: 'requested', priority: 'stat', owner: { reference: 'Practitioner/one' } });
+    const raised = (await one('GET', `Flag/${flag.id}`)).body;
+    t.equal(raised.status, 'active');
+    t.same([raised.period.end, extensionOf(raised, 'review'), extensionOf(raised, 'status-reason')], [undefined, undefined, undefined]);
+    t.equal((await one('PUT', `Flag/${flag.id}`, { ...raised, status: 'inactive', extension: [...raised.extension, reason] })).status, 422, 'the second review comes first');
+    t.equal((await put(two, { ...second, status: 'completed', output: outputs })).status, 200);
+    const reviewed = (await one('GET', `Flag/${flag.id}`)).body;
+    t.equal(extensionOf(reviewed, 'review').valueReference.reference, `Task/${second.id}`);
+    t.equal((await one('PUT', `Flag/${flag.id}`, { ...reviewed, status: 'inactive', extension: [...reviewed.extension, reason] })).status, 200);
+    t.equal((await review('again')).status, 'completed');
+  });
+
   await t.test('a review that somebody made up opens no Flag', async (t) => {
     await answer(system, 'made-up', 2, '2026-03-01T10:00:00Z');
     const raised = await review('made-up');

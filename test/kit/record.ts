@@ -87,6 +87,10 @@ export class World {
       const current = this.resources.get(key);
       if (write.kind !== 'change' && !write.mayExist && current !== undefined) throw new Error(`${key} exists although it cannot`);
       if (write.kind === 'once' && current !== undefined) continue;
+      if (write.kind === 'once' && write.when !== undefined) {
+        const other = this.resources.get(`${write.when.type}/${write.when.id}`);
+        if (other === undefined || !write.when.holds(other)) continue;
+      }
       const next = write.kind === 'change' ? current && write.change(current) : write.resource;
       if (next === null || next === undefined || same(next, current)) continue;
       const stored = this.#store(key, next);

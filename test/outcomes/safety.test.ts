@@ -117,7 +117,7 @@ t.test('an amendment to 0, a withdrawal and a deletion leave a note and never cl
   t.match(world.observation('safety-item', 'q1'), { status: 'corrected', valueInteger: 0 });
 });
 
-t.test('an amendment upward makes the same Task more pressing and sends one more message; a closed Task only gets the note', async (t) => {
+t.test('an amendment upward makes the same Task more pressing and sends one more message; a closed Task gets the note, and a further one asks for a look', async (t) => {
   const world = new World();
   world.write(phq9('q1', '2024-03-01T10:00:00Z', totalling(10, 1)));
   world.write(phq9('q1', '2024-03-01T10:00:00Z', totalling(10, 3), { status: 'amended' }));
@@ -130,6 +130,12 @@ t.test('an amendment upward makes the same Task more pressing and sends one more
   closed.write(phq9('q1', '2024-03-01', totalling(10, 3), { status: 'amended' }));
   t.match(task(closed, 'q1'), { status: 'completed', priority: 'urgent', note: [{}] });
   t.equal(messages(closed).length, 2, 'somebody hears of it');
+  const again = closed.resources.get(`Task/${alertId('q1', trigger, 'task-stat')}`);
+  t.match(again, { status: 'requested', priority: 'stat', focus: { reference: 'QuestionnaireResponse/q1' } });
+  t.equal(due(again), '2024-03-01T01:00:00.000Z');
+  closed.write(phq9('q1', '2024-03-01', totalling(10, 2), { status: 'amended' }));
+  closed.write(phq9('q1', '2024-03-01', totalling(10, 3), { status: 'amended' }));
+  t.equal(closed.all('Task').length, 2, 'once for a priority');
 });
 
 t.test('worse by twice the threshold within 14 days asks for a look by the next working day', async (t) => {
