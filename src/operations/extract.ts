@@ -99,11 +99,11 @@ async function all(context: Context, response: Resource, questionnaire: Resource
  */
 function computed({ registry }: Context, response: Resource, questionnaire: Resource): (coding: Coding) => boolean {
   const recognised = recognise(response, registry, questionnaire);
-  if (recognised === undefined) return () => false;
-  const { instrument, panel } = recognised;
-  const watched = new Set(instrument.definition.safety.map(({ linkId }) => instrument.items.get(linkId)).map((item) => `${item?.system ?? loinc}|${item?.code}`));
-  const totals = new Set(instrument.scales.flatMap(({ codings, definition }) => [...codings, ...definition.acceptAsTotal]).map(({ system, code }) => `${system}|${code}`));
-  return ({ system, code }) => watched.has(`${system}|${code}`) || (panel && totals.has(`${system}|${code}`));
+  const watched = recognised.flatMap(({ instrument }) => instrument.definition.safety.map(({ linkId }) => instrument.items.get(linkId)).map((item) => `${item?.system ?? loinc}|${item?.code}`));
+  const totals = recognised.filter(({ panel }) => panel).flatMap(({ instrument }) => instrument.scales)
+    .flatMap(({ codings, definition }) => [...codings, ...definition.acceptAsTotal]).map(({ system, code }) => `${system}|${code}`);
+  const stored = new Set([...watched, ...totals]);
+  return ({ system, code }) => stored.has(`${system}|${code}`);
 }
 
 async function writes(context: Context, given: Given, extracted: readonly Extracted[], status: string): Promise<TransactionEntry[]> {

@@ -3,7 +3,7 @@ import { formTotal } from './form-total.ts';
 import { importedTotal } from './imported.ts';
 import { impressionEntry } from './impressions.ts';
 import { fulfillable, questionnaireOf } from './requests.ts';
-import { recognise } from './recognise.ts';
+import { recognise, type Recognised } from './recognise.ts';
 import type { EpisodeData, GoalData, RecordEntry, ScoreData, SessionData, TaskData } from './record.ts';
 import { instant } from './record.ts';
 import type { Registry, Scale } from './registry.ts';
@@ -39,7 +39,10 @@ const scoredStatuses: readonly unknown[] = ['in-progress', 'completed', 'amended
 function scoreEntries(response: Resource, { registry, questionnaire }: ProjectionContext): RecordEntry[] {
   if (!scoredStatuses.includes(response.status)) return [];
   const recognised = recognise(response, registry, questionnaire);
-  if (recognised === undefined) return formEntries(response, questionnaire);
+  return recognised.length === 0 ? formEntries(response, questionnaire) : recognised.flatMap((each) => instrumentEntries(response, each));
+}
+
+function instrumentEntries(response: Resource, recognised: Recognised): RecordEntry[] {
   const { instrument, panel, items } = recognised;
   const given = itemScores(recognised);
   const { scores } = given;

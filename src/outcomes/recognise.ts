@@ -30,21 +30,23 @@ interface FormItem { readonly linkId?: string; readonly code?: readonly { system
 interface AnsweredItem { readonly linkId?: string; readonly answer?: readonly { item?: readonly AnsweredItem[] }[]; readonly item?: readonly AnsweredItem[] }
 
 /**
- * @returns the instrument that `response` answers, or undefined.
+ * @returns the instruments that `response` answers.
  * Known by the canonical (with or without |version), by the codes of the Questionnaire that it names, or by LOINC codes in its
  * linkIds as LHC-Forms and US Core write them (`/44250-9`, `44249-1/44250-9`); never by position.
- * Without the panel's own code or canonical every item of the panel must be on the form, and no other instrument may fit as well.
+ * Without the panel's own code or canonical every item of the panel must be on the form. A form may hold several instruments.
  */
-export function recognise(response: Resource, registry: Registry, questionnaire?: Resource): Recognised | undefined {
+export function recognise(response: Resource, registry: Registry, questionnaire?: Resource): readonly Recognised[] {
   const url = (questionnaire?.url ?? response.questionnaire) as string | undefined;
-  const known = typeof url === 'string' ? registry.byCanonical.get(withoutVersion(url)) : undefined;
+  const canonical = typeof url === 'string' ? withoutVersion(url) : '';
+  const known = registry.byCanonical.get(canonical);
   const leaves: Leaf[] = [];
   walk(response.item as AnsweredItem[] | undefined, 'QuestionnaireResponse', leaves);
-  const codes = known !== undefined && known.canonical === withoutVersion(url!) ? undefined : formCodes(questionnaire);
+  const codes = known?.canonical === canonical ? undefined : formCodes(questionnaire);
   const codeOf = (leaf: Leaf): string => codes?.get(leaf.linkId) ?? lastSegment(leaf.linkId);
-  const instrument = known ?? byCodes(leaves.map(codeOf), codes, questionnaire, registry);
-  if (instrument !== undefined) return { instrument, panel: true, add: (url === undefined ? undefined : registry.codings.get(withoutVersion(url))) ?? 0, ...(questionnaire === undefined ? {} : { form: questionnaire }), items: matched(instrument, leaves, codeOf) };
-  return safetyOnly(leaves, codeOf, registry);
+  const common = { add: registry.codings.get(canonical) ?? 0, ...(questionnaire === undefined ? {} : { form: questionnaire }) };
+  const instruments = known === undefined ? byCodes(leaves.map(codeOf), codes, questionnaire, registry) : [known];
+  const found = instruments.map((instrument): Recognised => ({ instrument, panel: true, ...common, items: matched(instrument, leaves, codeOf) }));
+  return known === undefined ? [...found, ...safetyOnly(leaves, codeOf, registry, instruments)] : found;
 }
 
 /** @returns a canonical without its |version. */
@@ -97,31 +99,37 @@ const ownOf = (codings: FormItem['code']): string | undefined =>
 const isNamedInLinkIds = ({ definition: { licence }, items }: Instrument): boolean => licence.class !== 'OWN' && items.size > 1;
 
 /**
- * The items of a short form are part of a longer one: a PHQ-9 of which two answers came looks like a PHQ-2. So an instrument
- * that is part of another is only known by its codes where the form itself is known, and asks nothing else of the longer one.
+ * The instruments of a form: those that it names by their panel, and those of which every item is there. What is part of another
+ * one, or of several together (the PHQ-4 of the PHQ-9 and the GAD-7), is not asked by itself.
  */
-function byCodes(answered: readonly string[], form: Map<string, string> | undefined, questionnaire: Resource | undefined, registry: Registry): Instrument | undefined {
+function byCodes(answered: readonly string[], form: Map<string, string> | undefined, questionnaire: Resource | undefined, registry: Registry): Instrument[] {
   const present = new Set([...answered, ...form?.values() ?? []]);
   const panels = new Set([...present, loincOf(questionnaire?.code as FormItem['code']) ?? '']);
   const named = [...panels].flatMap((code) => registry.byPanel.get(code) ?? []);
-  if (named.length === 1) return named[0];
   const onForm = new Set(form?.values());
   const complete = registry.instruments.filter((instrument) => {
     const codes = isNamedInLinkIds(instrument) ? present : onForm;
-    return [...instrument.items.values()].every(({ code }) => codes.has(code));
+    return named.includes(instrument) || [...instrument.items.values()].every(({ code }) => codes.has(code));
   });
-  const widest = complete.filter((one) => !complete.some((other) => other !== one && includes(other, one)));
-  const [only] = widest;
-  if (only === undefined || widest.length > 1) return undefined;
-  const longer = registry.instruments.filter((other) => includes(other, only));
-  if (longer.length === 0) return only;
-  return form !== undefined && !longer.some((other) => [...other.items.values()].some(({ code }) => present.has(code) && !only.linkIdOf.has(code))) ? only : undefined;
+  const widest = complete.filter((one) => named.includes(one) || !complete.some((other) => other !== one && includes(other, one)));
+  return widest
+    .filter((one) => named.includes(one) || !areIn(one, new Set(widest.filter((other) => other !== one).flatMap(codesOf))))
+    .filter((one) => named.includes(one) || isAskedAlone(one, form !== undefined, present, registry));
 }
 
-function includes(wide: Instrument, narrow: Instrument): boolean {
-  const codes = new Set([...wide.items.values()].map(({ code }) => code));
-  return codes.size > narrow.items.size && [...narrow.items.values()].every(({ code }) => codes.has(code));
+/**
+ * The items of a short form are part of a longer one: a PHQ-9 of which two answers came looks like a PHQ-2. So an instrument
+ * that is part of another is only known by its codes where the form itself is known, and asks nothing else of the longer one.
+ */
+function isAskedAlone(instrument: Instrument, isKnownForm: boolean, present: ReadonlySet<string>, registry: Registry): boolean {
+  const longer = registry.instruments.filter((other) => includes(other, instrument));
+  return longer.length === 0 || (isKnownForm && !longer.some((other) => codesOf(other).some((code) => present.has(code) && !instrument.linkIdOf.has(code))));
 }
+
+const codesOf = ({ items }: Instrument): string[] => [...items.values()].map(({ code }) => code);
+const areIn = (instrument: Instrument, codes: ReadonlySet<string>): boolean => codesOf(instrument).every((code) => codes.has(code));
+
+const includes = (wide: Instrument, narrow: Instrument): boolean => wide.items.size > narrow.items.size && codesOf(narrow).every((code) => wide.linkIdOf.has(code));
 
 function matched(instrument: Instrument, leaves: readonly Leaf[], codeOf: (leaf: Leaf) => string): Map<string, ResponseItem[]> {
   const found = new Map<string, ResponseItem[]>();
@@ -135,10 +143,9 @@ function matched(instrument: Instrument, leaves: readonly Leaf[], codeOf: (leaf:
   return found;
 }
 
-function safetyOnly(leaves: readonly Leaf[], codeOf: (leaf: Leaf) => string, registry: Registry): Recognised | undefined {
-  for (const leaf of leaves) {
-    const instrument = registry.bySafetyItem.get(codeOf(leaf));
-    if (instrument !== undefined) return { instrument, panel: false, add: 0, items: matched(instrument, leaves, codeOf) };
-  }
-  return undefined;
+/** Instruments of which a safety item is asked although their panel is not there. */
+function safetyOnly(leaves: readonly Leaf[], codeOf: (leaf: Leaf) => string, registry: Registry, known: readonly Instrument[]): Recognised[] {
+  const asked = new Set(leaves.flatMap((leaf) => registry.bySafetyItem.get(codeOf(leaf)) ?? []));
+  return [...asked].filter((instrument) => !known.includes(instrument))
+    .map((instrument) => ({ instrument, panel: false, add: 0, items: matched(instrument, leaves, codeOf) }));
 }

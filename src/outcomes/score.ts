@@ -33,8 +33,7 @@ export interface Total {
  */
 export function answerIssues(response: Resource, context: { readonly registry: Registry; readonly questionnaire?: Resource }): readonly Issue[] {
   if (response.status === 'entered-in-error') return [];
-  const recognised = recognise(response, context.registry, context.questionnaire);
-  return recognised?.panel === true ? itemScores(recognised).issues : [];
+  return recognise(response, context.registry, context.questionnaire).flatMap((recognised) => (recognised.panel ? itemScores(recognised).issues : []));
 }
 
 const nothing: ReadonlySet<string> = new Set();

@@ -43,12 +43,13 @@ t.test('a response is recognised by canonical, by the codes of its Questionnaire
   t.equal(projected(local), undefined, 'the same response without its form is not guessed at');
 });
 
-t.test('a panel that is partial or ambiguous is not recognised', async (t) => {
+t.test('a panel that is partial is not recognised; several on one form are', async (t) => {
   const foreign = { questionnaire: 'http://example.org/q' };
   t.equal(projected(gad7('a', '2024-01-01', [1, 1, 1], foreign)), undefined);
   const both = { ...phq9('a', '2024-01-01', totalling(3), foreign), item: [...phq9('x', '', totalling(3)).item as object[], ...gad7('y', '', [1, 1, 1, 1, 1, 1, 1]).item as object[]] };
-  t.equal(projected(both)?.value, null, 'two panels: only the safety item is read');
-  t.equal(projected(both)?.data.panel, false);
+  t.same(recordEntries(both, { registry }).map(({ key, value }) => [key, value]), [['gad-7', 7], ['phq-9', 3]], 'two panels on one form are two scores');
+  const gate = { ...phq9('a', '2024-01-01', [], foreign), item: [...gad7('y', '', [1, 1, 1, 1, 1, 1, 1]).item as object[], { linkId: '/44260-8', answer: [{ valueCoding: { system: 'http://loinc.org', code: 'LA6570-1' } }] }] };
+  t.match(recordEntries(gate, { registry }).map(({ key, value, data }) => ({ key, value, ...JSON.parse(data) as object })), [{ key: 'gad-7', value: 7, panel: true }, { key: 'phq-9', value: null, panel: false, safety: { '/44260-8': 2 } }], 'a safety item is read beside a panel that it does not belong to');
 });
 
 t.test('an older LHC-Forms export of GAD-7 scores "More days than not" as 2, and only on the item that offers it', async (t) => {
@@ -128,7 +129,7 @@ t.test('formulas that later instruments use: mean, factor, table, subscales, rev
     { ...bare, id: 'metric', formula: 'table', table, tableSource: { source: 'x', verification: 'service' }, min: 0.5, max: 21.5 },
     { ...bare, id: 'pair', items: ['/69725-0', '/68509-9'], max: 6 },
   ] }]);
-  const recognised = recognise(gad7('a', '2024-01-01', [0, 1, 1, 1, 1, 1, 1]), made)!;
+  const recognised = recognise(gad7('a', '2024-01-01', [0, 1, 1, 1, 1, 1, 1]), made)[0]!;
   const { scores } = itemScores(recognised);
   t.same([...made.scales.values()].map((one) => [one.key, total(one, scores).value]),
     [['gad-7.mean', 9 / 7], ['gad-7.percent', 36], ['gad-7.metric', 9.5], ['gad-7.pair', 4]], 'item 1 reversed: 0 counts 3');
