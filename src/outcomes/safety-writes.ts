@@ -15,7 +15,7 @@ export function safetyWrites(writes: DerivedWrite[], before: PatientRecord, afte
   const { resourceType } = change.resource;
   if (resourceType === 'QuestionnaireResponse') {
     responseWrites(writes, before, after, change, context);
-    conflictWrites(writes, after, change, context);
+    conflictWrites(writes, before, after, change, context);
   }
   if (resourceType === 'Task') reviewWrites(writes, change);
 }
@@ -51,7 +51,8 @@ function responseWrites(writes: DerivedWrite[], before: PatientRecord, after: Pa
   }
   for (const { trigger } of byTrigger.values()) review(trigger, undefined);
   const told = is.filter(({ tellsClient }) => tellsClient);
-  if (told.length > 0) writes.push({ kind: 'once', resource: clientMessage(told, resource, within), mayExist });
+  const triggersBefore = new Set(was.map(({ trigger }) => trigger));
+  if (told.some(({ trigger }) => !triggersBefore.has(trigger))) writes.push({ kind: 'once', resource: clientMessage(told, resource, within), mayExist });
 }
 
 /** An answer that became more pressing after its review was closed is reviewed again: a further Task, and the Flag is active until it is closed too. */
@@ -71,33 +72,45 @@ function reviewAgain(alert: Alert, response: Resource, context: AlertContext): D
 
 const day = 86_400_000;
 
-/** A positive safety item and a therapist's impression of no concern within a week of each other. */
-function conflictWrites(writes: DerivedWrite[], after: PatientRecord, { resource, deleted }: Change, { registry, patient, device, now }: DeriveContext): void {
-  const { trigger, title, code, days } = triggers.conflict;
-  if (deleted || after.impressions.length === 0) return;
+/** A positive safety item and the impression of no concern that was noted near it: ids of the two responses. */
+interface Conflict { readonly score: string; readonly impression: string }
+
+/** A positive safety item and, as the newest impression within a week of it, that of no concern. */
+function conflictsIn({ scores, impressions }: PatientRecord, registry: DeriveContext['registry']): Conflict[] {
+  const { code, days } = triggers.conflict;
+  if (impressions.length === 0) return [];
   const near = (a: number | null, b: number | null): boolean => a !== null && b !== null && Math.abs(a - b) <= days * day;
-  for (const [key, scores] of after.scores) {
+  return [...scores].flatMap(([key, list]) => {
     const items = registry.scales.get(key)?.instrument.definition.safety ?? [];
-    for (const score of scores) {
-      const positive = items.some(({ linkId, levels }) => levels[score.data.safety?.[linkId] ?? 0] !== undefined);
-      // The newest impression near the answer is the one that counts.
-      const impression = positive ? after.impressions.findLast(({ at }) => near(at, score.at)) : undefined;
-      if (impression?.data.code !== code || (resource.id !== score.id && resource.id !== impression.id)) continue;
-      writes.push({ kind: 'once', mayExist: resource.meta?.versionId !== '1', resource: {
-        resourceType: 'DetectedIssue',
-        id: derivedId(score.id, `${trigger}|${impression.id}`),
-        // A therapist's impression is for clinicians.
-        meta: { security: [{ system: 'http://terminology.hl7.org/CodeSystem/v3-Confidentiality', code: 'R' }] },
-        status: 'preliminary',
-        code: { coding: [{ system: codeSystem('safety-trigger'), code: trigger, display: title }], text: title },
-        severity: 'high',
-        patient: { reference: patient },
-        identifiedDateTime: now,
-        author: { reference: device },
-        implicated: [{ reference: `QuestionnaireResponse/${score.id}` }, { reference: `QuestionnaireResponse/${impression.id}` }],
-        detail: 'The client answered the safety item above "not at all"; the impression noted within a week of it was "no concern". Please compare the two.',
-      } });
-    }
+    return list.flatMap((score): Conflict[] => {
+      if (!items.some(({ linkId, levels }) => levels[score.data.safety?.[linkId] ?? 0] !== undefined)) return [];
+      const impression = impressions.findLast(({ at }) => near(at, score.at));
+      return impression?.data.code === code ? [{ score: score.id, impression: impression.id }] : [];
+    });
+  });
+}
+
+/** What two sources say differently since this change, and did not before. */
+function conflictWrites(writes: DerivedWrite[], before: PatientRecord, after: PatientRecord, { resource }: Change, { registry, patient, device, now }: DeriveContext): void {
+  const { trigger, title } = triggers.conflict;
+  const id = ({ score, impression }: Conflict): string => derivedId(score, `${trigger}|${impression}`);
+  const known = new Set(conflictsIn(before, registry).map(id));
+  for (const conflict of conflictsIn(after, registry)) {
+    if (known.has(id(conflict))) continue;
+    writes.push({ kind: 'once', mayExist: resource.meta?.versionId !== '1' || (resource.id !== conflict.score && resource.id !== conflict.impression), resource: {
+      resourceType: 'DetectedIssue',
+      id: id(conflict),
+      // A therapist's impression is for clinicians.
+      meta: { security: [{ system: 'http://terminology.hl7.org/CodeSystem/v3-Confidentiality', code: 'R' }] },
+      status: 'preliminary',
+      code: { coding: [{ system: codeSystem('safety-trigger'), code: trigger, display: title }], text: title },
+      severity: 'high',
+      patient: { reference: patient },
+      identifiedDateTime: now,
+      author: { reference: device },
+      implicated: [conflict.score, conflict.impression].map((response) => ({ reference: `QuestionnaireResponse/${response}` })),
+      detail: 'The client answered the safety item above "not at all"; the impression noted within a week of it was "no concern". Please compare the two.',
+    } });
   }
 }
 

@@ -4,6 +4,8 @@ import type { Resource } from '../../src/fhir/resource.ts';
 import { reviewCourse, timeToAcknowledge, type ReviewCourse } from '../../src/outcomes/time-to-acknowledge.ts';
 import { checkTaskTransition } from '../../src/resources/task.ts';
 import { alertId, alertsOf, triggerConcepts } from '../../src/outcomes/safety.ts';
+import type { DerivedWrite } from '../../src/outcomes/derived-write.ts';
+import { safetyWrites } from '../../src/outcomes/safety-writes.ts';
 import { clientMessageId } from '../../src/outcomes/safety-message.ts';
 import { matches, phraseIndex } from '../../src/outcomes/safety-phrases.ts';
 import { recipients } from '../../src/outcomes/safety-recipients.ts';
@@ -257,6 +259,18 @@ t.test('AUDIT of 20 or more and a marked impression of risk are looked at by the
   t.match([...world.all('Flag'), ...world.all('Communication')], [{ meta: { security: [{ code: 'R' }] } }, { meta: { security: [{ code: 'R' }] } }]);
   world.write(form('o2', 'bs-therapist-observation', [coded('risk-impression', 'some')]));
   t.equal(world.all('Task').length, 1);
+});
+
+t.test('deriving again from a record that did not change writes nothing', async (t) => {
+  const world = new World();
+  const response = phq9('q1', '2024-03-01T10:00:00Z', totalling(10, 2));
+  world.write(form('o1', 'bs-therapist-observation', [coded('risk-impression', 'no-concern')]));
+  world.write(response);
+  t.same([world.all('Task').length, world.all('DetectedIssue').length], [1, 1]);
+  const stored = world.resources.get('QuestionnaireResponse/q1')!;
+  const writes: DerivedWrite[] = [];
+  safetyWrites(writes, world.record, world.record, { resource: stored, previous: stored, deleted: false }, { registry, now: world.now, device: 'Device/d', patient: 'Patient/p' });
+  t.same(writes, []);
 });
 
 t.test('a positive item and an impression of "no concern" within a week are a DetectedIssue, whichever comes first, once', async (t) => {
