@@ -10,6 +10,7 @@ import { erase } from './erase.ts';
 import { everything } from './everything.ts';
 import { expand } from './expand.ts';
 import { exportRecord } from './export-record.ts';
+import { explain } from './explain.ts';
 import { extract } from './extract.ts';
 import { legalHold } from './legal-hold.ts';
 import { interval } from './interval.ts';
@@ -36,6 +37,7 @@ export const operations: ReadonlyMap<string, Operation> = new Map<string, Operat
   ['erase', erase],
   ['everything', everything],
   ['export-record', exportRecord],
+  ['explain', explain],
   ['extract', extract],
   ['interval', interval],
   ['lastn', lastn],

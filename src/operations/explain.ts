@@ -1,0 +1,57 @@
+import { canonicalBase } from '../fhir/canonical.ts';
+import { problem } from '../fhir/outcome.ts';
+import type { Resource } from '../fhir/resource.ts';
+import type { Answer, Context } from '../interactions/context.ts';
+import { explanation } from '../outcomes/explanation.ts';
+import { isDerived } from '../resources/observation.ts';
+import { Given } from './given.ts';
+import { inputsOf, refuseUnknown } from './input.ts';
+import type { Call, Operation } from './operation.ts';
+
+/**
+ * `Observation/[id]/$explain`: how a computed number came about, down to the answers: inputs, the formula with the numbers filled in,
+ * the rule's version, source and mark. What the caller may not see of it is named and not shown.
+ */
+export const explain: Operation = {
+  level: 'instance',
+  type: 'Observation',
+  needs: [['Observation', 'r']],
+  definition: `${canonicalBase}/OperationDefinition/explain`,
+  run: explained,
+};
+
+/** From a class to its scores, and from these to their answers. */
+const rounds = 3;
+
+async function explained(context: Context, call: Call, body: string): Promise<Answer> {
+  refuseUnknown(context, call, inputsOf(call, body), []);
+  const given = new Given(context);
+  const observation = (await given.instance('Observation', call.id!)).value as Resource;
+  if (!isDerived(observation)) throw problem('invalid', 'business-rule', 'This Observation was not computed here: there is no derivation of it.', 'Observation.method');
+  const inputs = new Map<string, Resource>();
+  let open = referencesOf(observation);
+  for (let round = 0; round < rounds && open.length > 0; round += 1) {
+    const found = await Promise.all(open.map(async (reference) => [reference, await visible(context, given, reference)] as const));
+    for (const [reference, resource] of found) if (resource !== undefined) inputs.set(reference, resource);
+    open = found.flatMap(([, resource]) => (resource === undefined ? [] : referencesOf(resource))).filter((reference) => !inputs.has(reference));
+  }
+  const forms = new Map<string, Resource>();
+  for (const [reference, { resourceType, questionnaire }] of inputs) {
+    const form = resourceType === 'QuestionnaireResponse' && typeof questionnaire === 'string' ? await context.questionnaire(questionnaire) : undefined;
+    if (form !== undefined) forms.set(reference, form);
+  }
+  await given.log(call);
+  const reader = context.visibility.reach.kind === 'patient' ? 'client' : 'clinician';
+  return { status: 200, body: JSON.stringify(explanation(observation, { registry: context.registry, inputs, forms, reader })) };
+}
+
+const referencesOf = ({ derivedFrom }: Resource): string[] =>
+  [...new Set(((derivedFrom ?? []) as { reference?: string }[]).flatMap(({ reference }) => (reference !== undefined && /^(Observation|QuestionnaireResponse)\/[^/]+$/.test(reference) ? [reference] : [])))];
+
+/** A type for which there is no scope is not shown, and is no reason to refuse the rest. */
+async function visible({ visibility }: Context, given: Given, reference: string): Promise<Resource | undefined> {
+  const [type, id] = reference.split('/') as [string, string];
+  if (visibility.grants.get(type)?.has('r') !== true) return undefined;
+  const row = await given.row(type, id);
+  return row === undefined ? undefined : (JSON.parse(row.body!) as Resource);
+}

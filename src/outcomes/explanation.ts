@@ -1,0 +1,192 @@
+import { extensionUrl } from '../fhir/canonical.ts';
+import type { Resource } from '../fhir/resource.ts';
+import { changeArithmetic, classArithmetic, totalArithmetic } from './arithmetic.ts';
+import { marks } from './explain.ts';
+import { metricTable, type MetricId } from './metrics.ts';
+import { recognise } from './recognise.ts';
+import type { Registry, Scale } from './registry.ts';
+import { itemScores } from './score.ts';
+
+/** The full derivation of a computed Observation, for `Observation/$explain` (docs/clinical.md 6). Pure. */
+
+export interface ExplanationContext {
+  readonly registry: Registry;
+  /** What the Observation was derived from, and what that was, as far as the reader may see it, by reference. */
+  readonly inputs: ReadonlyMap<string, Resource>;
+  /** The form of a response, where it is stored, by the response's reference. */
+  readonly forms: ReadonlyMap<string, Resource>;
+  /** Who reads: a client gets the words for clients. */
+  readonly reader: 'client' | 'clinician';
+}
+
+interface Part { readonly name: string; readonly part?: readonly Part[]; readonly [value: `value${string}`]: unknown }
+interface Coding { readonly system?: string; readonly code?: string; readonly version?: string; readonly display?: string }
+interface Computed {
+  readonly code?: { readonly text?: string; readonly coding?: readonly Coding[] };
+  readonly method?: { readonly coding?: readonly Coding[] };
+  readonly derivedFrom?: readonly { readonly reference?: string }[];
+  readonly component?: readonly (Valued & { readonly code?: { readonly text?: string; readonly coding?: readonly Coding[] } })[];
+  readonly note?: readonly { readonly text?: string; readonly extension?: readonly { readonly url?: string; readonly valueCode?: string }[] }[];
+  readonly effectiveDateTime?: string;
+  readonly extension?: readonly { readonly url?: string; readonly extension?: readonly { readonly url?: string; readonly valueDecimal?: number }[] }[];
+}
+interface Valued { readonly [value: `value${string}`]: unknown }
+
+/** Depth of what is explained: a class rests on scores, a score on answers. */
+const deepest = 3;
+
+/**
+ * @param observation one that the service computed
+ * @returns a Parameters resource: the value, the rule with its version, source and mark, the formula with the numbers filled in,
+ * the inputs with their values (each explained in turn), and the words for the reader
+ */
+export function explanation(observation: Resource, context: ExplanationContext): Resource {
+  return { resourceType: 'Parameters', parameter: partsOf(observation as Resource & Computed, context, deepest) };
+}
+
+function partsOf(observation: Resource & Computed, context: ExplanationContext, depth: number): Part[] {
+  const scale = scaleOf(observation, context.registry);
+  const formula = arithmetic(observation, scale, context);
+  return [
+    { name: 'observation', valueReference: { reference: `Observation/${observation.id}` } },
+    ...(observation.meta?.versionId === undefined ? [] : [{ name: 'version', valueString: observation.meta.versionId }]),
+    { name: 'status', valueCode: observation.status },
+    ...(observation.code === undefined ? [] : [{ name: 'code', valueCodeableConcept: observation.code }]),
+    ...(observation.effectiveDateTime === undefined ? [] : [{ name: 'effective', valueDateTime: observation.effectiveDateTime }]),
+    ...value('value', observation),
+    ...(observation.method?.coding ?? []).map((coding) => rulePart(coding, scale)),
+    ...(formula === undefined ? [] : [{ name: 'formula-with-numbers', valueString: formula }]),
+    ...(observation.component ?? []).map(componentPart),
+    ...(observation.derivedFrom ?? []).flatMap(({ reference }) => (reference === undefined ? [] : inputPart(reference, scale, context, depth))),
+    ...limitParts(scale),
+    ...words(observation, context.reader),
+  ];
+}
+
+const number = (name: string, found: number): Part => (Number.isInteger(found) ? { name, valueInteger: found } : { name, valueDecimal: found });
+
+function value(name: string, holder: Valued): Part[] {
+  const key = Object.keys(holder).find((each) => each.startsWith('value')) as `value${string}` | undefined;
+  return key === undefined ? [] : [{ name, [key]: holder[key] }];
+}
+
+/** The scale that an Observation is about: by its code, or by the scale in the identifier of what was computed from scores. */
+function scaleOf({ code, identifier, derivedFrom }: Resource & Computed, { byMeasure, scales }: Registry, inputs?: ExplanationContext['inputs']): Scale | undefined {
+  const direct = code?.coding?.map(({ system, code: each }) => byMeasure.get(`${system}|${each}`)).find((found) => found !== undefined);
+  if (direct !== undefined) return direct;
+  const named = ((identifier ?? []) as { value?: string }[])[0]?.value?.split(':')[0];
+  if (named !== undefined && scales.has(named)) return scales.get(named);
+  for (const { reference } of derivedFrom ?? []) {
+    const input = inputs?.get(reference ?? '') as (Resource & Computed) | undefined;
+    if (input?.resourceType === 'Observation') return scaleOf(input, { byMeasure, scales } as Registry);
+  }
+  return undefined;
+}
+
+function rulePart({ code, version, display }: Coding, scale: Scale | undefined): Part {
+  const metric = code !== undefined && Object.hasOwn(metricTable, code) ? metricTable[code as MetricId] : undefined;
+  const definition = scale?.instrument.definition.id === code ? scale?.instrument.definition : undefined;
+  const current = metric?.version ?? definition?.version;
+  return {
+    name: 'rule',
+    part: [
+      { name: 'id', valueString: code }, ...(version === undefined ? [] : [{ name: 'version', valueString: version }]), ...(display === undefined ? [] : [{ name: 'title', valueString: display }]),
+      ...(current === undefined || current === version ? [] : [{ name: 'present-version', valueString: current }]),
+      ...(metric === undefined ? [] : [
+        { name: 'formula', valueString: metric.formula }, { name: 'source', valueString: metric.source }, ...marked(metric.verification),
+      ]),
+      ...(definition === undefined ? [] : [{ name: 'source', valueString: definition.licence.source }, ...marked(definition.licence.verification)]),
+    ],
+  };
+}
+
+const marked = (verification: string): Part[] => [
+  { name: 'verification', valueCode: verification }, ...(Object.hasOwn(marks, verification) ? [{ name: 'verification-text', valueString: marks[verification as keyof typeof marks] }] : []),
+];
+
+const componentPart = (component: NonNullable<Computed['component']>[number]): Part => ({
+  name: 'component',
+  part: [{ name: 'code', valueCodeableConcept: component.code }, ...value('value', component)],
+});
+
+/** Limits of the scale with how sure each is: those that decided and those that are only shown. */
+function limitParts(scale: Scale | undefined): Part[] {
+  if (scale === undefined) return [];
+  const part = (name: string, id: string, op: string, limit: number, use: string, source: string, verification: string): Part => ({
+    name, part: [{ name: 'id', valueString: id }, { name: 'operator', valueString: op }, number('value', limit), { name: 'use', valueCode: use }, { name: 'source', valueString: source }, ...marked(verification)],
+  });
+  return [
+    ...scale.thresholds.map(({ id, op, value: limit, definition: { use, source, verification } }) => part('threshold', id, op, limit, use, source, verification)),
+    ...scale.definition.cutoffs.map(({ id, op, value: limit, use, source, verification }) => part('cut-off', id, op, limit, use, source, verification)),
+  ];
+}
+
+function inputPart(reference: string, scale: Scale | undefined, context: ExplanationContext, depth: number): Part {
+  const input = context.inputs.get(reference);
+  const named = { name: 'reference', valueReference: { reference } };
+  if (input === undefined) return { name: 'input', part: [named, { name: 'shown', valueBoolean: false }] };
+  if (input.resourceType === 'Observation') {
+    const own = input as Resource & Computed;
+    // What another system computed has no derivation here.
+    return { name: 'input', part: depth > 1 && own.method !== undefined ? partsOf(own, context, depth - 1) : [named, ...value('value', own), ...(own.effectiveDateTime === undefined ? [] : [{ name: 'effective', valueDateTime: own.effectiveDateTime }])] };
+  }
+  return { name: 'input', part: [named, { name: 'status', valueCode: input.status }, ...(input.authored === undefined ? [] : [{ name: 'authored', valueDateTime: input.authored }]), ...answerParts(input, reference, scale, context)] };
+}
+
+/** Each item with its answer and what it counts. */
+function answerParts(response: Resource, reference: string, scale: Scale | undefined, { registry, forms }: ExplanationContext): Part[] {
+  const recognised = recognise(response, registry, forms.get(reference)).find(({ instrument }) => instrument === scale?.instrument);
+  if (recognised === undefined || scale === undefined) return [];
+  const { scores, notApplicable } = itemScores(recognised);
+  const { items: definitions, licence } = recognised.instrument.definition;
+  return scale.items.map(({ linkId }): Part => {
+    const definition = definitions.find((each) => each.linkId === linkId);
+    const answer = recognised.items.get(linkId)?.[0]?.answers[0] as Valued | undefined;
+    const score = scores.get(linkId);
+    return {
+      name: 'item',
+      part: [
+        { name: 'linkId', valueString: linkId }, ...(licence.shipItemText && definition?.text !== undefined ? [{ name: 'text', valueString: definition.text }] : []),
+        ...(answer === undefined ? [] : value('answer', answer)), ...(definition?.reverse === true ? [{ name: 'reversed', valueBoolean: true }] : []),
+        ...(score === undefined ? [{ name: 'absent', valueCode: notApplicable.has(linkId) ? 'not-applicable' : 'unknown' }] : [number('score', score)]),
+      ],
+    };
+  });
+}
+
+/** The formula of the rule with the numbers of this case; undefined where the words beside the number have them. */
+function arithmetic(observation: Resource & Computed, scale: Scale | undefined, context: ExplanationContext): string | undefined {
+  const metric = observation.method?.coding?.[0]?.code;
+  const inputs = (observation.derivedFrom ?? []).map(({ reference }) => ({ reference: reference ?? '', resource: context.inputs.get(reference ?? '') }));
+  const own = scale ?? scaleOf(observation, context.registry, context.inputs);
+  if (own === undefined) return undefined;
+  const [first, second] = inputs;
+  if (first?.resource?.resourceType === 'QuestionnaireResponse') {
+    const recognised = recognise(first.resource, context.registry, context.forms.get(first.reference)).find(({ instrument }) => instrument === own.instrument);
+    if (recognised === undefined) return undefined;
+    const { scores, notApplicable } = itemScores(recognised);
+    return isItem(observation, own) ? undefined : totalArithmetic(own, scores, notApplicable);
+  }
+  const [current, baseline] = [scoreIn(first?.resource, own), scoreIn(second?.resource, own)];
+  if (current === undefined || baseline === undefined) return undefined;
+  const code = observation.code?.coding?.find((coding) => Object.hasOwn(metricTable, coding.code ?? ''))?.code;
+  if (code === 'change-from-baseline') return changeArithmetic(own, baseline, current);
+  if (metric === 'reliable-change') return classArithmetic(own, baseline, current);
+  if (metric === 'response') return `(${baseline.value} - ${current.value}) / ${baseline.value} = ${Math.round((1000 * (baseline.value - current.value)) / baseline.value) / 10} %`;
+  return undefined;
+}
+
+const isItem = ({ code }: Computed, { instrument }: Scale): boolean => code?.coding?.some(({ code: each }) => each !== undefined && instrument.linkIdOf.has(each)) === true;
+
+function scoreIn(resource: Resource | undefined, scale: Scale): { value: number; maxScore: number } | undefined {
+  const { valueInteger, valueQuantity, extension } = (resource ?? {}) as Computed & { valueInteger?: number; valueQuantity?: { value?: number } };
+  const found = valueInteger ?? valueQuantity?.value;
+  const highest = extension?.find(({ url }) => url === extensionUrl('score-quality'))?.extension?.find(({ url }) => url === 'maxScore')?.valueDecimal;
+  return found === undefined ? undefined : { value: found, maxScore: highest ?? scale.definition.max };
+}
+
+function words({ note = [] }: Computed, reader: ExplanationContext['reader']): Part[] {
+  const isForClient = ({ extension = [] }: NonNullable<Computed['note']>[number]): boolean => extension.some(({ url, valueCode }) => url === extensionUrl('audience') && valueCode === 'client');
+  return note.filter((each) => each.text !== undefined && (reader === 'clinician' || isForClient(each)))
+    .map((each) => ({ name: isForClient(each) ? 'text-for-client' : 'text', valueString: each.text }));
+}
