@@ -261,6 +261,23 @@ t.test('AUDIT of 20 or more and a marked impression of risk are looked at by the
   t.equal(world.all('Task').length, 1);
 });
 
+t.test('CORE-10 item 6 has its own levels, AUDIT its own limit, on the instruments that are shipped', async (t) => {
+  const answered = (id: string, questionnaire: string, scores: Readonly<Record<string, number>>): Resource =>
+    form(id, questionnaire, Object.entries(scores).map(([linkId, valueInteger]) => ({ linkId, answer: [{ valueInteger }] })));
+  const items = (scale: string): string[] => registry.scales.get(scale)!.items.map(({ linkId }) => linkId);
+  for (const [answer, priority, minutes] of [[1, 'urgent', 240], [2, 'asap', 120], [3, 'stat', 60], [4, 'stat', 60]] as const) {
+    const world = new World();
+    world.write(answered('c1', 'core-10', Object.fromEntries(items('core-10').map((linkId) => [linkId, linkId === 'core10-06' ? answer : 1]))));
+    t.match(task(world, 'c1', 'core-10-item-6'), { priority }, `answer ${answer}`);
+    t.equal(minutesOf(task(world, 'c1', 'core-10-item-6')), minutes);
+  }
+  const world = new World();
+  world.write(answered('a1', 'audit', Object.fromEntries(items('audit').map((linkId) => [linkId, 2]))));
+  world.write(answered('a2', 'audit', Object.fromEntries(items('audit').map((linkId, at) => [linkId, at === 0 ? 1 : 2]))));
+  t.match(task(world, 'a1', 'audit-20'), { priority: 'urgent', reasonCode: { text: /20 or more/ } });
+  t.equal(task(world, 'a2', 'audit-20'), undefined, '19');
+});
+
 t.test('deriving again from a record that did not change writes nothing', async (t) => {
   const world = new World();
   const response = phq9('q1', '2024-03-01T10:00:00Z', totalling(10, 2));
