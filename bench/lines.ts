@@ -3,7 +3,7 @@ import { HttpConnection, requestOf, type Response } from './http-client.ts';
 import { overHttp, type Work } from './measure.ts';
 import type { LineName } from './options.ts';
 import { cpuOf, cpuOfPostgres, type Program } from './processes.ts';
-import { next, phq9InRecord, pick, record, response, task, totalOf, type Form, type Known } from './resources.ts';
+import { longRecord, next, phq9InRecord, pick, record, response, task, totalOf, unscored, type Form, type Known } from './resources.ts';
 import type { Resource } from '../src/fhir/resource.ts';
 
 /** Everything that runs while lines are measured. */
@@ -33,7 +33,9 @@ const usual = [1, 8, 32], withMany = [1, 8, 32, 64];
 export const lines: readonly Line[] = [
   { name: 'hello', title: 'Fastify "hello world"', connections: usual, prepare: hello },
   { name: 'insert', title: 'pg: insert one row, committed', connections: withMany, prepare: insert },
-  { name: 'post', title: 'POST QuestionnaireResponse', connections: withMany, reference: 'insert', prepare: post },
+  { name: 'post', title: 'POST QuestionnaireResponse', connections: withMany, reference: 'insert', prepare: (bench) => post(bench) },
+  { name: 'post-plain', title: 'the same, not scored', connections: usual, reference: 'insert', prepare: (bench) => post(bench, { make: unscored, observations: 0 }) },
+  { name: 'post-long', title: 'the same, 100 earlier scores', connections: usual, reference: 'insert', prepare: async (bench) => post(bench, { patients: await longRecords(bench, 20) }) },
   reading('read', 'GET QuestionnaireResponse/[id]', ({ responses }) => `QuestionnaireResponse/${pick(responses)}`),
   reading('search-responses', 'search: 20 latest responses', ({ patients }) => `QuestionnaireResponse?patient=${pick(patients)}&_sort=-authored&_count=20`),
   reading('search-scores', 'search: PHQ-9 scores since', ({ patients }) => `Observation?patient=${pick(patients)}&code=http://loinc.org%7C44261-6&date=ge2025-01-01`),
@@ -100,7 +102,27 @@ async function insert(bench: Bench): ReturnType<Line['prepare']> {
   return { work: { line: 'insert', open, cpu: () => ({ service: undefined, postgres: cpuOfPostgres(bench.postmaster) }) }, check };
 }
 
-async function post(bench: Bench): ReturnType<Line['prepare']> {
+/** @returns the ids of new clients, each with 100 scores. */
+async function longRecords(bench: Bench, count: number): Promise<string[]> {
+  const connection = await HttpConnection.open(bench.service.url);
+  const sent = { ...await headers(bench), prefer: 'return=minimal' };
+  const patients: string[] = [];
+  try {
+    while (patients.length < count) {
+      const { status, body } = await connection.send(requestOf('POST', bench.service.url, base(bench), sent, JSON.stringify(longRecord(bench.forms.phq9))));
+      must(status === 200, 'a long record is stored');
+      const { entry } = JSON.parse(body.toString()) as { entry: { response: { location: string } }[] };
+      patients.push(/Patient\/([^/]+)/.exec(entry[0]!.response.location)![1]!);
+    }
+    return patients;
+  } finally {
+    connection.close();
+  }
+}
+
+/** @param of which clients answer, how a response is made, and how many Observations follow from each. */
+async function post(bench: Bench, of: { patients?: readonly string[]; make?: typeof response; observations?: 0 | 3 } = {}): ReturnType<Line['prepare']> {
+  const { make = response, observations = 3 } = of;
   const { forms: { phq9 }, known, service } = bench;
   const sent = await headers(bench);
   const before = await count(bench, live('QuestionnaireResponse'));
@@ -108,7 +130,7 @@ async function post(bench: Bench): ReturnType<Line['prepare']> {
   const lastSent = new Map<string, Resource>();
   let done = 0, latest: Buffer | undefined;
   const request = (): Buffer => {
-    const resource = response(phq9, `Patient/${pick(known.patients)}`, next());
+    const resource = make(phq9, `Patient/${pick(of.patients ?? known.patients)}`, next());
     lastSent.set((resource['identifier'] as { value: string }).value, resource);
     if (lastSent.size > 200) lastSent.delete(lastSent.keys().next().value!);
     return requestOf('POST', service.url, `${base(bench)}/QuestionnaireResponse`, sent, JSON.stringify(resource));
@@ -120,7 +142,8 @@ async function post(bench: Bench): ReturnType<Line['prepare']> {
   const check = async (): Promise<void> => {
     const { id, identifier } = JSON.parse(latest!.toString()) as { id: string; identifier: { value: string } };
     must(await count(bench, live('QuestionnaireResponse')) === before + done, 'every response is stored, once');
-    must(await count(bench, live('Observation')) === scoresBefore + 3 * done, 'every response has its score, its change and its class');
+    must(await count(bench, live('Observation')) === scoresBefore + observations * done, 'every response has its score, its change and its class, or nothing where it is not scored');
+    if (observations === 0) return;
     const { entry } = await ask(bench, `Observation?derived-from=QuestionnaireResponse/${id}&code=http://loinc.org%7C44261-6`);
     must(entry?.[0]?.resource.valueInteger === totalOf(phq9, lastSent.get(identifier.value)!), 'the score is the sum of the answers');
   };

@@ -35,10 +35,12 @@ export const next = (): string => new Date(firstDay + 800 * day + (later += 10 *
 
 /**
  * @returns a response as a form filler sends it, with the questions' text and a narrative: 4 KB for the PHQ-9.
- * Every symptom is answered with one of the two middle options, so that totals move and no rule calls for a look; the safety item with "not at all".
+ * Half of the symptoms are answered with each of the two middle options and one of them at random, so that totals move by a point,
+ * as from one week to the next, and no rule calls for a look; the safety item with "not at all".
  */
 export function response(form: Form, patient: string, authored: string): Resource {
-  const chosen = form.questions.map(({ linkId, text, options }) => ({ linkId, text, option: linkId === '/44260-8' ? options[0]! : options[randomInt(1, 3)]! }));
+  const other = randomInt(0, form.questions.length);
+  const chosen = form.questions.map(({ linkId, text, options }, at) => ({ linkId, text, option: linkId === '/44260-8' ? options[0]! : options[1 + (at === other ? randomInt(0, 2) : at % 2)]! }));
   return {
     resourceType: 'QuestionnaireResponse',
     text: { status: 'generated', div: `<div xmlns="http://www.w3.org/1999/xhtml"><table>${chosen.map(({ text, option }) => `<tr><td>${text}</td><td>${option.display}</td></tr>`).join('')}</table></div>` },
@@ -52,6 +54,30 @@ export function response(form: Form, patient: string, authored: string): Resourc
 export function totalOf(form: Form, { item }: Resource): number {
   const answered = item as { linkId: string; answer: { valueCoding: object }[] }[];
   return answered.slice(0, 9).reduce((sum, { linkId, answer }) => sum + form.questions.find((question) => question.linkId === linkId)!.options.findIndex(({ coding }) => coding === answer[0]!.valueCoding), 0);
+}
+
+/** @returns the same answers to a form that nobody scores. */
+export const unscored = (form: Form, patient: string, authored: string): Resource => {
+  const { item, ...rest } = response(form, patient, authored);
+  return { ...rest, questionnaire: 'http://example.org/Questionnaire/unscored', item: (item as { linkId: string }[]).map((each, at) => ({ ...each, linkId: `q${at}` })) };
+};
+
+/** Earlier scores of a client in `longRecord`. */
+export const scoresInLongRecord = 100;
+
+/** @returns a transaction with a client, 100 weekly scores of the PHQ-9 and a session at each of the first 40. */
+export function longRecord(phq9: Form): Resource {
+  const patient = `urn:uuid:${randomUUID()}`, episode = `urn:uuid:${randomUUID()}`;
+  const week = (at: number): string => new Date(firstDay + at * 7 * day).toISOString();
+  const resources: (Resource & { fullUrl?: string })[] = [
+    ...Array.from({ length: 40 }, (_, at): Resource => ({ resourceType: 'Encounter', status: 'finished', class: { system: 'http://terminology.hl7.org/CodeSystem/v3-ActCode', code: 'AMB' }, subject: { reference: patient }, episodeOfCare: [{ reference: episode }], period: { start: week(at) } })),
+    ...Array.from({ length: scoresInLongRecord }, (_, at) => response(phq9, patient, week(at))),
+  ];
+  const entry = (resource: Resource, fullUrl = `urn:uuid:${randomUUID()}`): object => ({ fullUrl, resource, request: { method: 'POST', url: resource.resourceType } });
+  return {
+    resourceType: 'Bundle', type: 'transaction',
+    entry: [entry({ resourceType: 'Patient', active: true }, patient), entry({ resourceType: 'EpisodeOfCare', status: 'active', patient: { reference: patient }, period: { start: '2024-01-01' } }, episode), ...resources.map((resource) => entry(resource))],
+  };
 }
 
 export function task(patient: string, note: string): Resource {

@@ -104,14 +104,14 @@ const stepEvents = ({ scale, scores, discharge }: Course): CourseEvent[] => sudd
   metric: step.kind, anchor: step.after[0]!, step, inputs: [...step.before, ...step.after, ...(step.reversal === null || step.after.includes(step.reversal) ? [] : [step.reversal])],
 }));
 
-/** A signal is kept where it calls for a look and where it differs from the one before: a course as expected writes nothing again and again. */
+/** A signal is kept where it differs from the one before, and each that a course is not as expected: a steady course writes nothing again and again. */
 function signalEvents(course: Course, reference: TrajectoryReference | null): CourseEvent[] {
   const { series: { baseline }, scale } = course;
   let earlier: Signal['code'] = 'neutral';
   return signalsOf(course, reference).flatMap(({ placed: { score, session }, signal }): CourseEvent[] => {
     const before = earlier;
     earlier = signal.code;
-    if (signal.code === before && (signal.code === 'on-track' || signal.code === 'neutral')) return [];
+    if (signal.code === before && signal.code !== 'not-on-track') return [];
     return [{ metric: 'trajectory-signal', anchor: score, signal, session, inputs: [score, baseline], reliable: changeBetween(scale, baseline.value, score.value).reliable }];
   });
 }
