@@ -14,6 +14,7 @@ export interface Access {
   readonly type?: string;
   readonly id?: string;
   readonly version?: number;
+  /** Of a search: its parameters. */
   readonly query?: string;
   /** Patients (rid) whose record was shown: one row each; none: one row without a patient. */
   readonly patients?: readonly (bigint | null)[];
@@ -36,7 +37,7 @@ export function accessRows(context: Pick<Context, 'requester'>, access: Access):
     entityType: access.type ?? null,
     entityId: access.id ?? null,
     version: access.version ?? null,
-    query: access.query ?? null,
+    query: access.query === undefined ? null : `${access.type ?? ''}?${access.query}`,
     requestId: requester.requestId,
     address: requester.address ?? null,
     purpose: access.purpose ?? (patient === null ? null : requester.emergencies?.get(patient) ?? null),
