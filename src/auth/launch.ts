@@ -13,7 +13,7 @@ const request = z.strictObject({
   /** Id of the Encounter that is open. */
   encounter: id.optional(),
   /** The person at the EHR: only this person can complete the launch. */
-  fhirUser: z.string().regex(personForm, 'must be Practitioner/id or Patient/id').optional(),
+  fhirUser: z.string().regex(personForm, 'must be Practitioner/id, Patient/id or RelatedPerson/id').optional(),
   /** The app: only this app can complete the launch. */
   client_id: z.string().min(1).max(128).optional(),
   /** Whether the app must show whose record it shows, because the EHR does not. */

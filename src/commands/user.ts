@@ -5,7 +5,7 @@ import { hashPassword } from '../auth/password.ts';
 import { nameForm, personForm } from '../auth/user.ts';
 import { runCommand, typedPassword, withAccounts } from './accounts.ts';
 
-const usage = `usage: npm run user -- add NAME --person=Practitioner/ID|Patient/ID   (the password on standard input, or one is drawn)
+const usage = `usage: npm run user -- add NAME --person=Practitioner/ID|Patient/ID|RelatedPerson/ID   (the password on standard input, or one is drawn)
        npm run user -- password NAME                                 (likewise)
        npm run user -- list
        npm run user -- remove NAME
@@ -35,7 +35,7 @@ async function run(): Promise<readonly string[]> {
   }
   if (what !== 'add' && what !== 'password') throw new Error('');
   const fhirUser = values.person ?? '';
-  if (what === 'add' && !personForm.test(fhirUser)) throw new Error('--person must be Practitioner/id or Patient/id');
+  if (what === 'add' && !personForm.test(fhirUser)) throw new Error('--person must be Practitioner/id, Patient/id or RelatedPerson/id');
   const { hash, told } = await passwordFor();
   return withAccounts(async (store) => {
     if (what === 'password') {

@@ -9,6 +9,7 @@ import type { Accounts } from './authorization-accounts.ts';
 import { openLaunch } from './authorization-launch.ts';
 import type { AuthorizationServerOptions } from './authorization-options.ts';
 import { launchOf, openProvider } from './authorization-provider.ts';
+import { nameRefreshingClient } from './authorization-public-client.ts';
 import { Revocations } from './authorization-revocations.ts';
 import { SignIn } from './authorization-signin.ts';
 import { IssuedTokens } from './authorization-tokens.ts';
@@ -72,6 +73,7 @@ export async function authorizationServer(options: AuthorizationServerOptions): 
     if (path === '/launch') return openLaunch(options, authenticate, request, response);
     const library = await provider();
     if (path.startsWith('/signin/')) return signIn.handle(library, request, response, path.slice('/signin/'.length), new URLSearchParams(query));
+    if (path === '/token' && request.method === 'POST') await nameRefreshingClient(request, options);
     await library.callback()(request, response);
   };
 

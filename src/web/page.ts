@@ -47,7 +47,7 @@ li{margin:0 0 .5rem}
 li button{width:100%;text-align:left;font-weight:400;color:inherit;background:transparent;border:1px solid var(--line)}
 li label{display:flex;gap:.75rem;font-weight:400;padding:.375rem 0}
 li input{flex:none;width:1.375rem;height:1.375rem;margin:.125rem 0 0}
-.row{display:flex;flex-wrap:wrap;gap:.75rem}
+.row{display:flex;flex-wrap:wrap;gap:.75rem;margin:0 0 1rem}
 .muted{color:var(--muted)}
 .alert{margin:0 0 1rem;padding:.75rem 1rem;border-left:4px solid var(--alert);color:var(--alert);font-weight:600}
 a{color:var(--accent)}

@@ -208,6 +208,13 @@ t.test('refresh tokens rotate, and one that comes back ends the family', async (
   t.match(await refresh(first.body.refresh_token), { status: 400, body: { error: 'invalid_grant' } }, 'the first one again');
   t.match(await refresh(third.body.refresh_token), { status: 400, body: { error: 'invalid_grant' } }, 'so the last one is not believed any more');
   t.equal(await read(third.body.access_token, 'Observation'), 401);
+  const nameless = await launched(service);
+  t.equal((await service.ask('token', { grant_type: 'refresh_token', refresh_token: nameless.body.refresh_token })).status, 200, 'an app without a secret need not say its name');
+  t.match(await service.ask('token', { grant_type: 'refresh_token', refresh_token: 'made-up' }), { status: 400 });
+  const { url, verifier } = request(service, { client_id: 'secret-app' });
+  const secret = await exchange(service, (await signIn(new Browser(service.origin), url)).searchParams.get('code')!, verifier, { client_id: 'secret-app' }, basic('secret-app'));
+  t.equal((await service.ask('token', { grant_type: 'refresh_token', refresh_token: secret.body.refresh_token })).status, 400, 'an app with a secret must');
+  t.equal((await service.ask('token', { grant_type: 'refresh_token', refresh_token: secret.body.refresh_token }, basic('secret-app'))).status, 200);
   const online = await launched(service, { scope: 'launch/patient online_access patient/Task.rs' });
   t.equal((await refresh(online.body.refresh_token)).status, 200, 'online access lasts as long as the session');
   const none = await launched(service, { scope: 'launch/patient patient/Task.rs' });
