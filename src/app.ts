@@ -11,6 +11,7 @@ import { capabilityStatement } from './interactions/capabilities.ts';
 import { profileFinder } from './interactions/profiles.ts';
 import { questionnaireFinder } from './interactions/questionnaires.ts';
 import { escalation } from './jobs/escalation.ts';
+import { overdueGoals } from './jobs/overdue-goals.ts';
 import { auditSeal } from './jobs/audit-seal.ts';
 import { erasure, retention } from './jobs/retention.ts';
 import { Schedule } from './jobs/schedule.ts';
@@ -74,6 +75,7 @@ export async function createApp({ config, database, log }: { config: Config; dat
     authorizationSweep(database),
     escalation({ database, committer, device, settings: safety }),
     trajectoryReferenceJob({ database, registry, newest: reference }),
+    overdueGoals({ database, committer }),
     erasure(database), retention(database, config.keepIdempotencyDays),
     auditSeal({ database, key: openAuditKey(config.auditKeyFile), headsFile: config.auditHeadsFile, log }),
   ] });

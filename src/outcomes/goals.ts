@@ -50,15 +50,19 @@ function judge(goal: MeasuredGoal, scale: Scale, ratings: readonly Valid[], now:
   const first = ratings[0]!;
   if (ratings.length === 1) return ['in-progress', `One ${title} so far (${last.value} on ${last.date}); a second one is needed to see a direction.`];
   const met = ratings.map(({ value }) => isMet(goal, value));
-  const threshold = scale.threshold?.value ?? null;
+  const threshold = stepOf(scale);
   if (met.at(-1)) return kept(ratings.slice(met.lastIndexOf(false) + 1), title);
   const away = distance(goal, last.value);
   if (met.includes(true) && threshold !== null && away >= threshold) {
-    return ['worsening', `The target was met before; ${title} is now ${last.value}, ${away} from it, at least the ${threshold} that counts as a reliable change.`];
+    return ['worsening', `The target was met before; ${title} is now ${last.value}, ${away} from it, at least the ${threshold} that count as a step.`];
   }
   if (isPast(goal.data.due, now)) return ['not-achieved', `The target was due on ${goal.data.due}; ${title} is ${last.value} and does not meet it yet.`];
   return direction(scale, first, last, threshold);
 }
+
+/** Points that count as a step: a reliable change; on a rating from 0 to 10 without one, two (docs/clinical.md 3.12). */
+const stepOf = ({ threshold, definition: { min, max, compared } }: Scale): number | null =>
+  threshold?.value ?? (min === 0 && max === 10 && compared !== false ? 2 : null);
 
 function kept(run: readonly Valid[], title: string): [Achievement, string] {
   const last = run.at(-1)!;
@@ -70,7 +74,7 @@ function direction(scale: Scale, first: Valid, last: Valid, threshold: number | 
   const { definition: { title }, sign } = scale;
   const improvement = sign * (first.value - last.value);
   const moved = `${title} went from ${first.value} (${first.date}) to ${last.value} (${last.date})`;
-  if (threshold === null) return ['in-progress', `${moved}; this instrument has no reliable-change threshold to judge it by.`];
+  if (threshold === null) return ['in-progress', `${moved}; nothing says what counts as a step on this scale.`];
   if (improvement >= threshold) return ['improving', `${moved}: better by at least ${threshold}.`];
   if (-improvement >= threshold) return ['worsening', `${moved}: worse by at least ${threshold}.`];
   if (last.at - first.at >= 56 * day) return ['no-progress', `${moved}: less than ${threshold} either way over eight weeks or more.`];

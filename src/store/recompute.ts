@@ -34,6 +34,8 @@ export interface RecomputeOptions {
   readonly apply: boolean;
   /** Only what is about this episode (`EpisodeOfCare/...`) is written and reported. */
   readonly episode?: string;
+  /** Only resources of this type are written and reported, and no lines of the record. */
+  readonly only?: 'Goal';
 }
 
 const sourceTypes = ['QuestionnaireResponse', 'Encounter', 'EpisodeOfCare', 'Goal', 'Task', 'Observation'];
@@ -77,7 +79,7 @@ async function load(connection: Lease, patient: string, now: string): Promise<Lo
 }
 
 async function recompute(connection: Lease, patient: string, { now, rows, entries }: Loaded, options: RecomputeOptions): Promise<{ found: Recomputed; written: boolean }> {
-  const { rules, apply, episode } = options;
+  const { rules, apply, episode, only } = options;
   const stored = new Map(rows.map((row) => [`${row.type}/${row.id}`, JSON.parse(row.body!) as Resource]));
   const projected = new Map<string, RecordEntry[]>();
   for (const [key, resource] of stored) {
@@ -91,8 +93,8 @@ async function recompute(connection: Lease, patient: string, { now, rows, entrie
     ...(rules.safety === undefined ? {} : { safety: rules.safety }), patientResource: stored.get(`Patient/${patient}`),
   };
   const all = differences([...projected.values()].flat(), stored, context);
-  const chosen = episode === undefined ? all : all.filter((difference) => difference.episode === episode);
-  const stale = staleSources(projected, entries);
+  const chosen = all.filter((difference) => (episode === undefined || difference.episode === episode) && (only === undefined || difference.type === only));
+  const stale = only === undefined ? staleSources(projected, entries) : [];
   const rid = rows.find(({ type }) => type === 'Patient')!.rid;
   const found = { patient, rid, entries: stale.length, differences: chosen };
   if (!apply || (chosen.length === 0 && stale.length === 0)) return { found, written: false };
@@ -157,4 +159,12 @@ export async function patientOfEpisode(connection: Connection, id: string): Prom
   const rows = await run<{ id: string }>(connection, sql`
     select p.id from resource e join resource p on p.rid = e.patient and p.type = 'Patient' and p.live where e.type = 'EpisodeOfCare' and e.id = ${id} and e.live`);
   return rows[0]?.id;
+}
+
+/** @returns logical ids of the Patients with a goal whose due day was over at `at`, and not longer ago than `since` (dates). */
+export async function patientsWithOverdueGoals(connection: Connection, since: string, at: string): Promise<string[]> {
+  const rows = await run<{ id: string }>(connection, sql`
+    select distinct p.id from record_entry e join resource p on p.rid = e.patient and p.type = 'Patient' and p.live
+    where e.kind = 'goal' and e.data::jsonb ->> 'due' < ${at} and e.data::jsonb ->> 'due' >= ${since}`);
+  return rows.map(({ id }) => id);
 }

@@ -126,3 +126,25 @@ t.test('the whole store is done in portions, while others write, by an administr
   t.equal((await service.as({ user: 'Practitioner/x' })('POST', 'Patient/p/$recompute')).status, 403);
   t.equal((await service.as({ patient: 'p' })('POST', 'Patient/p/$recompute')).status, 403);
 });
+
+t.test('a goal whose day is over says so by itself, the day after', async (t) => {
+  const service = await testService(t);
+  const fhir = service.as();
+  await fhir('PUT', 'Patient/p', { resourceType: 'Patient', id: 'p' });
+  for (const [at, total] of [18, 12].entries()) await fhir('POST', 'QuestionnaireResponse', phq9('p', spread(total), `2025-0${at + 1}-10T09:00:00Z`));
+  const tomorrow = new Date(Date.now() + 86_400_000).toISOString().slice(0, 10);
+  const goal = { resourceType: 'Goal', id: 'g', lifecycleStatus: 'active', subject: { reference: 'Patient/p' }, startDate: '2025-01-01', description: { text: 'Feel lighter' }, target: [{ measure: { coding: [{ system: 'http://loinc.org', code: '44261-6' }] }, detailInteger: 5, dueDate: tomorrow }] };
+  await fhir('PUT', 'Goal/g', goal);
+  const status = async (): Promise<string> => (await fhir('GET', 'Goal/g')).body.achievementStatus.coding[0].code;
+  await service.job('overdue-goals');
+  t.equal(await status(), 'improving');
+  // The clock of the database is not ours to move: a goal of which the due day was changed to yesterday by an earlier release.
+  await asOwner(service, (owner) => owner.query("update record_entry set data = replace(data, $1, '2025-03-01') where kind = 'goal'", [tomorrow]));
+  await asOwner(service, (owner) => owner.query("update resource set body = replace(body, $1, '2025-03-01') where type = 'Goal'", [tomorrow]));
+  await service.job('overdue-goals', '2025-03-02T12:00:00Z');
+  t.equal(await status(), 'not-achieved');
+  const { body } = await fhir('GET', 'Goal/g/_history?_count=10');
+  const versions = body.entry.length;
+  await service.job('overdue-goals', '2025-03-02T13:00:00Z');
+  t.equal((await fhir('GET', 'Goal/g/_history?_count=10')).body.entry.length, versions, 'once');
+});

@@ -1,9 +1,7 @@
 import fc from 'fast-check';
 import t from 'tap';
 import { isConsistentlyMaximal, isLow, ruptures } from '../../src/outcomes/alliance.ts';
-import { goalAttainment, goalProgress, ratedAchievement } from '../../src/outcomes/goal-attainment.ts';
-
-const days = (n: number): number => n * 86_400_000;
+import { goalAttainment, goalProgress } from '../../src/outcomes/goal-attainment.ts';
 
 t.test('goal attainment: the T score of weighted levels', async (t) => {
   t.equal(goalAttainment([]), null);
@@ -25,26 +23,6 @@ t.test('goal ratings: the mean over goals rated both times; a single goal is des
   t.same(goalProgress([{ start: 2, now: 5 }, { start: 4, now: 6 }, { start: null, now: 6 }]), { mean: 2.5, rated: 2, leftOut: 1, reliable: 'better' });
   t.equal(goalProgress([{ start: 2, now: 4 }, { start: 4, now: 6 }])!.reliable, 'none');
   t.equal(goalProgress([{ start: 8, now: 4 }, { start: 9, now: 6 }])!.reliable, 'worse');
-});
-
-t.test('the achievement of a rated goal follows each line of the rule', async (t) => {
-  const rated = (values: readonly number[], gap = 7) => values.map((value, at) => ({ at: days(at * gap), value }));
-  t.equal(ratedAchievement([], 8), null);
-  t.equal(ratedAchievement(rated([3]), 8), 'in-progress');
-  t.equal(ratedAchievement(rated([3]), 8, { isOverdue: true }), 'not-achieved');
-  t.equal(ratedAchievement(rated([9]), 8), 'achieved', 'met from the beginning');
-  t.equal(ratedAchievement(rated([3, 8]), 8), 'achieved');
-  t.equal(ratedAchievement(rated([3, 8, 9, 8], 14), 8), 'sustaining', 'two further over 28 days');
-  t.equal(ratedAchievement(rated([3, 8, 9, 8], 13), 8), 'achieved', '26 days are too few');
-  t.equal(ratedAchievement(rated([3, 8, 6]), 8), 'worsening', 'met before, two below now');
-  t.equal(ratedAchievement(rated([3, 8, 7]), 8), 'improving');
-  t.equal(ratedAchievement(rated([3, 5]), 8), 'improving');
-  t.equal(ratedAchievement(rated([5, 3]), 8), 'worsening');
-  t.equal(ratedAchievement(rated([5, 6]), 8), 'no-change');
-  t.equal(ratedAchievement(rated([5, 6], 56), 8), 'no-progress');
-  t.equal(ratedAchievement(rated([5, 7]), 8, { isOverdue: true }), 'not-achieved');
-  t.equal(ratedAchievement(rated([5, 8]), 8, { isOverdue: true }), 'achieved', 'met is met, whenever it is looked at');
-  t.equal(ratedAchievement(rated([5, 7]), 8, { unreachable: true }), 'not-attainable');
 });
 
 t.test('a drop between sessions is measured by the larger spread, and may be repaired within three ratings', async (t) => {

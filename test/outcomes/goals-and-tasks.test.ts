@@ -46,6 +46,31 @@ t.test('targets as integer, quantity or range; by LOINC or local code; due dates
   t.same(course({ ...local, target: [{ measure: { text: 'mood' }, detailInteger: 9 }] }, [['2024-01-02', 18]]), [undefined]);
 });
 
+t.test('a goal with ratings of its own from 0 to 10 moves by two points', async (t) => {
+  const measure = { coding: [{ system: `${base}/CodeSystem/instrument`, code: 'goal-rating.goal-1' }] };
+  const rated = (values: readonly number[], gap = 7, more: object = {}, now = '2024-12-31T00:00:00Z'): (string | undefined)[] => {
+    const world = new World();
+    world.now = now;
+    world.write({ ...goal({}), target: [{ measure, detailInteger: 8, ...more }] });
+    return values.map((value, at) => {
+      world.write({
+        resourceType: 'QuestionnaireResponse', id: `q${at}`, status: 'completed', questionnaire: `${base}/Questionnaire/goal-rating`, subject: { reference: 'Patient/p' },
+        authored: new Date(Date.parse('2024-01-02') + at * gap * 86_400_000).toISOString(), item: [{ linkId: 'goal-1', answer: [{ valueInteger: value }] }],
+      });
+      return statusOf(world);
+    });
+  };
+  t.same(rated([3, 4, 5, 8]), ['in-progress', 'no-change', 'improving', 'achieved']);
+  t.same(rated([3, 8, 9, 8], 14).at(-1), 'sustaining', 'two further ratings over 28 days');
+  t.same(rated([3, 8, 9, 8], 13).at(-1), 'achieved', '26 days are too few');
+  t.same(rated([3, 8, 6]).at(-1), 'worsening', 'reached before, two below now');
+  t.same(rated([3, 8, 7]).at(-1), 'improving');
+  t.same(rated([5, 3]).at(-1), 'worsening');
+  t.same(rated([5, 6], 56).at(-1), 'no-progress');
+  t.same(rated([5, 7], 7, { dueDate: '2024-02-01' }).at(-1), 'not-achieved');
+  t.same(rated([5, 8], 7, { dueDate: '2024-02-01' }).at(-1), 'achieved', 'met is met, whenever it is looked at');
+});
+
 t.test('a goal that is written after its scores has its status at once; withdrawn scores take it away', async (t) => {
   const world = new World();
   world.write(phq9('q1', '2023-12-20', totalling(18)));
