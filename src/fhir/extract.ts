@@ -6,7 +6,7 @@ import type { Indexer } from './index-values.ts';
 import type { HotColumns, IndexRows, TokenRow } from './index-rows.ts';
 import { compilePath } from './paths.ts';
 import type { Resource } from './resource.ts';
-import { aspectNumber, searchParameters, tupleNumber } from './search-parameters.ts';
+import { aspectNumber, containedNumber, searchParameters, tupleNumber } from './search-parameters.ts';
 import type { ParameterType, Path, SearchParameter } from './search-parameters.ts';
 import { servedType } from './types.ts';
 
@@ -35,7 +35,14 @@ export function indexRows(resource: Resource, withTexts = true): IndexRows {
   const { indexed, texts } = extractor(resource.resourceType);
   for (const { number, walks } of indexed) for (const walk of walks) walk(resource, number, rows);
   if (withTexts) for (const { number, walks } of texts) for (const walk of walks) walk(resource, number, rows);
+  if (Array.isArray(resource['contained'])) containedTypes(resource['contained'], rows);
   return distinctRows(rows);
+}
+
+/** Their types only: what is contained is read out of its container when it is searched (store/search-contained.ts). */
+function containedTypes(contained: readonly unknown[], { token }: IndexRows): void {
+  const types = new Set(contained.map((one) => (one as { resourceType?: unknown } | null)?.resourceType));
+  for (const type of types) if (typeof type === 'string' && servedType(type) !== undefined) token.push({ param: containedNumber, code: type, system: 0n });
 }
 
 /** @returns what of a valid resource goes into the typed columns of its row. */

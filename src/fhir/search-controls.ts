@@ -15,6 +15,8 @@ export interface Controls {
   elements: string[];
   includes: Include[];
   revincludes: Include[];
+  contained: 'false' | 'true' | 'both';
+  containedType: 'container' | 'contained';
   page: string | null;
 }
 
@@ -22,7 +24,7 @@ const defaultCount = 50;
 const mostOnPage = 1000;
 
 export const initialControls = (): Controls => ({
-  sort: [], count: defaultCount, countOnly: false, total: 'none', summary: 'false', elements: [], includes: [], revincludes: [], page: null,
+  sort: [], count: defaultCount, countOnly: false, total: 'none', summary: 'false', elements: [], includes: [], revincludes: [], contained: 'false', containedType: 'container', page: null,
 });
 
 /** Name of the parameter that a `next` link carries. */
@@ -38,8 +40,8 @@ const controls: ReadonlyMap<string, Apply> = new Map<string, Apply>([
   ['_elements', elements],
   ['_include', (into, type, name, value) => include(into, type, name, value)],
   ['_revinclude', (into, type, name, value) => include(into, type, name, value)],
-  ['_contained', contained],
-  ['_containedType', contained],
+  ['_contained', (into, _type, name, value) => (into.contained = choice(name, value, ['false', 'true', 'both']))],
+  ['_containedType', (into, _type, name, value) => (into.containedType = choice(name, value, ['container', 'contained']))],
   ['_format', format],
   ['_pretty', (_into, _type, name, value) => {
     choice(name, value, ['true', 'false']); // the whole answer is indented where it leaves (http/respond.ts)
@@ -97,15 +99,6 @@ function elements(into: Controls, type: string, name: string, value: string): st
     if (!/^[A-Za-z][A-Za-z0-9]{0,63}$/.test(element)) throw badValue(name, 'it must be a comma-separated list of names of top-level elements.');
     if (!hasElement(type, element)) throw unknownName(name, `${called(name)} names something that is no top-level element of ${type}.`);
     into.elements.push(element);
-  }
-  return value;
-}
-
-/** Contained resources are found with what contains them, by a chain; not by themselves. */
-function contained(_into: Controls, _type: string, name: string, value: string): string {
-  const only = name === '_contained' ? 'false' : 'container';
-  if (choice(name, value, name === '_contained' ? ['true', 'false', 'both'] : ['container', 'contained']) !== only) {
-    throw unsupported(name, `${called(name)} can be ${only} only: contained resources are not searched by themselves.`);
   }
   return value;
 }

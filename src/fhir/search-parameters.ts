@@ -170,6 +170,9 @@ function int32(text: string): number {
   return hash('sha256', text, 'buffer').readInt32BE(0);
 }
 
+/** What the token rows carry that say of which types the contained resources of a resource are. */
+export const containedNumber = int32('Resource.contained');
+
 const tupleNumbers = new Map<string, number>();
 const hashes = new Map<string, bigint>();
 const remembered = 10_000;

@@ -89,6 +89,9 @@ function finish(type: string, tests: Test[], controls: Controls, applied: [strin
   if (controls.summary === 'text' && controls.includes.length + controls.revincludes.length > 0) {
     throw problem('malformed', 'invalid', '_summary=text and _include exclude each other: give one of them.', queryExpression('_summary'));
   }
+  if (controls.contained !== 'false' && controls.sort.length + controls.includes.length + controls.revincludes.length > 0) {
+    throw problem('not-supported', 'not-supported', 'A search of contained resources is not sorted and includes nothing.', queryExpression('_contained'));
+  }
   const { countOnly, total, count, ...rest } = controls;
   return { type, tests, applied, ...rest, count: countOnly ? 0 : count, total: countOnly || count === 0 ? 'accurate' : total };
 }

@@ -96,6 +96,10 @@ export interface SearchPlan {
   readonly elements: readonly string[];
   readonly includes: readonly Include[];
   readonly revincludes: readonly Include[];
+  /** Resources that are contained in others: not searched, instead of or after those that are not. */
+  readonly contained: 'false' | 'true' | 'both';
+  /** What is shown of a match that is contained. */
+  readonly containedType: 'container' | 'contained';
   /** The opaque token of a `next` link, as it came. */
   readonly page: string | null;
   /** Names and values that are really applied, in their order: the self link. Without the page token. */

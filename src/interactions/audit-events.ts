@@ -106,6 +106,7 @@ export async function readAudit(context: Context, id: string): Promise<Answer> {
 export async function searchAuditEvents(context: Context, query: Query, compartment?: string): Promise<Answer> {
   const plan = parseSearch('AuditEvent', query, { handling: context.prefer.handling, ...(compartment === undefined ? {} : { compartment: { type: 'Patient', id: compartment } }) });
   if (plan.includes.length + plan.revincludes.length > 0) throw problem('not-supported', 'not-supported', 'A search of AuditEvents includes nothing: follow their references.', plan.includes.length > 0 ? 'http._include' : 'http._revinclude');
+  if (plan.contained !== 'false') throw problem('not-supported', 'not-supported', 'AuditEvents are contained in nothing.', 'http._contained');
   const path = compartment === undefined ? 'AuditEvent' : `Patient/${compartment}/AuditEvent`;
   const asked = new URLSearchParams(plan.applied as [string, string][]).toString();
   const binding = `${path}?${asked}`;

@@ -6,8 +6,10 @@ import { subset } from '../fhir/subset.ts';
 import type { Visibility } from '../fhir/visibility.ts';
 import type { Connection } from '../store/database.ts';
 import { search, searchSeveral, type Cursor, type Found, type Row } from '../store/search.ts';
+import type { Contained } from '../store/search-contained.ts';
 import { decided } from './concept-tests.ts';
 import { openPage, sealPage } from './paging.ts';
+import { containedPage, shownOf, type FoundContained } from './search-contained.ts';
 
 /** What a search needs beside its plan. */
 export interface SearchContext {
@@ -33,7 +35,7 @@ export interface SearchAnswer {
  */
 export async function searchInteraction(context: SearchContext, plan: SearchPlan, visibility: Visibility): Promise<SearchAnswer> {
   const ready = await decided(plan, { ...context, visibility });
-  return answered(context, pathOf(plan), plan, visibility, (page) => search(context.database, ready, visibility, page));
+  return answered(context, pathOf(plan), plan, visibility, async (page) => (plan.contained === 'false' ? search(context.database, ready, visibility, page) : containedPage(context.database, ready, visibility, page)));
 }
 
 /** search-system: the same over several types. @throws Problem as `searchInteraction` does. */
@@ -43,7 +45,7 @@ export async function systemSearchInteraction(context: SearchContext, { plans, a
   return answered(context, within === undefined ? '' : `Patient/${within}/*`, { ...plans[0]!, applied }, visibility, (page) => searchSeveral(context.database, ready, follow, visibility, page));
 }
 
-async function answered(context: SearchContext, path: string, plan: SearchPlan, visibility: Visibility, find: (page?: Cursor) => Promise<Found>): Promise<SearchAnswer> {
+async function answered(context: SearchContext, path: string, plan: SearchPlan, visibility: Visibility, find: (page?: Cursor) => Promise<Found | FoundContained>): Promise<SearchAnswer> {
   const query = encoded(plan.applied);
   const binding = `${path}?${query}`;
   const sealing = { pageKey: context.pageKey, visibility };
@@ -54,7 +56,7 @@ async function answered(context: SearchContext, path: string, plan: SearchPlan, 
     { relation: 'self', url: withQuery(url, query) },
     ...(next === undefined ? [] : [{ relation: 'next', url: withQuery(url, [query, `${pageParameter}=${next}`].filter((part) => part !== '').join('&')) }]),
   ];
-  return { status: 200, body: bundle(context, plan, found, links), patients: [...found.matches, ...found.included].map(({ patient }) => patient) };
+  return { status: 200, body: bundle(context, plan, found, links), patients: [...found.matches, ...insideOf(found).map(({ container }) => container), ...found.included].map(({ patient }) => patient) };
 }
 
 /** Logical id of the Patient in whose record alone is searched. */
@@ -74,11 +76,14 @@ const readable = (text: string): string =>
 
 const withQuery = (url: string, query: string): string => (query === '' ? url : `${url}?${query}`);
 
-function bundle(context: SearchContext, plan: SearchPlan, found: Found, links: readonly { relation: string; url: string }[]): string {
+const insideOf = (found: Found | FoundContained): readonly Contained[] => ('inside' in found ? found.inside : []);
+
+function bundle(context: SearchContext, plan: SearchPlan, found: Found | FoundContained, links: readonly { relation: string; url: string }[]): string {
   const summarized = plan.summary !== 'false';
-  const text = (row: Row): string => (summarized || plan.elements.length > 0 ? subset(row.body, plan) : row.body);
+  const shaped = (text: string): string => (summarized || plan.elements.length > 0 ? subset(text, plan) : text);
   const entries = [
-    ...found.matches.map((row) => entry(context, row, text(row), 'match')),
+    ...found.matches.map((row) => entry(context, row, shaped(row.body), 'match')),
+    ...shownOf(plan, insideOf(found)).map(({ row, text, fragment }) => entry(context, row, shaped(text), 'match', fragment)),
     ...found.included.map((row) => entry(context, row, summarized ? subset(row.body, plan) : row.body, 'include')),
     ...(found.incomplete ? [`{"resource":${JSON.stringify(operationOutcome([{ severity: 'warning', code: 'incomplete', text: 'More resources could be included than one answer carries; ask for fewer matches with _count.' }]))},"search":{"mode":"outcome"}}`] : []),
   ];
@@ -86,5 +91,5 @@ function bundle(context: SearchContext, plan: SearchPlan, found: Found, links: r
   return `{"resourceType":"Bundle","type":"searchset"${total},"link":${JSON.stringify(links)}${entries.length === 0 ? '' : `,"entry":[${entries.join(',')}]`}}`;
 }
 
-const entry = (context: SearchContext, row: Row, text: string, mode: 'match' | 'include'): string =>
-  `{"fullUrl":${JSON.stringify(`${context.baseUrl}/${row.type}/${row.id}`)},"resource":${text},"search":{"mode":"${mode}"}}`;
+const entry = (context: SearchContext, row: Row, text: string, mode: 'match' | 'include', fragment = ''): string =>
+  `{"fullUrl":${JSON.stringify(`${context.baseUrl}/${row.type}/${row.id}${fragment}`)},"resource":${text},"search":{"mode":"${mode}"}}`;

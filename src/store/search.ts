@@ -68,7 +68,7 @@ const forbidden = (type: string): Error =>
   problem('forbidden', 'forbidden', `This access does not allow to search by what is in a ${type}.`);
 
 /** @returns the tests of `plan` that may be asked by the caller. @throws Problem `forbidden`, `not-supported`. */
-function admitted(plan: SearchPlan, visibility: Visibility): readonly Test[] {
+export function admitted(plan: SearchPlan, visibility: Visibility): readonly Test[] {
   if (!grants(visibility, plan.type, 's')) throw problem('forbidden', 'forbidden', `This access does not allow to search ${plan.type}.`);
   const tests = plan.tests.map((test) => granted(visibility, test));
   const types = new Set([plan.type]);
@@ -77,8 +77,13 @@ function admitted(plan: SearchPlan, visibility: Visibility): readonly Test[] {
   return tests;
 }
 
+/** Contained resources are looked for by `searchContained`. */
+function refuseContained({ contained }: SearchPlan): void {
+  if (contained !== 'false') throw problem('not-supported', 'not-supported', 'Contained resources are found by a search of one type, without an operation.', 'http._contained');
+}
+
 /** The conditions of a match on the row `r`. */
-function matchConditions(plan: SearchPlan, tests: readonly Test[], visibility: Visibility): Fragment[] {
+export function matchConditions(plan: SearchPlan, tests: readonly Test[], visibility: Visibility): Fragment[] {
   const confined = isConfined(plan.tests, visibility, plan.type);
   const record = recordOf(plan.tests, visibility, plan.type);
   const subject = { type: plan.type, alias: 'r', visibility, confined, record };
@@ -132,6 +137,7 @@ function pageOf(rows: readonly Keyed[], count: number): { matches: readonly Keye
  *   for AuditEvent.
  */
 export async function search(connection: Connection, plan: SearchPlan, visibility: Visibility, page?: Cursor): Promise<Found> {
+  refuseContained(plan);
   const tests = admitted(plan, visibility);
   if (plan.count === 0) return { matches: [], included: [], incomplete: false, total: await count(connection, plan, tests, visibility) };
   const [rows, counted] = await Promise.all([
@@ -152,6 +158,7 @@ export async function search(connection: Connection, plan: SearchPlan, visibilit
  * @throws Problem as `search` does; `not-supported` for a sort key that is of another kind in another type.
  */
 export async function searchSeveral(connection: Connection, plans: readonly SearchPlan[], follow: Pick<SearchPlan, 'includes' | 'revincludes'>, visibility: Visibility, page?: Cursor): Promise<Found> {
+  refuseContained(plans[0]!);
   const asked = plans.map((plan) => ({ plan, tests: admitted(plan, visibility) }));
   const { count: size, total: wanted, sort } = plans[0]!;
   const countAll = async (): Promise<number> => {

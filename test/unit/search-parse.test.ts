@@ -113,7 +113,9 @@ t.test('lists, contained resources and names that other servers have', async (t)
     t.match(refusal(type, `_list=${list}`), { kind: 'not-supported', issues: [{ expression: 'http._list' }] });
   }
   t.match(parse('Task', '_contained=false&_containedType=container&status=draft'), { tests: [{ kind: 'token' }], applied: [['_contained', 'false'], ['_containedType', 'container'], ['status', 'draft']] });
-  for (const query of ['_contained=true', '_contained=both', '_containedType=contained', '_query=x', '_text=x', '_content=x', '_type=Goal']) t.match(refusal('Task', query), { kind: 'not-supported', issues: [{ expression: `http.${query.split('=')[0]}` }] }, query);
+  t.match(parse('Task', '_contained=both&_containedType=contained'), { contained: 'both', containedType: 'contained' });
+  t.match(refusal('Task', '_contained=true&_sort=status'), { kind: 'not-supported', issues: [{ expression: 'http._contained' }] });
+  for (const query of ['_query=x', '_text=x', '_content=x', '_type=Goal']) t.match(refusal('Task', query), { kind: 'not-supported', issues: [{ expression: `http.${query.split('=')[0]}` }] }, query);
   t.match(refusal('Task', '_elements=status,nope'), { kind: 'not-supported', issues: [{ expression: 'http._elements' }] });
   t.same(parse('Observation', '_elements=value,valueQuantity,Observation.status,id').elements, ['value', 'valueQuantity', 'status', 'id']);
 });
