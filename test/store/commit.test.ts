@@ -170,7 +170,7 @@ t.test('more waiting writes than the queue holds are refused with 503 and Retry-
   }
   t.same(store1.load, { running: 1, waiting: 3 });
   // Answers of clients are shed last: there may be a call for help among them.
-  const answers = Array.from({ length: 2 }, (_, at) => store1.commit(unit(create({ resourceType: 'QuestionnaireResponse', id: `a${at}`, status: 'completed', subject: { reference: 'Patient/p1' }, authored: '2025-01-01' }))));
+  const answers = Array.from({ length: 2 }, async (_, at) => store1.commit(unit(create({ resourceType: 'QuestionnaireResponse', id: `a${at}`, status: 'completed', subject: { reference: 'Patient/p1' }, authored: '2025-01-01' }))));
   t.same(await outcomes([answers[1]!]), ['unavailable'], 'only so many of them either');
   await blocker.query('rollback');
   blocker.release();
