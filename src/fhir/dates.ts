@@ -56,8 +56,12 @@ export function periodRange({ start, end }: Period): DateRange | undefined {
   return low === undefined || high === undefined || low >= high ? undefined : { low, high };
 }
 
-/** @returns the hull of the events and the bounds of a Timing; undefined when it names no date. */
+/**
+ * @returns the outer limits of a Timing: the hull of its events and bounds. One that names neither (`code` or `repeat` only) has a
+ * time, of which the limits are not known: it is open on both sides, as a Period is where it has no end. undefined when a date in it is none.
+ */
 export function timingRange({ event = [], repeat }: Timing): DateRange | undefined {
+  if (event.length === 0 && repeat?.boundsPeriod === undefined) return { low: earliest, high: latest };
   const ranges = event.map((each) => (typeof each === 'string' ? dateRange(each) : undefined));
   if (repeat?.boundsPeriod !== undefined) ranges.push(periodRange(repeat.boundsPeriod));
   return hull(ranges.filter((range) => range !== undefined));

@@ -1,3 +1,5 @@
+import { namedCharacters } from './xhtml-entities.ts';
+
 /**
  * Narrative.div: the XHTML that FHIR allows, read by a parser rather than searched for what is known to be bad
  * (http://hl7.org/fhir/R4/narrative.html#xhtml, constraints txt-1 and txt-2). What is not listed here is refused, so
@@ -53,9 +55,8 @@ const attribute = /\s+([A-Za-z_:][A-Za-z0-9_:.-]*)\s*=\s*(?:"([^"<]*)"|'([^'<]*)
 const tagEnd = /\s*(\/?)>/y;
 const closeTag = /<\/([A-Za-z][A-Za-z0-9]*)\s*>/y;
 const entity = /&(?:#(\d{1,7})|#x([0-9a-fA-F]{1,6})|([A-Za-z][A-Za-z0-9]{1,31}));/g;
-const named: ReadonlyMap<string, string> = new Map([['amp', '&'], ['lt', '<'], ['gt', '>'], ['quot', '"'], ['apos', "'"], ['nbsp', '\u00a0']]);
 
-const notXhtml = 'div must be well-formed XHTML: one <div> element, tags closed in order, attributes in quotes, & written as &amp;';
+const notXhtml = 'div must be well-formed XHTML: one <div> element, tags closed in order, attributes in quotes, & written as &amp;, no references to characters that XHTML does not name';
 
 /** @returns what is wrong with a narrative, or undefined. Takes time linear in its length. */
 export function narrativeFault(div: string): string | undefined {
@@ -166,13 +167,18 @@ function isSafeLink(value: string, isImage: boolean): boolean {
   return (isImage ? imageSchemes : linkSchemes).has(scheme);
 }
 
-/** @returns the text that character references stand for, or undefined when an & is not part of one. Unknown names stand for a letter. */
+/** @returns the text that character references stand for, or undefined when an & is not part of one, or of one that XHTML does not have. */
 function decode(text: string): string | undefined {
   if (!text.includes('&')) return text;
   if (text.replace(entity, '').includes('&')) return undefined;
-  return text.replace(entity, (_match, decimal?: string, hexadecimal?: string, name?: string) => {
-    if (name !== undefined) return named.get(name) ?? (name === 'colon' ? ':' : name === 'Tab' || name === 'NewLine' ? ' ' : 'x');
+  let known = true;
+  const decoded = text.replace(entity, (_match, decimal?: string, hexadecimal?: string, name?: string) => {
+    if (name !== undefined) {
+      known &&= namedCharacters.has(name);
+      return namedCharacters.get(name) ?? '';
+    }
     const code = decimal === undefined ? Number.parseInt(hexadecimal ?? '0', 16) : Number(decimal);
     return code > 0 && code <= 0x10_ffff ? String.fromCodePoint(code) : ' ';
   });
+  return known ? decoded : undefined;
 }

@@ -7,6 +7,7 @@ import { servedType } from '../fhir/types.ts';
 import { validate } from '../fhir/validate.ts';
 import { keepRelative, refuseErrors } from '../interactions/accept.ts';
 import { accessRows } from '../interactions/access-log.ts';
+import { etag } from '../interactions/answer.ts';
 import type { Context } from '../interactions/context.ts';
 import { readNewest, type VersionRow } from '../store/read.ts';
 import type { Incoming } from '../store/unit.ts';
@@ -24,18 +25,23 @@ export class Given {
 
   /** @returns the newest version of a stored resource; undefined when it is not there for the caller. @throws Problem `forbidden` without the scope. */
   async row(type: string, id: string): Promise<VersionRow | undefined> {
+    const row = await this.#newest(type, id);
+    return row?.body === null ? undefined : row;
+  }
+
+  async #newest(type: string, id: string): Promise<VersionRow | undefined> {
     authorize(this.#context.visibility, type, 'r');
     const row = await readNewest(this.#context.database, this.#context.visibility, type, id);
-    if (row === undefined || row.body === null) return undefined;
-    this.#patients.push(row.patient);
+    if (row !== undefined && row.body !== null) this.#patients.push(row.patient);
     return row;
   }
 
-  /** The resource that the operation is called on. @throws Problem `not-found`. */
+  /** The resource that the operation is called on. @throws Problem `not-found`; `gone` when it was deleted. */
   async instance(type: string, id: string): Promise<Incoming> {
-    const row = await this.row(type, id);
+    const row = await this.#newest(type, id);
     if (row === undefined) throw problem('not-found', 'not-found', `No such ${type}.`);
-    const { value, stored } = parseJson(row.body!);
+    if (row.body === null) throw problem('gone', 'deleted', `This ${type} was deleted.`, undefined, { etag: etag(row.version) });
+    const { value, stored } = parseJson(row.body);
     return { value: value as Resource, stored };
   }
 

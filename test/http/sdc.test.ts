@@ -345,3 +345,24 @@ t.test('every shipped form and plan is valid, and what they extract has codes th
   const populated = part((await system('GET', 'Questionnaire/bs-journal-pattern/$populate?subject=Patient/ann')).body, 'response');
   t.equal((answersOf(populated)['share']![0] as any).code, 'private');
 });
+
+t.test('an operation on what was deleted says that it was', async (t) => {
+  const service = await testService(t);
+  const fhir = service.as();
+  await fhir('PUT', 'Patient/gone', { resourceType: 'Patient', id: 'gone' });
+  const resources = [
+    { resourceType: 'Questionnaire', id: 'gone', status: 'active', url: 'urn:test:gone' },
+    { resourceType: 'PlanDefinition', id: 'gone', status: 'active' },
+    { resourceType: 'ActivityDefinition', id: 'gone', status: 'active', kind: 'ServiceRequest' },
+    { resourceType: 'QuestionnaireResponse', id: 'gone', status: 'completed', subject: { reference: 'Patient/gone' } },
+  ];
+  for (const resource of resources) {
+    await fhir('PUT', `${resource.resourceType}/gone`, resource);
+    t.equal((await fhir('DELETE', `${resource.resourceType}/gone`)).status, 204);
+    const operation = { Questionnaire: '$populate', QuestionnaireResponse: '$extract' }[resource.resourceType] ?? '$apply';
+    const query = operation === '$extract' ? '' : '?subject=Patient/gone';
+    const reply = await fhir('GET', `${resource.resourceType}/gone/${operation}${query}`);
+    t.match([reply.status, reply.headers.get('etag'), reply.body.issue?.[0]?.code], [410, 'W/"2"', 'deleted'], `${resource.resourceType} ${operation}`);
+    t.equal((await fhir('GET', `${resource.resourceType}/never/${operation}${query}`)).status, 404);
+  }
+});

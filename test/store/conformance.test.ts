@@ -95,6 +95,19 @@ t.test('hapi #2424, #6749, #3470; medplum #3794, #8950, #9159: partial dates, Ti
   });
 });
 
+t.test('a Timing that names no date has a time, with limits that are not known', async (t) => {
+  const { database } = await testDatabase(t);
+  await world(database, [
+    observation('daily', { code: coded('x'), effectiveTiming: { repeat: { frequency: 1, period: 1, periodUnit: 'd' } } }),
+    observation('coded', { code: coded('x'), effectiveTiming: { code: { coding: [{ system: 'http://terminology.hl7.org/CodeSystem/v3-GTSAbbreviation', code: 'BID' }] } } }),
+    observation('never', { code: coded('x') }),
+  ]);
+  await expectAll(t, database, {
+    'Observation?date:missing=true': 'never', 'Observation?date:missing=false': 'coded daily',
+    'Observation?date=2026': '', 'Observation?date=ne2026': 'coded daily', 'Observation?date=ge2026': 'coded daily', 'Observation?date=lt2026': 'coded daily', 'Observation?date=sa2026': '', 'Observation?date=eb2026': '',
+  });
+});
+
 t.test('blaze #257: times compare as instants whatever their zone; a date without one is the day in UTC', async (t) => {
   const { database } = await testDatabase(t);
   await world(database, [

@@ -82,7 +82,8 @@ t.test('periods are open where an end is missing, timings are the hull of what t
   t.equal(periodRange({ start: '2026-02-02', end: '2026-02-01' }), undefined);
   t.strictSame(dates(timingRange({ event: ['2026-03-01', null, '2026-01-10', '2026-02'] })), ['2026-01-10', '2026-03-02']);
   t.strictSame(dates(timingRange({ event: ['2026-03-01'], repeat: { boundsPeriod: { start: '2026-02-01' } } })), ['2026-02-01', 'infinity']);
-  t.equal(timingRange({ repeat: {} }), undefined);
+  t.strictSame(dates(timingRange({ repeat: {} })), ['-infinity', 'infinity'], 'a Timing without dates is open on both sides');
+  t.equal(timingRange({ event: [null] }), undefined);
 });
 
 t.test('a decimal stands for half a unit of its last digit to either side, exactly', async (t) => {

@@ -56,7 +56,7 @@ t.test('valid resources are accepted', async (t) => {
     'a contained resource that refers to its container': patient({ contained: [{ resourceType: 'Observation', id: 'o', status: 'final', code: concept, subject: { reference: '#' } }] }),
     'a contained resource of a type that is not served': patient({ contained: [{ resourceType: 'Medication', id: 'm', code: concept }], extension: [{ url: 'http://example.org/x', valueReference: { reference: '#m' } }] }),
     'a conditional reference in a transaction': bundle({ type: 'transaction', entry: [{ resource: goal({ subject: { reference: 'Patient?identifier=x|y' } }), request: { method: 'POST', url: 'Goal' } }] }),
-    'narrative': patient({ text: xhtml('<h1 class="a">T</h1><p style="color: red">a &amp; b&nbsp;<br/><a href="https://example.org/?a=1&amp;b=2">l</a></p><table><tr><td colspan="2">1</td></tr></table><img src="#i" alt=""/><!-- c -->') }),
+    'narrative': patient({ text: xhtml('<h1 class="a">T</h1><p style="color: red">a &amp; b&nbsp;&eacute;&euro;&hellip;&apos;&#8364;<br/><a href="https://example.org/?a=1&amp;b=2">l</a></p><table><tr><td colspan="2">1</td></tr></table><img src="#i" alt=""/><!-- c -->') }),
     'a narrative of one image': patient({ text: xhtml('<img src="data:image/png;base64,AAAA" alt="x"/>') }),
     'a period within one day': { resourceType: 'EpisodeOfCare', status: 'active', patient: { reference: 'Patient/1' }, period: { start: '2026-01', end: '2026-01-01' } },
     'required CodeableConcept among others': condition({ clinicalStatus: { coding: [{ system: 'http://example.org', code: 'x' }, { system: 'http://terminology.hl7.org/CodeSystem/condition-clinical', code: 'active' }] } }),
@@ -224,7 +224,7 @@ t.test('narrative is basic XHTML without anything active', async (t) => {
     '<a href="java&#10;script:x">x</a>', '<a href="&#106;avascript:x">x</a>', '<a href="javascript&colon;x">x</a>', '<a href=" javascript:x">x</a>', '<a href="vbscript:x">x</a>', '<a href="data:text/html,x">x</a>',
     '<img src="data:image/svg+xml;base64,AAAA"/>', '<img src="javascript:x"/>', '<p style="background:url(javascript:x)">x</p>', '<p style="width:expression(x)">x</p>', '<p style="behavior:url(x)">x</p>',
     '<p style="@import \'x\'">x</p>', '<p style="ba\\63kground:red">x</p>', '<p style="back/**/ground:red">x</p>', '<p>x', '<p>x</b></p>', '</p>', '<p class=x>x</p>', '<p class="a" class="b">x</p>', '<p title="<">x</p>',
-    'a & b', 'a &amp b', '<![CDATA[x]]>', '<?php x ?>', '<!DOCTYPE x>', '<!-- -- -->', '<!-- x', '<p', '<', '<p/ onclick="x">', '<p xmlns="http://www.w3.org/2000/svg">x</p>', '<x:p>x</x:p>', '', '  ', '<p> &#32; </p>', '<br/>', '<!-- only -->',
+    'a & b', 'a &amp b', 'a &unknown; b', '<p title="&nope;">x</p>', '&Colon;', '&NewLine;x', '&constructor;', '<![CDATA[x]]>', '<?php x ?>', '<!DOCTYPE x>', '<!-- -- -->', '<!-- x', '<p', '<', '<p/ onclick="x">', '<p xmlns="http://www.w3.org/2000/svg">x</p>', '<x:p>x</x:p>', '', '  ', '<p> &#32; </p>', '<br/>', '<!-- only -->',
   ];
   for (const body of bad) t.match(validate(patient({ text: xhtml(body) })), [{ expression: 'Patient.text.div' }], body);
   for (const div of ['x', '<p xmlns="http://www.w3.org/1999/xhtml">x</p>', '<div>x</div>', '<div xmlns="http://www.w3.org/1999/xhtml">x</div><div>y</div>', '<div xmlns="http://www.w3.org/1999/xhtml">x</div>y', '<!-- x --><div xmlns="http://www.w3.org/1999/xhtml">x</div>']) {
