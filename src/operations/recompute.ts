@@ -11,7 +11,7 @@ import { flag } from './terminology-input.ts';
 
 /**
  * `$recompute`: what the rules of today make of records that are stored, for one Patient, one EpisodeOfCare or, in portions, the
- * whole store. Without `apply=true` nothing is written, and the answer says what would be and why (docs/clinical.md 6.1).
+ * whole store. Without `apply=true` nothing is written, and the answer says what would be and why (docs/operations-fhir.md).
  */
 export const recompute: Operation = {
   level: ['instance', 'system'],

@@ -7,7 +7,7 @@ import { recognise } from './recognise.ts';
 import type { Registry, Scale } from './registry.ts';
 import { itemScores } from './score.ts';
 
-/** The full derivation of a computed Observation, for `Observation/$explain` (docs/clinical.md 6). Pure. */
+/** The full derivation of a computed Observation, for `Observation/$explain` (docs/operations-fhir.md). Pure. */
 
 export interface ExplanationContext {
   readonly registry: Registry;

@@ -3,7 +3,7 @@ import { isDerived } from '../resources/observation.ts';
 import { derive, type DeriveContext, type DerivedWrite } from './derive.ts';
 import { patientRecord, scoreId, type PatientRecord, type RecordEntry } from './record.ts';
 
-/** What the rules of today make of a whole record, against what is stored (docs/clinical.md 6.1). Pure: nothing is read or written. */
+/** What the rules of today make of a whole record, against what is stored (docs/operations-fhir.md). Pure: nothing is read or written. */
 
 /** One derived resource that is not what the rules of today give. */
 export interface Difference {
