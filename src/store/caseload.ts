@@ -4,6 +4,7 @@ import type { Visibility } from '../fhir/visibility.ts';
 import type { RecordEntry } from '../outcomes/record.ts';
 import type { Connection } from './database.ts';
 import { instant } from './load.ts';
+import { knownOf } from './record.ts';
 import { and, literal, name, run, type Fragment } from './sql.ts';
 import { visibleAmong, visiblePredicate } from './visible.ts';
 
@@ -45,16 +46,16 @@ export async function* readCaseload(connection: Connection, visibility: Visibili
       order by r.rid limit ${literal(batch)}`);
     if (patients.length === 0) return;
     const rids = patients.map(({ rid }) => String(rid));
-    const [entries, resources] = await Promise.all([readEntries(connection, rids), readResources(connection, visibility, rids, query)]);
+    const [entries, resources] = await Promise.all([readEntries(connection, visibility, rids), readResources(connection, visibility, rids, query)]);
     yield patients.map(({ rid, body }) => ({ rid, body, entries: entries.get(rid) ?? [], resources: resources.get(rid) ?? [] }));
     if (patients.length < batch) return;
     after = rids.at(-1)!;
   }
 }
 
-async function readEntries(connection: Connection, rids: readonly string[]): Promise<Map<bigint, (RecordEntry & { patient: bigint })[]>> {
+async function readEntries(connection: Connection, visibility: Visibility, rids: readonly string[]): Promise<Map<bigint, (RecordEntry & { patient: bigint })[]>> {
   const rows = await run<RecordEntry & { patient: bigint }>(connection, sql`
-    select e.patient, e.kind, e.key, e.id, ${name(instant('e.at'))} as at, e.value, e.data from record_entry e where e.patient = any(${rids}::bigint[])`);
+    select e.patient, e.kind, e.key, e.id, ${name(instant('e.at'))} as at, e.value, e.data from record_entry e where e.patient = any(${rids}::bigint[])${knownOf(visibility)}`);
   return Map.groupBy(rows, ({ patient }) => patient);
 }
 

@@ -29,7 +29,7 @@ const sources = servedTypes.filter((type) => type !== 'QuestionnaireResponse' &&
  * What an access knows of a record that sees a part of it only, by granular scopes or by Consents: the scores whose Observations
  * it sees, and of the rest what it sees the source of.
  */
-function knownOf(visibility: Visibility): Fragment {
+export function knownOf(visibility: Visibility): Fragment {
   if (visibility.limits === undefined && (visibility.consents ?? []).length === 0) return sql``;
   const seen = (type: string, condition: Fragment): Fragment => sql`exists (select from resource o where o.type = ${typeLiteral(type)} and o.live and ${condition} and ${visiblePredicate(visibility, type, 'o', name('o.patient'))})`;
   const derivedFrom = literal(searchParameter('Observation', 'derived-from')!.number);
