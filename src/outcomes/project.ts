@@ -1,3 +1,4 @@
+import { codeSystem } from '../fhir/canonical.ts';
 import type { Resource } from '../fhir/resource.ts';
 import { formTotal } from './form-total.ts';
 import { importedTotal } from './imported.ts';
@@ -107,9 +108,16 @@ function sessionEntries(encounter: Resource): RecordEntry[] {
   const { code } = (encounter.class ?? {}) as { code?: string };
   const { start } = (encounter.period ?? {}) as { start?: string };
   if (encounter.status !== 'finished' || (code !== 'AMB' && code !== 'VR') || start === undefined) return [];
+  if (isAdministrative(encounter)) return [];
   const episode = (encounter.episodeOfCare as { reference?: string }[] | undefined)?.[0]?.reference?.split('/').at(-1);
-  return [entry('session', '', encounter, start, null, { start, ...(episode === undefined ? {} : { episode }) } satisfies SessionData)];
+  const identifiers = ((encounter.identifier ?? []) as { system?: string; value?: string }[]).flatMap(({ system = '', value }) => (value === undefined ? [] : [`${system}|${value}`]));
+  const data: SessionData = { start, ...(episode === undefined ? {} : { episode }), ...(identifiers.length === 0 ? {} : { identifiers }) };
+  return [entry('session', '', encounter, start, null, data)];
 }
+
+/** A meeting about papers is no session: its type says so in our own code system. */
+const isAdministrative = ({ type }: Resource): boolean => ((type ?? []) as { coding?: { system?: string; code?: string }[] }[])
+  .some(({ coding }) => coding?.some(({ system, code }) => system === codeSystem('encounter-type') && code === 'administrative'));
 
 const begun: readonly unknown[] = ['active', 'onhold', 'finished'];
 

@@ -53,7 +53,12 @@ export interface ScoreData {
 }
 
 /** A finished therapy session (Encounter finished, class AMB or VR). */
-export interface SessionData { readonly start: string; readonly episode?: string }
+export interface SessionData {
+  readonly start: string;
+  readonly episode?: string;
+  /** `system|value` of each of its identifiers: a session that was sent twice is one. */
+  readonly identifiers?: readonly string[];
+}
 
 /** An EpisodeOfCare that has begun. */
 export interface EpisodeData { readonly start?: string; readonly end?: string; readonly status: string }

@@ -19,8 +19,19 @@ export function episodeAt(episodes: readonly Episode[], at: number): Episode | n
  * @returns the finished sessions of `episode` in time order, each once: session k is element k - 1.
  */
 export function sessionsOf({ sessions, episodes }: PatientRecord, episode: Episode | null): Session[] {
-  return sessions.filter(({ at, data }) => at !== null
+  const own = sessions.filter(({ at, data }) => at !== null
     && (episodes.find(({ id }) => id === data.episode) ?? episodeAt(episodes, at))?.id === episode?.id);
+  return own.some(({ data: { identifiers } }) => identifiers !== undefined) ? withoutRepeats(own) : own;
+}
+
+/** Of sessions that share an identifier the first counts. */
+function withoutRepeats(sessions: readonly Session[]): Session[] {
+  const seen = new Set<string>();
+  return sessions.filter(({ data: { identifiers = [] } }) => {
+    const repeated = identifiers.some((each) => seen.has(each));
+    for (const each of identifiers) seen.add(each);
+    return !repeated;
+  });
 }
 
 /** What tells to which session a score belongs. */

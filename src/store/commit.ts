@@ -44,6 +44,8 @@ const patienceMs = 10;
 
 /** New resources that one write leads to at most: itself, and for each scale of its instrument a score, its change and its alerts. */
 const ridsPerWrite = 64;
+/** And for each score that is there already: when a baseline moves, everything that is computed from a score may be new. */
+const ridsPerEntry = 12;
 
 /** Share of the queue that writes without answers may fill: those of clients, in which a call for help may be, are shed last. */
 const forOthers = 0.75;
@@ -184,7 +186,8 @@ export class Committer {
   async #decide(connection: Lease, batch: readonly Waiting[]): Promise<{ answers: (() => void)[]; effects: ReturnType<typeof noEffects> }> {
     const units = batch.map(({ unit }) => unit);
     const loaded = await loadFor(connection, units, batch.flatMap(({ keys }) => keys), this.#options.rules);
-    const rids = units.reduce((sum, unit) => sum + unit.writes.length, 0) * ridsPerWrite;
+    const entries = loaded.entries.values().reduce((sum, list) => sum + list.length, 0);
+    const rids = units.reduce((sum, unit) => sum + unit.writes.length, 0) * ridsPerWrite + entries * ridsPerEntry;
     try {
       await this.#rids.reserve(connection, rids);
       return await this.#stage(connection, batch, loaded);

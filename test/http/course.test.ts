@@ -140,3 +140,15 @@ t.test('the expected course is computed from 100 closed episodes, kept as a vers
   const stored = await fhir('GET', 'Observation?patient=ada&code=trajectory-signal');
   t.match(stored.body.entry.map(({ resource }: any) => resource), [{ valueCodeableConcept: { coding: [{ code: 'watch' }] }, component: [{}, {}, {}, {}, {}, { valueString: '2' }] }]);
 });
+
+t.test('a baseline that moves under 150 scores computes them all anew in one transaction', async (t) => {
+  const service = await testService(t);
+  const fhir = service.as();
+  const start = '2024-01-01';
+  await send(t, fhir, [{ resourceType: 'Patient', id: 'ada' }, episodeOf('ep', 'ada', 'active', start), encounter('s', 'ada', 'ep', at(start, 150))]);
+  await send(t, fhir, Array.from({ length: 150 }, (_, n) => n).map((n) => phq(`q${n}`, 'ada', n % 2 === 0 ? 16 : 4, at(start, n))));
+  const changes = async (): Promise<number> => (await fhir('GET', 'Observation?patient=ada&code=reliable-change&status=final,amended,corrected&_summary=count')).body.total;
+  t.equal(await changes(), 0, 'all lie before the baseline');
+  t.equal((await fhir('DELETE', 'Encounter/s')).status, 204);
+  t.equal(await changes(), 149);
+});

@@ -211,6 +211,12 @@ t.test('sessions are counted by start; a score belongs to the one it names or th
   ]);
   const list = sessionsOf(record, null);
   t.same(list.map(({ id }) => id), ['a', 'b']);
+  const identifier = [{ system: 'urn:ehr', value: '1' }];
+  const more = recordOf([
+    session('a', '2024-01-08T10:00:00Z', { identifier }), session('again', '2024-01-08T10:00:00Z', { identifier }), session('b', '2024-01-15T10:00:00Z', { identifier: [{ system: 'urn:other', value: '1' }] }),
+    session('c', '2024-01-16T10:00:00Z', { type: [{ coding: [{ system: 'https://intersession.example/fhir/CodeSystem/encounter-type', code: 'administrative' }] }] }),
+  ]);
+  t.same(sessionsOf(more, null).map(({ id }) => id), ['a', 'b'], 'sent twice is one; a meeting about papers is none');
   const number = (date: string, encounter?: string): number => sessionNumber(list, { date, data: encounter === undefined ? {} : { encounter } });
   t.same(['2024-01-07', '2024-01-08', '2024-01-14', '2024-01-15', '2025-01-01'].map((date) => number(date)), [0, 1, 1, 2, 2]);
   t.equal(number('2024-01-14', 'Encounter/b'), 2);
