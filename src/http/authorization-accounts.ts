@@ -9,6 +9,9 @@ import { readUser, type UserEntry } from '../auth/user.ts';
 import { StartRefusal } from '../start-refusal.ts';
 import { secretDigest, type AccountStore } from '../store/authorization-accounts.ts';
 
+/** How long origins are remembered: a preflight must not become a question to the database each time. */
+const originsMs = 5000;
+
 /** A registered client, wherever it is registered. */
 export interface KnownClient {
   readonly registration: Registration;
@@ -37,6 +40,7 @@ export class Accounts {
   readonly #users: readonly UserEntry[];
   readonly #keys = new Map<string, (kid: string | undefined) => Promise<readonly JWK[]>>();
   readonly #options: AccountOptions;
+  #origins: { readonly known: ReadonlySet<string>; readonly until: number } = { known: new Set(), until: -Infinity };
   #developmentUsers: Promise<readonly UserEntry[]> | undefined;
 
   /** @throws StartRefusal when a file cannot be read, or an entry is wrong or the development client's */
@@ -71,11 +75,14 @@ export class Accounts {
     return this.#keys.get(url)!(kid);
   }
 
-  /** Whether a page of this origin may ask for tokens at all. */
+  /** Whether a page of this origin belongs to a registered client: what was registered by command counts within seconds. */
   async isOrigin(origin: string): Promise<boolean> {
-    const of = ({ registration }: KnownClient): boolean => originsOf(registration).includes(origin);
-    if ([...this.#clients.values()].some(of)) return true;
-    return (await this.#store.clients()).some(({ registration }) => originsOf(JSON.parse(registration) as Registration).includes(origin));
+    if (this.#options.now() > this.#origins.until) {
+      const stored = (await this.#store.clients()).map(({ registration }) => JSON.parse(registration) as Registration);
+      const listed = [...this.#clients.values()].map(({ registration }) => registration);
+      this.#origins = { known: new Set([...stored, ...listed].flatMap(originsOf)), until: this.#options.now() + originsMs };
+    }
+    return this.#origins.known.has(origin);
   }
 
   async user(id: string): Promise<UserEntry | undefined> {

@@ -140,6 +140,8 @@ async function opened(options: AuthorizationServerOptions, keys: Keys, metadata:
   provider.use(async (context, next) => {
     await next();
     await confineOrigins(context, options.accounts);
+    // the library would send this form by a script of its own: here a person presses the button
+    if (typeof context.body === 'string' && context.body.includes('name="xsrf"') && context.body.includes('<script>')) options.pages.logout(context, context.body);
     if (context.oidc?.route === 'discovery' && context.status === 200) context.body = metadata;
     if (context.oidc?.route === 'jwks' && context.status === 200) context.body = publicKeys(keys); // with those that signed before, which the library has no use for
     if (context.oidc?.route === 'token' && context.status === 200) context.body = await withLaunch(context, options);

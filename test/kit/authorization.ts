@@ -77,6 +77,8 @@ export const redirectUri = 'https://app.example/after-sign-in';
 export interface SignInService extends TestService {
   readonly issuer: string;
   readonly origin: string;
+  /** The variables that name its clients and users. */
+  readonly accounts: { readonly CLIENTS_FILE: string; readonly USERS_FILE: string };
   /** Sends a form to an endpoint of the authorization server. */
   ask(path: string, form: Record<string, string> | URLSearchParams, headers?: Record<string, string>): Promise<Said>;
 }
@@ -103,11 +105,12 @@ export async function signInService(t: Ending, options: { env?: Record<string, s
   const user = (at: number, name: string, fhirUser: string): object => ({ id: `00000000-0000-4000-8000-00000000000${at}`, name, password: hash, fhirUser });
   writeFileSync(join(folder, 'clients.json'), JSON.stringify([...clients, ...options.more ?? []]));
   writeFileSync(join(folder, 'users.json'), JSON.stringify([user(1, 'dee', 'Practitioner/dr'), user(2, 'ada', 'Patient/ada'), user(3, 'nobody', 'Practitioner/other')]));
-  const service = await testService(t, { env: { CLIENTS_FILE: join(folder, 'clients.json'), USERS_FILE: join(folder, 'users.json'), ...options.env }, ...(options.log === undefined ? {} : { log: options.log }) });
+  const accounts = { CLIENTS_FILE: join(folder, 'clients.json'), USERS_FILE: join(folder, 'users.json') };
+  const service = await testService(t, { env: { ...accounts, ...options.env }, ...(options.log === undefined ? {} : { log: options.log }) });
   const { origin } = new URL(service.url);
   if (options.env?.['MODE'] !== 'production') await people(service);
   const issuer = `${origin}/oauth`;
-  return { ...service, issuer, origin, ask: async (path, form, headers = {}) => said(await fetch(`${issuer}/${path}`, { method: 'POST', body: new URLSearchParams(form), headers })) };
+  return { ...service, issuer, origin, accounts, ask: async (path, form, headers = {}) => said(await fetch(`${issuer}/${path}`, { method: 'POST', body: new URLSearchParams(form), headers })) };
 }
 
 async function people(service: TestService): Promise<void> {

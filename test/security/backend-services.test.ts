@@ -178,10 +178,7 @@ t.test('two processes are one authorization server', async (t) => {
   const port = await new Promise<number>((resolve) => {
     const probe = createServer().listen(0, '127.0.0.1', () => { const found = portOf(probe); probe.close(() => { resolve(found); }); });
   });
-  const clientsFile = join(folder, 'clients-of-both.json');
-  const { clients: ofPeople } = await import('../kit/authorization.ts');
-  writeFileSync(clientsFile, JSON.stringify([...ofPeople, ...clients]));
-  await testService(t, { beside: service, env: { KEYS_FILE: keysFile, PORT: String(port), PUBLIC_URL: service.origin, MODE: 'development', CLIENTS_FILE: clientsFile } });
+  const second = await testService(t, { beside: service, env: { ...service.accounts, KEYS_FILE: keysFile, PORT: String(port), PUBLIC_URL: service.origin, MODE: 'development' } });
   const there = `http://127.0.0.1:${port}`;
   const other = { ...service, ask: async (path: string, form: Record<string, string> | URLSearchParams, headers: Record<string, string> = {}): Promise<Said> => {
     const response = await fetch(`${there}/oauth/${path}`, { method: 'POST', body: new URLSearchParams(form), headers });
@@ -195,7 +192,14 @@ t.test('two processes are one authorization server', async (t) => {
   const { url, verifier } = request(service);
   const code = (await signIn(new Browser(service.origin), url)).searchParams.get('code')!;
   const given = await exchange(other, code, verifier);
-  t.match(given, { status: 400, body: { error: 'invalid_grant' } }, 'a user whom only one process knows has no account at the other');
+  t.match(given, { status: 200, body: { patient: 'ada' } }, 'the code of one is good at the other: a restart loses no sign-in');
+  const refreshing = { grant_type: 'refresh_token', refresh_token: given.body.refresh_token as string, client_id: 'app' };
+  const races = await Promise.all([service.ask('token', refreshing), other.ask('token', refreshing)]);
+  t.ok(races.filter(({ status }) => status === 200).length <= 1, 'a refresh token is used once, wherever');
+  t.match(await service.ask('token', refreshing), { status: 400, body: { error: 'invalid_grant' } });
+  await service.database.query(`update authorization_entry set expires = now() - interval '1 second' where kind = 'ReplayDetection'`);
+  t.equal(await second.job('authorization-expiry'), true);
+  t.strictSame(await service.database.query(`select kind from authorization_entry where expires <= now()`), [], 'what has expired is removed');
   const system = (await service.ask('token', { grant_type: 'client_credentials', scope }, basic('system'))).body.access_token as string;
   const read = (origin: string): Promise<number> => fetch(`${origin}/fhir/R4/Task`, { headers: { authorization: `Bearer ${system}` } }).then(({ status }) => status);
   t.strictSame([await read(service.origin), await read(there)], [200, 200], 'a token of one is read by both');

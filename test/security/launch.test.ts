@@ -332,6 +332,10 @@ t.test('who cancels sends the app away with nothing, and who signs out ends the 
   await signIn(browser, request(service).url);
   const again = (await browser.follow(await browser.go(request(service).url))).page!;
   t.match(again.text, /Whose record/, 'the session goes on, and every launch asks');
+  const stranger = await new Browser(service.origin).go(`${service.issuer}/logout`);
+  t.match(stranger.text, /Sign out\?/, 'the same page for who is not signed in');
+  t.notMatch(stranger.text, /<script/, 'without a script');
+  t.match(stranger.headers.get('content-security-policy'), /default-src 'none'/);
   const out = (await browser.go(`${service.issuer}/logout`));
   t.match(out.text, /Sign out\?/);
   const done = (await browser.submit(out, [['logout', 'yes']])).page!;
