@@ -84,7 +84,7 @@ export async function createApp({ config, database, log }: { config: Config; dat
   let metricsServer: Awaited<ReturnType<typeof serveMetrics>> | undefined;
   let draining = false;
   const server = httpServer({
-    corsOrigins: config.corsOrigins,
+    isOrigin: async (origin) => config.corsOrigins.includes(origin) || (await authorization?.isOrigin(origin)) === true,
     service: () => service,
     ready: async () => !draining && service !== undefined && (await canWrite(database)),
     smartConfiguration: () => authorization?.smartConfiguration,

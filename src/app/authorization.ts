@@ -32,6 +32,8 @@ export interface Authorization {
   readonly smartConfiguration: unknown;
   /** The service's own authorization server, where it has one. */
   readonly handle: ((request: IncomingMessage, response: ServerResponse) => boolean) | undefined;
+  /** Whether pages of this origin belong to a registered app: they may call the API, too. */
+  isOrigin(origin: string): Promise<boolean>;
   /** Lines for whoever starts the service in development mode. */
   readonly notice: readonly string[];
   close(): void;
@@ -73,6 +75,7 @@ async function ownServer({ config, database, audit, log, origin }: Authorization
     authenticate: server.authenticate,
     smartConfiguration: smartConfiguration(issuer),
     handle: (request, response) => server.handle(request, response),
+    isOrigin: (origin) => accounts.isOrigin(origin),
     notice: development === undefined ? [] : [
       ...developmentUsers(development).map(({ name, password, fhirUser }) => `Sign in as ${name} with ${password} (${fhirUser} of npm run demo).`),
       `Apps: ${Object.values(developmentClient).join(', ')}; more with npm run client, npm run user.`,
@@ -95,6 +98,7 @@ async function foreignIssuer({ config, origin }: AuthorizationParts, issuer: str
     }),
     smartConfiguration: foreignSmartConfiguration(found.metadata),
     handle: undefined,
+    isOrigin: () => Promise.resolve(false),
     notice: [],
     close: () => {},
   };

@@ -27,7 +27,7 @@ export interface Answered {
 
 export interface ServerOptions {
   /** Origins of web pages whose scripts may call the FHIR API. */
-  readonly corsOrigins: readonly string[];
+  readonly isOrigin: (origin: string) => Promise<boolean>;
   /** The service, or undefined while it is not there yet: requests get 503. */
   readonly service: () => Service | undefined;
   readonly ready: () => Promise<boolean>;
@@ -73,7 +73,7 @@ export function httpServer(options: ServerOptions): HttpServer {
   }
   const handler = (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => handle(options, request, reply);
   void fastify.register(async (api) => {
-    if (options.corsOrigins.length > 0) await api.register(cors, crossOrigin(options.corsOrigins));
+    await api.register(cors, crossOrigin(options.isOrigin));
     for (const url of [fhirRoot, `${fhirRoot}/*`]) api.route({ method: methods, url, handler });
   });
   return {
@@ -93,9 +93,13 @@ function createServer(options: ServerOptions, handler: (request: IncomingMessage
   });
 }
 
-/** What scripts of the listed origins may send and read. Credentials are in the Authorization header, never in cookies. */
-const crossOrigin = (origins: readonly string[]): FastifyCorsOptions => ({
-  origin: [...origins], methods, credentials: false, maxAge: 600, strictPreflight: true,
+/** What scripts of the known origins may send and read. Credentials are in the Authorization header, never in cookies. */
+const crossOrigin = (isOrigin: ServerOptions['isOrigin']): FastifyCorsOptions => ({
+  origin: (origin, done) => {
+    if (origin === undefined) done(null, false);
+    else isOrigin(origin).then((known) => { done(null, known); }, () => { done(null, false); });
+  },
+  methods, credentials: false, maxAge: 600, strictPreflight: true,
   allowedHeaders: ['Authorization', 'Content-Type', 'Accept', 'If-Match', 'If-None-Match', 'If-None-Exist', 'If-Modified-Since', 'Prefer', 'Idempotency-Key', 'X-Request-Id'],
   exposedHeaders: ['ETag', 'Location', 'Link', 'Content-Location', 'Last-Modified', 'Retry-After', 'WWW-Authenticate', 'X-Request-Id'],
 });

@@ -356,6 +356,8 @@ t.test('a page of a registered origin may ask for tokens, no other', async (t) =
     t.equal(await cors(method, 'https://app.example.evil.example'), null, method);
   }
   t.equal(await cors('POST', 'https://other.example'), null, 'the origin of another client');
+  const api = async (origin: string): Promise<string | null> => (await fetch(`${service.url}/Patient`, { headers: { origin } })).headers.get('access-control-allow-origin');
+  t.strictSame([await api('https://app.example'), await api('https://evil.example')], ['https://app.example', null], 'and call the API');
   t.equal((await fetch(`${service.url}/.well-known/smart-configuration`, { headers: { origin: 'https://any.example' } })).headers.get('access-control-allow-origin'), '*', 'what is public is public');
 });
 

@@ -66,7 +66,6 @@ t.test('in a browser', { timeout: 110_000, skip: found === undefined && process.
   await new Promise<void>((resolve) => { app.listen(0, '127.0.0.1', resolve); });
   const appUrl = `http://127.0.0.1:${(app.address() as AddressInfo).port}`;
   const service: SignInService = await signInService(t, {
-    env: { CORS_ORIGINS: appUrl },
     more: [{ client_id: 'browser-app', client_name: 'Mood & homework', token_endpoint_auth_method: 'none', redirect_uris: [`${appUrl}/`], scope: 'patient/*.rs user/*.rs' }],
   });
   let browser: Browser | undefined;
