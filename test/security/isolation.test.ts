@@ -273,6 +273,105 @@ t.test('who sees what', async (t) => {
   });
 });
 
+t.test('what operations show', async (t) => {
+  const service = await records(t);
+  const as = Object.fromEntries(Object.entries(callers).map(([name, who]) => [name, service.as(who)]));
+  const system = service.as();
+  const owner = (id: string): string => (id === 'ann' || id.endsWith('-a') ? 'a' : id === 'ben' || id.endsWith('-b') ? 'b' : '');
+  const mine = (caller: string, ids: readonly string[]): void => {
+    for (const id of ids) {
+      const of = owner(id);
+      t.ok(of === '' || (reach[caller]!.of as readonly string[]).includes(of), `${caller} sees ${id}`);
+      t.ok(reach[caller]!.restricted || !/^(?:note|late)-/.test(id), `${caller} sees the restricted ${id}`);
+    }
+  };
+  /** What an operation says of somebody else's is, to the byte, what it says of what was never there. */
+  const asAbsent = async (caller: string, method: string, path: (id: string) => string, [id, never]: readonly [string, string], body?: (id: string) => object): Promise<void> => {
+    const [foreign, absent] = [await as[caller]!(method, path(id), body?.(id)), await as[caller]!(method, path(never), body?.(never))];
+    t.same({ ...comparable(foreign), text: foreign.text.replaceAll(id, never) }, comparable(absent), `${caller} ${method} ${path(id)}`);
+    t.ok(foreign.status >= 400 || foreign.body.issue?.some(({ severity }: any) => severity === 'error') || !foreign.text.includes(id), `${caller} ${path(id)}: ${foreign.status} ${foreign.text.slice(0, 200)}`);
+  };
+
+  await t.test('on one resource: somebody else’s is not there', async (t) => {
+    for (const type of types) {
+      const [own, foreign] = [idOf(type, 'a'), idOf(type, 'b')];
+      for (const operation of ['$meta', '$validate', '$validate?mode=delete']) await asAbsent('a', 'GET', (id) => `${type}/${id}/${operation}`, [foreign, 'never']);
+      await asAbsent('t1', 'GET', (id) => `${type}/${id}/$meta`, [foreign, 'never']);
+      t.equal((await as['a']!('GET', `${type}/${own}/$meta`)).status, 200, `${type}/${own}/$meta`);
+    }
+    const label = { resourceType: 'Parameters', parameter: [{ name: 'meta', valueMeta: { tag: [{ system: 'urn:x', code: 'y' }] } }] };
+    for (const operation of ['$meta-add', '$meta-delete']) {
+      await asAbsent('a', 'POST', (id) => `Goal/${id}/${operation}`, ['goal-b', 'never'], () => label);
+      await asAbsent('t1', 'POST', (id) => `Goal/${id}/${operation}`, ['goal-b', 'never'], () => label);
+    }
+    await asAbsent('a', 'GET', (id) => `Observation/${id}/$meta`, ['note-r-a', 'never']);
+    await asAbsent('a', 'GET', (id) => `QuestionnaireResponse/${id}/$extract`, ['questionnaireresponse-b', 'never']);
+    for (const operation of ['$everything', '$progress']) {
+      await asAbsent('a', 'GET', (id) => `Patient/${id}/${operation}`, ['ben', 'never']);
+      await asAbsent('t1', 'GET', (id) => `Patient/${id}/${operation}`, ['ben', 'never']);
+      await asAbsent('stranger', 'GET', (id) => `Patient/${id}/${operation}`, ['ann', 'never']);
+    }
+    await asAbsent('a', 'POST', (id) => `Goal/${id}/$validate?mode=update`, ['goal-b', 'never'], (id) => ({ ...made('Goal', 'a'), id }));
+  });
+
+  await t.test('over several: each shows what a search would', async (t) => {
+    for (const caller of Object.keys(callers)) {
+      for (const patient of ['ann', 'ben']) {
+        for (const path of [`Patient/${patient}/$everything?_count=1000`, `Observation/$lastn?patient=${patient}&code=mood&max=99`]) {
+          const reply = await as[caller]!('GET', path);
+          if (reply.status === 200) mine(caller, idsIn(reply));
+        }
+      }
+      const labelled = await as[caller]!('GET', 'Observation/$meta');
+      if (labelled.status === 200) t.equal(/PSYTHPN/.test(labelled.text), reach[caller]!.restricted && reach[caller]!.of.length > 0, `${caller}: labels in use`);
+      const all = await as[caller]!('GET', '$meta');
+      if (all.status === 200 && !reach[caller]!.restricted) t.notMatch(all.text, /PSYTHPN/, `${caller}: labels in use anywhere`);
+    }
+    t.ok(idsIn(await as['a']!('GET', 'Patient/ann/$everything?_count=1000')).includes('goal-a'), 'one sees the own');
+    const noted = await as['t1']!('GET', 'Observation/$lastn?patient=ann&code=mood&max=99');
+    t.ok(idsIn(noted).includes('note-r-a'), 'and a therapist the notes');
+    const foreign = await as['a']!('GET', 'Observation/$lastn?patient=ben&code=mood&max=99');
+    t.same([foreign.status, idsIn(foreign)], [200, []]);
+  });
+
+  await t.test('statistics count what the caller sees', async (t) => {
+    const stats = async (caller: string, patient: string): Promise<Reply> => as[caller]!('GET', `Observation/$stats?subject=Patient/${patient}&code=mood&system=urn:test&statistic=max`);
+    const own = await stats('a', 'ann'), therapist = await stats('t1', 'ann'), foreign = await stats('a', 'ben');
+    t.equal(own.status, 200);
+    t.notMatch(own.text, /999/, 'without the notes');
+    t.match(therapist.text, /999/, 'with them');
+    t.notMatch(foreign.text, /:7[,}]/);
+    t.same(foreign.text.replaceAll('ben', 'never'), (await stats('a', 'never')).text, 'of somebody else as of nobody');
+  });
+
+  await t.test('whom an operation is done for must be seen', async (t) => {
+    await put(system, { resourceType: 'Questionnaire', id: 'form', url: 'urn:test:form-of-operations', status: 'active', item: [{ linkId: '1', type: 'string', text: 'x' }] },
+      { resourceType: 'ActivityDefinition', id: 'walk', status: 'active', kind: 'ServiceRequest' });
+    await asAbsent('a', 'GET', (id) => `Questionnaire/form/$populate?subject=Patient/${id}`, ['ben', 'never']);
+    await asAbsent('a', 'GET', (id) => `ActivityDefinition/walk/$apply?subject=Patient/${id}`, ['ben', 'never']);
+    await asAbsent('t1', 'GET', (id) => `ActivityDefinition/walk/$apply?subject=Patient/${id}`, ['ben', 'never']);
+    t.equal((await as['a']!('GET', 'ActivityDefinition/walk/$apply?subject=Patient/ann')).status, 200);
+    await asAbsent('a', 'POST', () => 'Goal/$validate?mode=create', ['ben', 'never'], (id) => ({ resourceType: 'Goal', lifecycleStatus: 'active', description: { text: 'x' }, subject: ref(`Patient/${id}`) }));
+  });
+
+  await t.test('a definition that is restricted is none for whom it is not', async (t) => {
+    const restricted = { meta: { security: [labels['R']] } };
+    await put(system, { resourceType: 'CodeSystem', id: 'cs-note', url: 'urn:test:cs-note', status: 'active', content: 'complete', concept: [{ code: 'hidden-word' }], ...restricted },
+      { resourceType: 'ValueSet', id: 'vs-note', url: 'urn:test:vs-note', status: 'active', compose: { include: [{ system: 'urn:test:cs-note', concept: [{ code: 'hidden-word' }] }] }, ...restricted },
+      { resourceType: 'ConceptMap', id: 'cm-note', url: 'urn:test:cm-note', status: 'active', group: [{ source: 'urn:test:cs-note', target: 'urn:t', element: [{ code: 'hidden-word', target: [{ code: 'b', equivalence: 'equal' }] }] }], ...restricted });
+    for (const [type, id, operation] of [['ValueSet', 'vs-note', '$expand'], ['ValueSet', 'vs-note', '$validate-code?code=hidden-word&system=urn:test:cs-note'], ['CodeSystem', 'cs-note', '$validate-code?code=hidden-word'], ['ConceptMap', 'cm-note', '$translate?code=hidden-word&system=urn:test:cs-note']] as const) {
+      await asAbsent('a', 'GET', (each) => `${type}/${each}/${operation}`, [id, 'never']);
+      t.equal((await system('GET', `${type}/${id}/${operation}`)).status, 200, `${type} ${operation}`);
+    }
+    for (const path of ['ValueSet/$expand?url=urn:test:vs-note', 'CodeSystem/$lookup?system=urn:test:cs-note&code=hidden-word']) {
+      t.ok((await as['a']!('GET', path)).status >= 400, path);
+      t.equal((await system('GET', path)).status, 200, path);
+    }
+    const versions = await as['a']!('GET', '$versions');
+    t.same([versions.status, versions.text], [200, (await as['stranger']!('GET', '$versions')).text], '$versions says the same to everybody');
+  });
+});
+
 t.test('who writes what', async (t) => {
   const service = await records(t);
   const as = Object.fromEntries(Object.entries(callers).map(([name, who]) => [name, service.as(who)])) as Record<string, Client>;
