@@ -35,6 +35,8 @@ async function filled(service: TestService, id: string): Promise<void> {
   await made('POST', 'QuestionnaireResponse', { ...phq9('ben', spread(4), '2026-02-01T10:00:00Z'), author: { reference: `Patient/${id}`, display: `${canary} Partner` } });
   await made('PUT', 'Group/couple', { resourceType: 'Group', id: 'couple', type: 'person', actual: true, name: 'Monday', member: [{ entity: { reference: `Patient/${id}`, display: canary } }, { entity: { reference: 'Patient/ben', display: 'Ben' } }] });
   await made('PUT', 'Group/couple', { resourceType: 'Group', id: 'couple', type: 'person', actual: true, name: 'Tuesday', quantity: 2, member: [{ entity: { reference: `Patient/${id}`, display: canary } }, { entity: { reference: 'Patient/ben' } }] });
+  await service.database.query(`with u as (insert into authorization_user (id, name, password, fhir_user) values (gen_random_uuid(), $1, 'x', $2) returning id)
+    insert into authorization_entry (kind, digest, payload, account, expires) select 'Session', $3, $4, id::text, now() + interval '1 day' from u`, [`${canary}-${id}`, `Patient/${id}`, Buffer.from(id), `{"login":"${canary}"}`]);
   await system('GET', `Patient?family=${canary}`);
   await system('GET', `Patient?name=${canary.toLowerCase()}a%20nobody`);
 }
