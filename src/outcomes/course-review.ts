@@ -1,4 +1,5 @@
 import { codeSystem } from '../fhir/canonical.ts';
+import { audienceOf } from '../fhir/labels.ts';
 import type { Resource } from '../fhir/resource.ts';
 import { derivedId } from '../fhir/uuid.ts';
 import type { Valid } from './baseline.ts';
@@ -9,6 +10,7 @@ import { observationId } from './observations.ts';
 import { instant, sourceOf } from './record.ts';
 import type { Scale } from './registry.ts';
 import { recipients } from './safety-recipients.ts';
+import type { Placed } from './trajectory.ts';
 
 /** The routine Task that asks a clinician to look at a course together with the client (docs/clinical.md 3.7). */
 
@@ -36,8 +38,14 @@ const taskId = (scale: Scale, responseId: string): string => derivedId(responseI
 
 function asked(courses: readonly Course[], { reference = null, now }: DeriveContext): Map<string, Valid> {
   const open = courses.filter(({ series: { episode } }) => episode?.data.status !== 'finished');
-  return new Map(open.flatMap((course) => reviewsOf(course, reference))
+  return new Map(open.flatMap((course) => reviewsOf(course, reference).filter((placed) => !restsOnPrivate(course, placed)))
     .filter(({ score }) => score.at >= (instant(now) ?? 0) - recent).map(({ score }) => [score.id, score]));
+}
+
+/** What a client keeps private tells a clinician nothing, not even that there is something to look at. */
+function restsOnPrivate({ placed, series: { baseline } }: Course, { score }: Placed): boolean {
+  const at = placed.findIndex((each) => each.score.id === score.id);
+  return [baseline, score, placed[at - 1]?.score].some((each) => each !== undefined && audienceOf('Observation', each.data.security).private);
 }
 
 function reviewTask(scale: Scale, score: Valid, context: DeriveContext): Resource {

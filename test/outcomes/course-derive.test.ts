@@ -104,6 +104,16 @@ t.test('two signals in a row ask a clinician once, with the answers of recent we
   old.now = '2026-01-01T00:00:00Z';
   weekly(old, [10, 10, 10, 20, 20]);
   t.equal(old.all('Task').filter(({ code }) => JSON.stringify(code).includes('course-review')).length, 0, 'an import asks nobody');
+  for (const which of [0, 3, 4]) {
+    const kept = new World();
+    kept.now = `${dateOf(45)}T10:00:00Z`;
+    for (const [i, total] of [10, 10, 10, 20, 20].entries()) {
+      kept.write(session(`e${i}`, `${dateOf(7 * i)}T09:00:00Z`));
+      const security = [{ system: `${base}/CodeSystem/sharing`, code: 'private' }];
+      kept.write(phq9(`q${i}`, `${dateOf(7 * i)}T10:00:00Z`, totalling(total), i === which ? { meta: { security } } : {}));
+    }
+    t.equal(kept.all('Task').length, 0, 'what the client keeps private tells nobody anything');
+  }
 });
 
 const at = fc.integer({ min: 0, max: 60 }).map((day) => `${dateOf(day)}T10:00:00Z`);
