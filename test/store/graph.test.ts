@@ -105,7 +105,7 @@ t.test('chains, reverse chains, composites of components and what is missing: th
     const rids: Rids = new Map();
     for (const resource of all) await putResource(database, rids, resource);
     for (const [type, arbitrary] of Object.entries(cases)) {
-      const sets = fc.sample(fc.tuple(fc.array(arbitrary, { minLength: 1, maxLength: 2 }), fc.integer({ min: 1, max: 30 })), { numRuns: 60, seed: round });
+      const sets = fc.sample(fc.tuple(fc.array(arbitrary, { minLength: 1, maxLength: 2 }), fc.integer({ min: 1, max: 30 })), { numRuns: 40, seed: round });
       for (const [conditions, count] of sets) {
         const expected = all.filter((resource) => resource.resourceType === type && conditions.every(({ holds }) => holds(resource, reach))).map(({ id }) => id!);
         const plan = parseSearch(type, [...conditions.map(({ query }) => query), ['_count', String(count)], ['_sort', '_id']], { handling: 'strict' });
@@ -122,6 +122,6 @@ t.test('chains, reverse chains, composites of components and what is missing: th
       }
     }
   }
-  t.equal(searches, 540);
-  t.ok(fruitful > 200, `${fruitful} of them found something`);
+  t.equal(searches, 360);
+  t.ok(fruitful > 150, `${fruitful} of them found something`);
 });
