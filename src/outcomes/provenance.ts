@@ -1,4 +1,4 @@
-import type { Resource } from '../fhir/resource.ts';
+import type { Meta, Resource } from '../fhir/resource.ts';
 import { withoutVersion } from './recognise.ts';
 import type { Registry } from './registry.ts';
 
@@ -17,19 +17,22 @@ export interface Computation {
   readonly patient: string;
   /** What led to it, where it is not the change of a source. */
   readonly activity?: string;
+  /** Labels of the targets, where they are for fewer readers than the sources. */
+  readonly security?: Meta['security'];
 }
 
 /** @returns the Provenance of what one change led to: this service as the agent, the changed resources as its sources, the instruments' rules as policy. */
-export function provenance({ id, targets, sources, now, device, registry, patient, activity = 'Computed by the rules of this service from the sources named' }: Computation): Resource {
+export function provenance({ id, targets, sources, now, device, registry, patient, security: ofTargets = [], activity = 'Computed by the rules of this service from the sources named' }: Computation): Resource {
   const policy = new Set(sources.flatMap(({ questionnaire }) => {
     const instrument = typeof questionnaire === 'string' ? registry.byCanonical.get(withoutVersion(questionnaire)) : undefined;
     return instrument === undefined ? [] : [`${instrument.canonical}|${instrument.definition.version}`];
   }));
-  const security = sources.flatMap(({ meta }) => meta?.security ?? []);
+  const labels = [...ofTargets, ...sources.flatMap(({ meta }) => meta?.security ?? [])];
+  const security = [...new Map(labels.map((label) => [JSON.stringify(label), label])).values()];
   return {
     resourceType: 'Provenance',
     id,
-    // It names its sources, so it is for the same readers.
+    // It names its sources and its targets, so it is for the same readers.
     ...(security.length === 0 ? {} : { meta: { security } }),
     // R4 has no Provenance.patient: this is R5's element as an extension.
     extension: [{ url: 'http://hl7.org/fhir/5.0/StructureDefinition/extension-Provenance.patient', valueReference: { reference: patient } }],

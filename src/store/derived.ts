@@ -1,5 +1,6 @@
 import { parseJson } from '../fhir/json.ts';
-import type { Resource } from '../fhir/resource.ts';
+import { audience } from '../fhir/labels.ts';
+import type { Meta, Resource } from '../fhir/resource.ts';
 import { derive, type Change, type DerivedWrite } from '../outcomes/derive.ts';
 import { isTotal } from '../outcomes/imported.ts';
 import { recordEntries } from '../outcomes/project.ts';
@@ -41,6 +42,8 @@ export const recordTypes: ReadonlySet<string> = new Set(['QuestionnaireResponse'
 /** Whether a resource concerns the record: of Observations, the most written of all, only totals that other systems computed do. */
 export const concernsRecord = (resource: Resource, { registry }: OutcomeRules): boolean =>
   recordTypes.has(resource.resourceType) && (resource.resourceType !== 'Observation' || isTotal(resource, registry));
+
+type Label = NonNullable<Meta['security']>[number];
 
 interface Pending { type: string; id: string; base: Extract<DerivedWrite, { kind: 'put' | 'once' }> | null; changes: Extract<DerivedWrite, { kind: 'change' }>['change'][]; mayExist: boolean; patientId: string; source: Resource }
 
@@ -91,16 +94,21 @@ export async function deriveUnit(unit: Unit, staging: Staging, source: RecordSou
   if (pending.size === 0) return;
   const unknown = [...pending.values()].filter(({ type, id, mayExist }) => mayExist && staging.current(type, id) === undefined);
   if (unknown.length > 0) staging.addLoaded(await source.current(unknown));
-  const written = new Map<string, { targets: string[]; sources: Set<Resource> }>();
+  const written = new Map<string, { patientId: string; targets: string[]; sources: Set<Resource>; security: Label[] }>();
   for (const entry of pending.values()) {
     if (!stagePending(entry, staging, rules)) continue;
-    const group = written.get(entry.patientId) ?? { targets: [], sources: new Set() };
-    written.set(entry.patientId, group);
-    group.targets.push(`${entry.type}/${entry.id}/_history/${staging.current(entry.type, entry.id)!.version}`);
+    const target = staging.current(entry.type, entry.id)!;
+    // What somebody does not see is not named where they see who computed what: it has a Provenance of its own.
+    const apart = target.restricted && !audience(entry.source).restricted;
+    const key = apart ? `${entry.patientId} ${String(target.private)}` : entry.patientId;
+    const group = written.get(key) ?? { patientId: entry.patientId, targets: [], sources: new Set(), security: [] };
+    written.set(key, group);
+    group.targets.push(`${entry.type}/${entry.id}/_history/${target.version}`);
     group.sources.add(entry.source);
+    if (apart) group.security.push(...((JSON.parse(target.body!) as Resource).meta?.security ?? []));
   }
-  for (const [patientId, { targets, sources }] of written) {
-    const resource = provenance({ id: newId(), targets, sources: [...sources], now: staging.now, device: rules.device, registry: rules.registry, patient: `Patient/${patientId}` });
+  for (const { patientId, targets, sources, security } of written.values()) {
+    const resource = provenance({ id: newId(), targets, sources: [...sources], security, now: staging.now, device: rules.device, registry: rules.registry, patient: `Patient/${patientId}` });
     staging.put('Provenance', resource.id!, { value: resource, stored: resource });
   }
 }
