@@ -80,8 +80,10 @@ t.test('every statement of the CapabilityStatement holds', async (t) => {
       }
     }
     for (const { name, definition } of (rest.operation ?? []) as readonly Offered[]) {
-      t.ok((await levels(name, definition)).system, `${name} is for the service`);
-      reachable(await fhir('GET', `$${name}`), `$${name}`);
+      const described = await levels(name, definition);
+      t.ok(described.system, `${name} is for the service`);
+      if (described.affectsState === true) reachable(await fhir('POST', `$${name}`, { resourceType: 'Parameters' }), `$${name}`);
+      else reachable(await fhir('GET', `$${name}`), `$${name}`);
     }
     for (const [url, { outcome }] of await all(fhir, instances)) t.notMatch(JSON.stringify(outcome ?? ''), /no such operation|is called on/, url);
     const published = (await fhir('GET', 'OperationDefinition?_count=100&_elements=url')).body.entry.map(({ resource }: { resource: { url: string } }) => resource.url) as string[];
