@@ -3,8 +3,9 @@ import { problem } from '../fhir/outcome.ts';
 import { accessRows } from '../interactions/access-log.ts';
 import type { Answer, Context } from '../interactions/context.ts';
 import { scaleFor } from '../outcomes/form-total.ts';
+import { forReader } from '../outcomes/parts.ts';
 import { trajectoryParts } from '../outcomes/trajectory-view.ts';
-import { episodeRecord } from './episode.ts';
+import { episodeRecord, readerOf } from './episode.ts';
 import { inputsOf, one, refuseUnknown } from './input.ts';
 import type { Call, Operation } from './operation.ts';
 
@@ -34,7 +35,7 @@ async function trajectoryOfEpisode(context: Context, call: Call, body: string): 
     { name: 'patient', valueReference: { reference: `Patient/${patient}` } },
     { name: 'episode', valueReference: { reference: `EpisodeOfCare/${episode.id}` } },
     { name: 'computed', valueInstant: now },
-    ...keys.flatMap((key) => scaleFor(context.registry, key, record) ?? []).flatMap((scale) => trajectoryParts(record, scale, episode.id, benchmark)),
+    ...forReader(keys.flatMap((key) => scaleFor(context.registry, key, record) ?? []).flatMap((scale) => trajectoryParts(record, scale, episode.id, benchmark)), readerOf(context)),
   ];
   await context.audit.record(accessRows(context, { interaction: '$trajectory', action: 'E', type: 'EpisodeOfCare', id: call.id!, patients: [rid] }));
   return { status: 200, body: JSON.stringify({ resourceType: 'Parameters', parameter }) };

@@ -16,6 +16,20 @@ export const known = (name: string, value: number | null): Part[] => (value === 
 /** A yes or no, or nothing where it is not defined. */
 export const flag = (name: string, value: boolean | null): Part[] => (value === null ? [] : [{ name, valueBoolean: value }]);
 
+/** Who reads: `any` is a system that shows it to both. */
+export type Reader = 'any' | 'clinician' | 'client';
+
+/** @returns `parts` as they are for a reader: a client gets the words that are written for clients, and those only. */
+export function forReader(parts: readonly Part[], reader: Reader): readonly Part[] {
+  if (reader !== 'client') return parts;
+  return parts.flatMap((each): Part[] => {
+    if (each.part === undefined) return [each];
+    const words = each.part.find(({ name }) => name === 'text-for-client');
+    const rest = each.part.filter(({ name }) => words === undefined || (name !== 'text' && name !== 'text-for-client'));
+    return [{ ...each, part: [...forReader(rest, reader), ...(words === undefined ? [] : [{ ...words, name: 'text' }])] }];
+  });
+}
+
 /** What stands beside a number: what went in, the rule with its version, and a sentence for clinicians; for clients where there is one. */
 export const explanation = (rule: string, version: string, words: string | Words, inputs: readonly string[]): Part => ({
   name: 'explanation',

@@ -6,7 +6,7 @@ import { courseOf } from './course.ts';
 import { scaleFor } from './form-total.ts';
 import { goalRule, goalStatus, humanAchievement, type GoalStatus } from './goals.ts';
 import { metricTable } from './metrics.ts';
-import { explanation, number, reference, type Part } from './parts.ts';
+import { explanation, forReader, number, reference, type Part, type Reader } from './parts.ts';
 import { episodeParts } from './progress-episode.ts';
 import { instrumentPart } from './progress-instrument.ts';
 import { sourceOf, type PatientRecord, type Score } from './record.ts';
@@ -26,7 +26,7 @@ export interface ProgressContext {
   /** Active Flags and open safety-review Tasks that the caller may see. */
   readonly alerts: readonly Resource[];
   /** Who reads: the scores of responses that are for the other side only are left out. */
-  readonly reader: 'any' | 'clinician' | 'client';
+  readonly reader: Reader;
   /** What the course of closed episodes was; absent: there is no benchmark. */
   readonly benchmark?: TrajectoryReference | null;
   /** The only episode that is asked for. */
@@ -41,7 +41,7 @@ export function progress(record: PatientRecord, context: ProgressContext): Resou
   const scales = [...visible.scores.keys()].sort().flatMap((key) => scaleFor(context.registry, key, visible) ?? []);
   return {
     resourceType: 'Parameters',
-    parameter: [
+    parameter: forReader([
       { name: 'patient', valueReference: { reference: context.patient } },
       { name: 'computed', valueInstant: context.now },
       ...scales.flatMap((scale) => seriesOf(visible, scale.key).filter(({ episode }) => context.episode === undefined || episode?.id === context.episode)
@@ -51,7 +51,7 @@ export function progress(record: PatientRecord, context: ProgressContext): Resou
       ...goalParts(record, visible, context),
       homeworkPart(context),
       ...context.alerts.map(alertPart),
-    ],
+    ], context.reader),
   };
 }
 

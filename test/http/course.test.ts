@@ -99,7 +99,12 @@ t.test('an episode between its sessions, its progress and its course', async (t)
 
   await t.test('the same for the client, without what is for clinicians', async (t) => {
     const client = service.as({ scopes: 'patient/*.rs', patient: 'ada' });
-    t.equal((await client('GET', 'EpisodeOfCare/ep/$progress')).status, 200);
+    const { status, body } = await client('GET', 'EpisodeOfCare/ep/$progress');
+    t.equal(status, 200);
+    const texts = ['event', 'signal', 'change', 'response', 'trend', 'latest'].flatMap((name) => parts(body, 'instrument', name, 'explanation', 'text')).map(value) as string[];
+    t.ok(texts.length >= 10);
+    for (const text of texts) t.notMatch(text, judgingWords);
+    t.equal(JSON.stringify(body).includes('text-for-client'), false);
     t.equal((await client('GET', 'EpisodeOfCare/ep/$trajectory')).status, 200);
     t.equal((await client('GET', 'EpisodeOfCare/ep/$interval?session=2')).status, 200);
   });
