@@ -50,7 +50,13 @@ t.test('an episode between its sessions, its progress and its course', async (t)
     t.same(parts(body, 'episode', 'talking-therapies', 'measure', 'last').map(value), [17, 4]);
     const events = parts(body, 'instrument', 'event');
     t.same(events.map((event) => [value(parts(event, 'metric')[0]), value(parts(event, 'state')[0])]), [['response', undefined], ['response', undefined], ['setback', 'setback-confirmed']]);
-    for (const event of events) t.equal((await fhir('GET', String((value(parts(event, 'observation')[0]) as any).reference))).status, 200, 'the event is an Observation');
+    for (const event of events) {
+      const reference = String((value(parts(event, 'observation')[0]) as any).reference);
+      t.equal((await fhir('GET', reference)).status, 200, 'the event is an Observation');
+      const explained = await fhir('GET', `${reference}/$explain`);
+      t.equal(explained.status, 200);
+      t.ok(parts(explained.body, 'rule').some((rule) => JSON.stringify(rule).includes(String(value(parts(event, 'metric')[0])))), 'its rule is told');
+    }
     t.ok(parts(body, 'instrument', 'signal').length >= 1);
     for (const explanation of JSON.stringify(body).matchAll(/"name":"(text|text-for-client)","valueString":"((?:[^"\\]|\\.)*)"/g)) {
       if (explanation[1] === 'text-for-client') t.notMatch(explanation[2]!, judgingWords);
