@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { authorizationSweep, openAuthorization, type Authorization } from './app/authorization.ts';
+import { reportingIgnored } from './auth/ignored-scopes.ts';
 import { now } from './clock.ts';
 import type { Config } from './config.ts';
 import type { Service } from './http/funnel.ts';
@@ -99,7 +100,7 @@ export async function createApp({ config, database, log }: { config: Config; dat
       const origin = config.publicUrl ?? `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${port}`;
       const baseUrl = `${origin}/fhir/R4`;
       authorization = await openAuthorization({ config, database, audit: parts.audit, log, origin });
-      const { authenticate } = authorization;
+      const authenticate = reportingIgnored(authorization.authenticate, (ignored) => log.warn({ event: 'scope-ignored', ...ignored }));
       const capabilities = capabilityStatement({ baseUrl, version, date: new Date(now()).toISOString(), shipped, tokenEndpoint: authorization.tokenEndpoint });
       service = { ...parts, baseUrl, authenticate, capabilities, limit: rateLimiter(config.rateLimits) };
       if (config.jobs) schedule.start();

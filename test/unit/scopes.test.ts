@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import t from 'tap';
 import { grantableScopes } from '../../src/auth/grantable.ts';
+import { reportingIgnored, type Ignored } from '../../src/auth/ignored-scopes.ts';
 import { parseScopes, type Context } from '../../src/auth/scopes.ts';
 import { servedTypes } from '../../src/fhir/types.ts';
 
@@ -130,4 +131,30 @@ await t.test('a client is granted what it is registered for, on behalf of somebo
   t.strictSame(grantableScopes('patient/Task.r user/Task.r', all, { fhirUser: 'Practitioner/a' }), ['user/Task.r']);
   t.strictSame(grantableScopes('system/Task.dus openid system/Task.r?a=b system/Task.r?code:not=b', all, {}), []);
   t.strictSame(grantableScopes('system/Task.r', '', {}), [], 'a client without registration gets nothing');
+});
+
+await t.test('a granular scope that is understood is granted apart from plain ones', async (t) => {
+  const read = parseScopes('patient/Observation.rs?category=http%3A%2F%2Fa|survey system/Goal.r?patient=ann&_id=x,y patient/Observation.c');
+  t.strictSame(read.ignored, []);
+  t.strictSame(given('patient/Observation.rs?category=a'), [], 'it is no plain grant');
+  t.match(read.limited.get('patient'), [{ type: 'Observation', verbs: new Set(['r', 's']), criterion: [{ kind: 'token', values: [{ code: 'survey' }] }] }]);
+  t.match(read.limited.get('system'), [{ type: 'Goal', criterion: [{ kind: 'reference' }, { kind: 'id', ids: ['x', 'y'] }] }]);
+});
+
+await t.test('a granular scope is granted to a client that has the whole of it, or the very same', async (t) => {
+  const granular = 'system/Observation.rs?category=a';
+  t.strictSame(grantableScopes(granular, 'system/*.cruds', {}), [granular]);
+  t.strictSame(grantableScopes(granular, granular, {}), [granular]);
+  for (const registered of ['system/Observation.rs?category=b', 'system/Goal.rs', 'patient/*.cruds', 'system/Observation.r', '']) t.strictSame(grantableScopes(granular, registered, {}), [], registered);
+  t.strictSame(grantableScopes('system/Observation.rs', granular, {}), [], 'a part is not the whole');
+  t.strictSame(grantableScopes('patient/Observation.rs?category=a', 'patient/*.cruds', {}), [], 'nobody is there');
+});
+
+await t.test('what an issuer grants in vain is reported once for a token, without its criteria', async (t) => {
+  const told: Ignored[] = [];
+  const caller = { client: 'app', subject: 's', scopes: parseScopes('patient/Observation.rs?code:text=Annwood patient/Task.dus patient/Task.r'), tokenId: 't', expires: 0 };
+  const authenticate = reportingIgnored(async () => caller, (ignored) => told.push(ignored));
+  for (let n = 0; n < 3; n++) t.equal(await authenticate('x'), caller);
+  t.strictSame(told, [{ client: 'app', type: 'Observation', reason: 'criteria' }, { client: 'app', type: 'Task', reason: 'malformed' }]);
+  t.notMatch(JSON.stringify(told), /Annwood/);
 });
