@@ -9,16 +9,20 @@ export interface AllianceRating { readonly id: string; readonly value: number }
 export type RuptureSize = 'minor' | 'major';
 
 /** A drop of the rating from one session to the next. */
-export interface Rupture {
+export interface Rupture<R extends AllianceRating = AllianceRating> {
   /** The rating before the drop, and the one that shows it. */
-  readonly before: AllianceRating;
-  readonly at: AllianceRating;
+  readonly before: R;
+  readonly at: R;
   readonly drop: number;
   /** What the drop is measured by: the larger of the person's own spread and that of the sample. */
   readonly reference: number;
+  /** The ratings before the drop, where their spread is that reference; else []. */
+  readonly spreadOf: readonly R[];
   readonly size: RuptureSize;
   /** The first of the next three ratings that came back to within one reference of the rating before. */
-  readonly repairedBy: AllianceRating | null;
+  readonly repairedBy: R | null;
+  /** The ratings that were looked at for a repair: up to the one that is, three at most. */
+  readonly later: readonly R[];
   /** Three further ratings came, and none came back. */
   readonly isUnrepaired: boolean;
 }
@@ -32,8 +36,8 @@ const repairWithin = 3;
  * @param sampleSd standard deviation of the instrument in a sample; absent: the person's own spread alone counts
  * @returns every drop of at least one reference; where neither spread is known, or both are 0, a rating is not judged
  */
-export function ruptures(ratings: readonly AllianceRating[], sampleSd?: number): Rupture[] {
-  return ratings.flatMap((at, index): Rupture[] => {
+export function ruptures<R extends AllianceRating>(ratings: readonly R[], sampleSd?: number): Rupture<R>[] {
+  return ratings.flatMap((at, index): Rupture<R>[] => {
     const before = ratings[index - 1];
     if (before === undefined) return [];
     const own = index >= ownSpread ? deviation(ratings.slice(0, index)) : 0;
@@ -41,8 +45,11 @@ export function ruptures(ratings: readonly AllianceRating[], sampleSd?: number):
     const drop = before.value - at.value;
     if (reference === 0 || drop < reference) return [];
     const next = ratings.slice(index + 1, index + 1 + repairWithin);
-    const repairedBy = next.find(({ value }) => value >= before.value - reference) ?? null;
-    return [{ before, at, drop, reference, size: drop >= 2 * reference ? 'major' : 'minor', repairedBy, isUnrepaired: repairedBy === null && next.length === repairWithin }];
+    const repaired = next.findIndex(({ value }) => value >= before.value - reference);
+    return [{
+      before, at, drop, reference, spreadOf: own === reference ? ratings.slice(0, index) : [], size: drop >= 2 * reference ? 'major' : 'minor',
+      repairedBy: next[repaired] ?? null, later: repaired < 0 ? next : next.slice(0, repaired + 1), isUnrepaired: repaired < 0 && next.length === repairWithin,
+    }];
   });
 }
 

@@ -16,7 +16,7 @@ import type { Resource } from '../fhir/resource.ts';
 import { metricTable } from './metrics.ts';
 import type { Registry } from './registry.ts';
 import { triggerConcepts } from './safety.ts';
-import { changeClassDisplay, courseStateDisplay, progressMetricDisplay } from './terminology.ts';
+import { allianceStateDisplay, changeClassDisplay, courseStateDisplay, progressMetricDisplay } from './terminology.ts';
 
 /** The code systems that this service defines, each with a value set of all its codes. */
 
@@ -32,6 +32,7 @@ export function codeSystems(registry: Registry): Resource[] {
     { name: 'progress-metric', title: 'Progress metrics', description: 'What a computed progress Observation and its components measure.', concept: concepts(progressMetricDisplay) },
     { name: 'change-class', title: 'Classes of change', description: 'Reliable and clinically significant change between two scores. A class describes scores, not a person.', concept: concepts(changeClassDisplay) },
     { name: 'course-state', title: 'States of a course', description: 'Where the scores of a course stand. A state describes scores, not a person.', concept: concepts(courseStateDisplay) },
+    { name: 'alliance-state', title: 'States of the work together', description: 'How large a drop in the rating of the work together is, and how it went on. A state describes ratings, not a person.', concept: concepts(allianceStateDisplay) },
     { name: 'observation-category', title: 'Observation categories', description: 'Category beside those of HL7.', concept: [{ code: 'progress', display: 'Progress' }] },
     ...fromRegistry(registry),
   ];

@@ -1,3 +1,4 @@
+import { allianceWrites } from './alliance-writes.ts';
 import { courseWrites } from './course-difference.ts';
 import type { Change, DeriveContext, DerivedWrite } from './derived-write.ts';
 import { scaleFor } from './form-total.ts';
@@ -23,6 +24,7 @@ export function derive(before: PatientRecord, after: PatientRecord, change: Chan
   for (const scale of touched) {
     observationWrites(writes, scale, before, after, change, context);
     courseWrites(writes, scale, before, after, change, context);
+    allianceWrites(writes, scale, before, after, change, context);
   }
   safetyWrites(writes, before, after, change, context);
   goalWrites(writes, before, after, change, touched, context);

@@ -25,6 +25,7 @@ const computedThreshold = z.strictObject({
   id: z.string(), sd: z.number().positive(), r: z.number().min(0).lt(1), reliability: z.enum(['alpha', 'retest']), z: z.number().positive(),
   op: z.enum(['>=', '>']), use: z.enum(['class', 'shown']), ...marked,
 });
+const lowLimit = z.strictObject({ op: z.enum(['<=', '<']), value: z.number() });
 const moments = z.strictObject({ mean: z.number(), sd: z.number().positive() });
 
 const totalCoding = z.strictObject({ system: z.url(), code: z.string(), display: z.string(), ...marked });
@@ -66,6 +67,14 @@ const scale = z.strictObject({
   remarks: z.array(z.strictObject({
     id: z.string(), zero: z.array(z.string()).optional(), atLeast: z.number().optional(), atMost: z.number().optional(), text: z.string(), ...marked,
   })).optional(),
+  /** The score says how two people work together (docs/clinical.md 3.13). */
+  alliance: z.strictObject({
+    /** A total, and an item, as low as that is a reason to talk. */
+    low: z.strictObject({ total: lowLimit.optional(), item: lowLimit.optional() }).optional(),
+    /** Standard deviation in a sample; absent: a drop is measured by the person's own spread alone. */
+    sampleSd: z.number().positive().optional(),
+    ...marked,
+  }).optional(),
   missing: z.strictObject({ max: z.int().min(0), method: z.enum(['none', 'mean-impute']), round: z.enum(['half-up', '1dp', 'none']), ...marked }),
   bands: z.strictObject({
     ...marked,

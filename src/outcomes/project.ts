@@ -1,5 +1,6 @@
 import { codeSystem } from '../fhir/canonical.ts';
 import type { Resource } from '../fhir/resource.ts';
+import { allianceAnswers } from './alliance-answers.ts';
 import { formTotal } from './form-total.ts';
 import { importedTotal } from './imported.ts';
 import { impressionEntry } from './impressions.ts';
@@ -53,8 +54,9 @@ function instrumentEntries(response: Resource, recognised: Recognised): RecordEn
   return (panel ? instrument.scales : instrument.scales.slice(0, 1)).flatMap((scale, i) => {
     const { value, data } = scored(scale, given, common);
     const safe = i === 0 && safety !== undefined;
+    const alliance = allianceAnswers(scale, response, given);
     if (scale.definition.optional === true && data.answered < data.items && !safe) return [];
-    return [entry('score', scale.key, response, common.authored, value, safe ? { ...data, safety } : data)];
+    return [entry('score', scale.key, response, common.authored, value, { ...data, ...(safe ? { safety } : {}), ...(alliance === undefined ? {} : { alliance }) })];
   });
 }
 

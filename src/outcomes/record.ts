@@ -46,10 +46,20 @@ export interface ScoreData {
   readonly remarks?: readonly string[];
   /** Item scores of the safety items by linkId; null: not answered, or answered with something that cannot be read. */
   readonly safety?: Readonly<Record<string, number | null>>;
+  /** What a rating of the alliance says beside its total; absent: nothing. */
+  readonly alliance?: AllianceAnswers;
   /** Reference of QuestionnaireResponse.encounter. */
   readonly encounter?: string;
   /** Security labels of the response: what is derived from it is no more visible than it is. */
   readonly security?: readonly Coding[];
+}
+
+/** What a rating of the alliance says beside its total. No text of an answer is kept. */
+export interface AllianceAnswers {
+  /** linkIds of the items that are as low as the limit of the instrument. */
+  readonly lowItems?: readonly string[];
+  /** linkIds of what was asked beside the scored items and answered: own words, or that there is something to talk about. */
+  readonly feedback?: readonly string[];
 }
 
 /** A finished therapy session (Encounter finished, class AMB or VR). */

@@ -17,6 +17,13 @@ const componentDisplay = {
   'percentile': 'Percentile among closed episodes, towards worse',
   'n': 'Closed episodes that the boundary rests on',
   'reference-version': 'Version of the reference',
+  'low-limit': 'Limit of the total',
+  'low-item-limit': 'Limit of an item',
+  'low-item': 'Item at its limit',
+  'state': 'How it went on',
+  'drop': 'Rating before minus this rating',
+  'reference-sd': 'Standard deviation that the drop is measured by',
+  'drop-threshold': 'Drop from which it counts',
 } as const;
 
 /** Codes of computed Observations and of their components. */
@@ -47,4 +54,13 @@ export const courseStateDisplay = {
   'setback-resolved': 'Near the best score again',
   'relapse': 'Clinical again and reliably worse than at the end of the therapy',
   'clinical-again': 'Clinical again without a reliable worsening',
+} as const;
+
+/** A drop in the rating of the work together, and how it went on. Words that describe ratings, not people. */
+export const allianceStateDisplay = {
+  'minor': 'A drop of one to two standard deviations',
+  'major': 'A drop of two standard deviations or more',
+  'open': 'The next ratings will show how it goes on',
+  'repaired': 'Back near the rating before within three ratings',
+  'unrepaired': 'Not back near the rating before within three ratings',
 } as const;
