@@ -22,8 +22,8 @@ export interface Course {
   readonly sessions: readonly Session[];
   /** The baseline and what is later, each with its session; the baseline is of session 1. */
   readonly placed: readonly Placed[];
-  /** The last instant of a finished episode, in milliseconds. */
-  readonly discharge: number | null;
+  /** The last day of a finished episode. */
+  readonly discharge: string | null;
 }
 
 /** Something in a course that is worth an Observation of its own. */
@@ -54,11 +54,10 @@ function onWholeScale(scale: Scale, score: Valid): Valid {
   return value === score.value ? score : { ...score, value };
 }
 
-/** The last instant of a finished episode; a date includes its day. */
-export function dischargeOf(episode: Episode | null): number | null {
+/** The last day of a finished episode: what the clock of an author dates on it, in the evening as well, is still of the therapy. */
+export function dischargeOf(episode: Episode | null): string | null {
   const { status, end } = episode?.data ?? {};
-  if (status !== 'finished' || end === undefined) return null;
-  return Date.parse(end) + (end.length <= 10 ? 86_400_000 - 1 : 0);
+  return status === 'finished' ? end?.slice(0, 10) ?? null : null;
 }
 
 /** @returns everything that stands out, in no particular order; [] where scores of the instrument are not compared. */
@@ -90,7 +89,7 @@ function levelEvents({ scale, series: { baseline }, discharge }: Course, within:
 
 function setbackEvents({ scale, series: { baseline }, discharge }: Course, within: readonly Valid[]): CourseEvent[] {
   // After the end of a therapy it is not called a setback: what follows is compared with how it ended.
-  const during = discharge === null ? within : within.filter(({ at }) => at <= discharge);
+  const during = discharge === null ? within : within.filter(({ date }) => date <= discharge);
   return [
     ...setbacks(scale, during).map((setback): CourseEvent => {
       const { best, possible, confirmed, resolved } = setback;
@@ -100,7 +99,7 @@ function setbackEvents({ scale, series: { baseline }, discharge }: Course, withi
   ];
 }
 
-const stepEvents = ({ scale, scores, discharge }: Course): CourseEvent[] => suddenChanges(scale, scores.filter(({ at }) => discharge === null || at <= discharge)).map((step) => ({
+const stepEvents = ({ scale, scores, discharge }: Course): CourseEvent[] => suddenChanges(scale, scores.filter(({ date }) => discharge === null || date <= discharge)).map((step) => ({
   metric: step.kind, anchor: step.after[0]!, step, inputs: [...step.before, ...step.after, ...(step.reversal === null || step.after.includes(step.reversal) ? [] : [step.reversal])],
 }));
 
@@ -119,7 +118,7 @@ function signalEvents(course: Course, reference: TrajectoryReference | null): Co
 /** @returns the signal at each score from the third session to the end of the episode. */
 export function signalsOf({ placed, scale, series: { baseline }, discharge }: Course, reference: TrajectoryReference | null): { readonly placed: Placed; readonly signal: Signal }[] {
   return placed.slice(1).flatMap((each) => {
-    if (each.session < firstSignal || (discharge !== null && each.score.at > discharge)) return [];
+    if (each.session < firstSignal || (discharge !== null && each.score.date > discharge)) return [];
     const signal = signalAt(scale, baseline.value, each.score.value, each.session, reference);
     return signal === null ? [] : [{ placed: each, signal }];
   });

@@ -47,10 +47,10 @@ const sustainedFor = 14 * day;
  * In the remission range, or without such a cut-off on the functional side, at two assessments in a row or more that span at
  * least 14 days, or at the last one of a finished episode.
  * @param scores one a date, from the baseline on.
- * @param discharge end of the episode, where it is finished: milliseconds, the whole day included.
+ * @param discharge last day of the episode, where it is finished.
  * @returns the score at which that was first so, with the first one of the row; null where it never was.
  */
-export function sustainedRemission(scale: Scale, scores: readonly Valid[], discharge: number | null): { readonly from: Valid; readonly at: Valid } | null {
+export function sustainedRemission(scale: Scale, scores: readonly Valid[], discharge: string | null): { readonly from: Valid; readonly at: Valid } | null {
   let from: Valid | null = null;
   for (const [i, score] of scores.entries()) {
     if (!isSettled(scale, score.value)) {
@@ -59,7 +59,7 @@ export function sustainedRemission(scale: Scale, scores: readonly Valid[], disch
     }
     from ??= score;
     const next = scores[i + 1];
-    const last = discharge !== null && score.at <= discharge && (next === undefined || next.at > discharge);
+    const last = discharge !== null && score.date <= discharge && (next === undefined || next.date > discharge);
     if (score.at - from.at >= sustainedFor || last) return { from, at: score };
   }
   return null;

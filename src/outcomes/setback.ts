@@ -57,17 +57,17 @@ export interface AfterRecovery { readonly state: 'relapse' | 'clinical-again'; r
 
 /**
  * @param scores one a date, in time order, of one episode and the follow-up after it.
- * @param discharge end of the episode, where it is finished: milliseconds, the whole day included.
+ * @param discharge last day of the episode, where it is finished.
  * @returns the first score that is clinical again by less than the threshold, and the first by at least it; [] without a recovery at the end.
  */
-export function afterRecovery(scale: Scale, baseline: Valid, scores: readonly Valid[], discharge: number | null): AfterRecovery[] {
+export function afterRecovery(scale: Scale, baseline: Valid, scores: readonly Valid[], discharge: string | null): AfterRecovery[] {
   const { cutoff, threshold, sign } = scale;
   if (cutoff === undefined || threshold === undefined || discharge === null) return [];
-  const reference = scores.findLast(({ at }) => at <= discharge);
+  const reference = scores.findLast(({ date }) => date <= discharge);
   if (reference === undefined || reference.at <= baseline.at || changeOf(scale, baseline, reference).class !== 'recovered') return [];
   const found: AfterRecovery[] = [];
   for (const score of scores) {
-    if (score.at <= discharge || !isClinical(score.value, cutoff)) continue;
+    if (score.date <= discharge || !isClinical(score.value, cutoff)) continue;
     const state = reliability(sign * (reference.value - score.value), threshold) === 'worse' ? 'relapse' : 'clinical-again';
     if (!found.some((each) => each.state === state)) found.push({ state, reference, score });
     if (state === 'relapse') break;

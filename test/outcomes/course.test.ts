@@ -64,15 +64,15 @@ t.test('response is half of a clinical baseline, partial response a quarter; rem
 });
 
 t.test('remission counts as sustained after 14 days in a row, or at the end of an episode', async (t) => {
-  const at = (values: readonly number[], days?: readonly number[], discharge: number | null = null): string | undefined =>
+  const at = (values: readonly number[], days?: readonly number[], discharge: string | null = null): string | undefined =>
     sustainedRemission(phq, scores(values, days === undefined ? undefined : [...days]), discharge)?.at.id;
   t.equal(at([4, 3], [0, 13]), undefined);
   t.equal(at([4, 3], [0, 14]), 's1');
   t.equal(at([4, 6, 3], [0, 10, 20]), undefined, 'one in between begins anew');
   t.equal(at([4, 6, 3, 2], [0, 10, 20, 34]), 's3');
-  t.equal(at([12, 4], [0, 7], Date.UTC(2024, 0, 10)), 's1', 'the last before discharge');
-  t.equal(at([12, 4, 12], [0, 7, 20], Date.UTC(2024, 0, 10)), 's1');
-  t.equal(at([4, 12], [0, 7], Date.UTC(2024, 0, 10)), undefined);
+  t.equal(at([12, 4], [0, 7], '2024-01-10'), 's1', 'the last before discharge');
+  t.equal(at([12, 4, 12], [0, 7, 20], '2024-01-10'), 's1');
+  t.equal(at([4, 12], [0, 7], '2024-01-10'), undefined);
 });
 
 t.test('early response: 20 % within four sessions or 28 days', async (t) => {
@@ -99,7 +99,7 @@ t.test('deterioration is from the baseline, a setback from the best: 12, 4, 11 i
 });
 
 t.test('relapse needs a recovery at the end, the clinical range and the threshold; less than it is named apart', async (t) => {
-  const discharge = Date.UTC(2024, 0, 20);
+  const discharge = '2024-01-20';
   const after = (values: readonly number[]): [string, string][] => {
     const list = scores(values);
     return afterRecovery(phq, list[0]!, list, discharge).map(({ state, score }) => [state, score.id]);
@@ -242,6 +242,11 @@ t.test('what happens after the end of an episode is compared with how it ended',
   ]);
   const events = courseEvents(courseOf(record, phq, seriesOf(record, 'phq-9')[0]!), null);
   t.same(events.map(({ metric, anchor }) => `${metric} ${anchor.id}`).sort(), ['relapse q3', 'response q2']);
+  const evening = recordOf([
+    { resourceType: 'EpisodeOfCare', id: 'ep', status: 'finished', period: { start: '2024-01-01', end: '2024-02-01' } } as Resource,
+    phq9('q0', '2024-01-01', totalling(18)), phq9('q1', '2024-02-01T20:00:00-08:00', totalling(4)),
+  ]);
+  t.ok(courseEvents(courseOf(evening, phq, seriesOf(evening, 'phq-9')[0]!), null).some(({ metric }) => metric === 'sustained-remission'), 'the evening of the last day belongs to the therapy');
 });
 
 t.test('national rules: first and last of the pathway, none of them prorated, up to its end', async (t) => {

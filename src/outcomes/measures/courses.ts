@@ -46,7 +46,7 @@ export interface Paired { readonly scale: Scale; readonly baseline: Valid; reado
 export function paired(course: Course, scale: Scale): Paired | undefined {
   const series = course.series(scale.key);
   const discharge = series === undefined ? null : dischargeOf(series.episode);
-  const last = series?.scores.findLast(({ at }) => discharge === null || at <= discharge);
+  const last = series?.scores.findLast(({ date }) => discharge === null || date <= discharge);
   if (series === undefined || last === undefined || !isLater(last, series)) return undefined;
   return { scale, baseline: series.baseline, last, change: changeBetween(scale, series.baseline.value, last.value) };
 }
