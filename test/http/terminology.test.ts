@@ -128,7 +128,14 @@ t.test('terminology', async (t) => {
       t.match(answer, { status: 200, body: { entry: [{ response: { status: /^200/ }, resource: { type: 'searchset' } }] } }, type);
     }
     for (const query of ['action:in=http://hl7.org/fhir/ValueSet/audit-event-action', 'type:text=rest', 'agent:text=x', 'type:below=http://x|y']) t.equal((await all('GET', `AuditEvent?${query}`)).status, 400, query);
-    t.match(await all('DELETE', `Task?${status}`), { status: 400, body: { issue: [{ code: 'not-supported' }] } });
+    const spare = { resourceType: 'CodeSystem', url: 'http://example.org/spare', status: 'draft', content: 'complete' };
+    t.equal((await all('PUT', 'CodeSystem/spare', { ...spare, id: 'spare' })).status, 201);
+    t.equal((await all('DELETE', 'CodeSystem?url=http://example.org/spare&status:not-in=http://hl7.org/fhir/ValueSet/publication-status')).status, 204);
+    t.equal((await all('GET', 'CodeSystem/spare')).status, 200, 'what a condition excludes stays');
+    t.equal((await all('POST', 'CodeSystem', spare, { 'if-none-exist': `url=http://example.org/spare&${status}` })).body.id, 'spare');
+    t.equal((await all('DELETE', `CodeSystem?url=http://example.org/spare&${status}`)).status, 204);
+    t.equal((await all('GET', 'CodeSystem/spare')).status, 410, 'what it selects is deleted');
+    t.equal((await all('DELETE', 'Task?status:in=http://nowhere')).status, 400, 'a value set that is not here decides nothing');
     t.match(await all('GET', `CodeSystem?${status}`, undefined, { prefer: 'handling=lenient' }), { status: 200 });
   });
 
