@@ -24,5 +24,8 @@ create table audit_seal (
   hash      bytea not null
 );
 
+-- An event by its id. Ids ascend with time: an insert touches the last page.
+create index audit_event_id on audit_event (id);
+
 -- Whose record an event is about, also after the Patient was deleted.
 create index resource_patient_rid on resource (rid) where type = 'Patient';

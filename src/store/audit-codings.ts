@@ -16,11 +16,15 @@ export const auditSystems = {
 
 interface Coding { readonly system: string; readonly code: string; readonly display?: string }
 
+const authentication: Coding = { system: auditSystems.dicom, code: '110114', display: 'User Authentication' };
+const ownAuthentication = (code: string): { type: Coding; subtype: Coding } => ({ type: authentication, subtype: { system: auditSystems.own, code } });
+
 /** What of the log is no RESTful interaction. Whatever else is not in here and not in `restful` is an operation. */
 const others: Readonly<Record<string, { readonly type: Coding; readonly subtype: Coding }>> = {
-  login: { type: { system: auditSystems.dicom, code: '110114', display: 'User Authentication' }, subtype: { system: auditSystems.dicom, code: '110122', display: 'Login' } },
-  logout: { type: { system: auditSystems.dicom, code: '110114', display: 'User Authentication' }, subtype: { system: auditSystems.dicom, code: '110123', display: 'Logout' } },
-  token: { type: { system: auditSystems.dicom, code: '110114', display: 'User Authentication' }, subtype: { system: auditSystems.own, code: 'token' } },
+  login: { type: authentication, subtype: { system: auditSystems.dicom, code: '110122', display: 'Login' } },
+  logout: { type: authentication, subtype: { system: auditSystems.dicom, code: '110123', display: 'Logout' } },
+  // of the authorization server (src/auth/authorization-event.ts)
+  ...Object.fromEntries(['authorization', 'token', 'revocation', 'introspection', 'launch', 'patient-list'].map((each) => [each, ownAuthentication(each)])),
   notification: { type: { system: auditSystems.lifecycle, code: 'transmit', display: 'Transmit Record Lifecycle Event' }, subtype: { system: auditSystems.own, code: 'notification' } },
 };
 

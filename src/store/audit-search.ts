@@ -31,9 +31,11 @@ const source: Fragment = sql`(
   left join lateral (select l.restricted, l.private from resource l where l.id = e.entity_id and l.type = e.entity_type order by l.version desc limit 1) n on true) a`;
 const columns: Fragment = sql.raw(`a.id, ${instant('a.recorded')} as recorded, a.interaction, a.action, a.outcome, a.client, a.agent, a.patient, a."patientId", a.entity_type as "entityType", a.entity_id as "entityId", a.version, a.query, a.request_id as "requestId", host(a.address) as address, a.purpose`);
 
+const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
 /** @returns the event `id` where the caller may see it. */
 export async function readAuditEvent(connection: Connection, visibility: Visibility, id: string): Promise<AuditEventRow | undefined> {
-  if (!/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(id)) return undefined;
+  if (!uuid.test(id)) return undefined;
   const rows = await run<AuditEventRow>(connection, sql`select ${columns} from ${source} where a.id = ${id}::uuid and ${visiblePredicate(visibility, 'AuditEvent', 'a')}`);
   return rows[0];
 }
@@ -73,7 +75,10 @@ export const auditParameters: readonly string[] = ['_id', '_lastUpdated', 'actio
 
 function condition(test: Test, visibility: Visibility): Fragment {
   switch (test.kind) {
-    case 'id': return test.negated ? sql`a.id::text <> all(${test.ids})` : sql`a.id::text = any(${test.ids})`;
+    case 'id': {
+      const ids = test.ids.filter((id) => uuid.test(id));
+      return test.negated ? sql`a.id <> all(${ids}::uuid[])` : sql`a.id = any(${ids}::uuid[])`;
+    }
     case 'updated': return or(test.values.map((value) => compareInstant(sql`a.recorded`, value)));
     case 'compartment': return sql`a."patientId" = ${test.patient}`;
     case 'nothing': return sql`false`;

@@ -122,9 +122,14 @@ t.test('the log is searched by what it is rendered with; what it does not have i
     const { status, body } = await client('GET', `AuditEvent?_count=1000&${query}`);
     return status === 200 ? (body.entry?.length ?? 0) : -status;
   };
-  for (const query of ['subtype=operation', 'subtype=$progress', 'subtype=http://hl7.org/fhir/restful-interaction|vread', 'type=rest', 'action=C', 'outcome=4', 'altid=development', 'address=127', 'address:exact=127.0.0.1', 'entity=Goal/g', 'entity=Patient/ann', 'entity-type=Goal', 'entity-role=24', 'agent=Practitioner/who', 'patient=ann&date=ge2026', 'action:not=R', '_lastUpdated=ge2026']) t.ok(await count(query) > 0, query);
+  for (const query of ['subtype=operation', 'subtype=$progress', 'subtype=http://hl7.org/fhir/restful-interaction|vread', 'type=rest', 'type=http://dicom.nema.org/resources/ontology/DCM|110114', 'subtype=token', 'action=C', 'outcome=4', 'altid=development', 'address=127', 'address:exact=127.0.0.1', 'entity=Goal/g', 'entity=Patient/ann', 'entity-type=Goal', 'entity-role=24', 'agent=Practitioner/who', 'patient=ann&date=ge2026', 'action:not=R', '_lastUpdated=ge2026']) t.ok(await count(query) > 0, query);
   for (const query of ['subtype=urn:other|vread', 'type=110106', 'date=lt2020', 'address=10.', 'agent=Practitioner/other', 'entity=Goal/zz', 'outcome=8']) t.equal(await count(query), 0, query);
   for (const query of ['policy=urn:x', 'site=x', 'source=Device/x', 'agent-name=x', 'agent-role=x', 'entity-name=x', 'agent:missing=true']) t.equal(await count(query), -400, query);
+  const { id } = (await system('GET', 'AuditEvent?_count=1')).body.entry[0].resource;
+  t.equal(await count(`_id=${id},nobody`), 1);
+  t.equal(await count('_id=nobody'), 0);
+  t.equal((await system('GET', `AuditEvent/${id}`)).body.id, id);
+  t.equal((await system('GET', 'AuditEvent/nobody')).status, 404);
   t.equal(await count('address=127', as['ann']), 0, 'where somebody sat is not for a patient to ask');
   const seen = await as['ann']!('GET', 'AuditEvent?_count=1000');
   t.notMatch(seen.text, /"query":|"profile":/);
