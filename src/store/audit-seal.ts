@@ -30,7 +30,7 @@ export async function chainEnd(connection: Connection): Promise<Seal | undefined
  * later time, so none is ever left behind. An event with an earlier time than the end of the chain was never written by the
  * service: it stays without a seal, and the verifier says so. Two sealers at once would take the same positions, of which the
  * key of the table lets one have each.
- * @returns how many were sealed; less than asked for by `more`: all that there are.
+ * @returns how many were sealed, and whether there may be more.
  */
 export async function sealBatch(database: Database, marginMs: number = usualMarginMs): Promise<{ sealed: number; more: boolean }> {
   const horizon = await commitHorizon(database);
