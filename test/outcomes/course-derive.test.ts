@@ -123,6 +123,8 @@ const write: fc.Arbitrary<Resource> = fc.oneof(
     .map(({ id, when, total, status, secret, of }) => phq9(`q${id}`, when, totalling(total), { status, ...(secret ? { meta: { security: label } } : {}), ...(of === null ? {} : { encounter: { reference: `Encounter/${of}` } }) })) },
   { weight: 1, arbitrary: fc.record({ id: fc.constantFrom('g1', 'g2'), when: at, total: fc.integer({ min: 0, max: 3 }) }).map(({ id, when, total }) => gad7(id, when, [total, total, total, 1, 1, 1, 1])) },
   { weight: 3, arbitrary: fc.record({ id: fc.constantFrom('s1', 's2', 's3', 's4', 's5', 's6'), when: at, status: fc.constantFrom('finished', 'finished', 'cancelled') }).map(({ id, when, status }) => session(id, when, { status })) },
+  { weight: 2, arbitrary: fc.record({ id: fc.constantFrom('o1', 'o2', 'o3'), when: at, total: fc.integer({ min: 0, max: 27 }), status: fc.constantFrom('final', 'final', 'corrected', 'entered-in-error') })
+    .map(({ id, when, total, status }): Resource => ({ resourceType: 'Observation', id, status, code: { coding: [{ system: 'http://loinc.org', code: '44261-6' }] }, subject: { reference: 'Patient/p' }, effectiveDateTime: when, valueInteger: total })) },
   { weight: 1, arbitrary: fc.record({ id: fc.constantFrom('ep1', 'ep2'), start: fc.integer({ min: 0, max: 40 }), days: fc.integer({ min: 5, max: 40 }), status: fc.constantFrom('active', 'finished') })
     .map(({ id, start, days, status }): Resource => ({ resourceType: 'EpisodeOfCare', id, status, patient: { reference: 'Patient/p' }, period: { start: dateOf(start), ...(status === 'finished' ? { end: dateOf(start + days) } : {}) } })) },
 );
