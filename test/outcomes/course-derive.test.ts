@@ -3,6 +3,7 @@ import t from 'tap';
 import type { Resource } from '../../src/fhir/resource.ts';
 import { validate } from '../../src/fhir/validate.ts';
 import { derive } from '../../src/outcomes/derive.ts';
+import { progress } from '../../src/outcomes/progress.ts';
 import { recordEntries } from '../../src/outcomes/project.ts';
 import { patientRecord, withSource } from '../../src/outcomes/record.ts';
 import { storedRows } from '../../src/resources/stored-rows.ts';
@@ -191,9 +192,22 @@ t.test('everything that stands out is valid R4, names inputs and rule, and has w
   }
 });
 
+t.test('check-ins are not compared with a baseline; $progress sums up two weeks of them', async (t) => {
+  const world = new World();
+  for (let i = 0; i < 9; i += 1) {
+    world.write({ resourceType: 'QuestionnaireResponse', id: `r${i}`, questionnaire: `${base}/Questionnaire/bs-checkin`, status: 'completed', authored: `2024-11-${10 + i}T10:00:00Z`, item: [{ linkId: 'mood', answer: [{ valueInteger: (i * 3) % 10 }] }] });
+  }
+  t.equal(world.all('Observation').length, 9, 'scores, and no change');
+  const found = progress(world.record, { registry, now: world.now, patient: 'Patient/p', goals: [], tasks: [], alerts: [], reader: 'any' });
+  t.same(validate(found), []);
+  const instrument = (found['parameter'] as { name: string; part: { name: string; part?: object[] }[] }[]).find(({ name }) => name === 'instrument')!;
+  t.match(instrument.part.find(({ name }) => name === 'momentary')?.part, [{ name: 'n', valueInteger: 9 }, { name: 'mean', valueDecimal: 4.2222 }, { name: 'rolling-mean', valueInteger: 5 }]);
+  t.notOk(instrument.part.some(({ name }) => name === 'change'));
+});
+
 t.test('a response of a client with 100 earlier scores is derived in less than a millisecond of CPU', async (t) => {
   const context = { registry, now: '2024-12-01T00:00:00Z', device: 'Device/d', patient: 'Patient/p', reference };
-  const resources = Array.from({ length: 100 }, (_, i) => [session(`e${i}`, new Date(Date.UTC(2023, 0, 1) + 7 * i * dayMs).toISOString()), phq9(`q${i}`, new Date(Date.UTC(2023, 0, 1) + 7 * i * dayMs).toISOString(), totalling(8 + ((i * 5) % 13)))]).flat();
+  const resources = Array.from({ length: 100 }, (_, i) => [session(`e${i}`, new Date(Date.UTC(2023, 0, 1) + 7 * i * dayMs).toISOString()), phq9(`q${i}`, new Date(Date.UTC(2023, 0, 1) + 7 * i * dayMs).toISOString(), totalling(11 + (i % 3)))]).flat();
   const record = patientRecord(resources.flatMap((resource) => recordEntries(resource, { registry })));
   const posted = { ...phq9('new', '2024-12-01', totalling(9)), meta: { versionId: '1' } };
   const run = (): number => {
