@@ -94,6 +94,7 @@ export const clients = [
   { client_id: 'secret-app', client_name: 'App with a secret', token_endpoint_auth_method: 'client_secret_basic', client_secret: clientSecret, redirect_uris: [redirectUri], scope },
   { client_id: 'other-app', client_name: 'Other <app>', token_endpoint_auth_method: 'client_secret_post', client_secret: clientSecret, redirect_uris: ['https://other.example/'], scope },
   { client_id: 'ehr', client_name: 'EHR', token_endpoint_auth_method: 'client_secret_basic', client_secret: clientSecret, scope: 'system/*.rs', may_launch: true, may_introspect: true },
+  { client_id: 'both', client_name: 'EHR with people', token_endpoint_auth_method: 'client_secret_basic', client_secret: clientSecret, redirect_uris: [redirectUri], scope: 'system/*.rs patient/*.cruds', may_launch: true },
   { client_id: 'system', client_name: 'System', token_endpoint_auth_method: 'client_secret_basic', client_secret: clientSecret, scope: 'system/*.rs' },
 ];
 

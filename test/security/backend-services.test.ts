@@ -18,6 +18,8 @@ import { basic, Browser, exchange, request, signIn, signInService, type Said } f
 
 // SMART Backend Services (http://hl7.org/fhir/smart-app-launch/backend-services.html): each refusal beside a permitted control.
 
+t.setTimeout(120_000); // alone it takes 6 s, most of it commands that start
+
 const rsa = await generateKeyPair('RS384', { extractable: true });
 const ec = await generateKeyPair('ES384', { extractable: true });
 const later = await generateKeyPair('ES384', { extractable: true });
@@ -47,6 +49,7 @@ const scope = 'system/*.rs';
 const clients = [
   { client_id: 'by-key', client_name: 'By key', token_endpoint_auth_method: 'private_key_jwt', jwks: { keys: [await publicKey(rsa.publicKey, 'rsa'), await publicKey(ec.publicKey, 'ec')] }, scope },
   { client_id: 'by-url', client_name: 'By URL', token_endpoint_auth_method: 'private_key_jwt', jwks_uri: keysUrl, scope },
+  { client_id: 'twice', client_name: 'By URL, twice', token_endpoint_auth_method: 'private_key_jwt', jwks_uri: `${keysUrl}?twice`, scope },
 ];
 const keysFile = join(folder, 'keys.json');
 const service = await signInService(t, { more: clients, env: { KEYS_FILE: keysFile } });
@@ -134,6 +137,9 @@ t.test('keys that are registered by URL are fetched, kept, and fetched again whe
   t.match(await present(await byUrl({ kid: 'later' }, later.privateKey)), { status: 401 }, 'within the minute unknown keys are not asked for');
   for (let at = 0; at < 5; at++) await present(await byUrl({ kid: `made-up-${at}` }));
   t.equal(fetched, 1, 'made-up key ids do not become requests');
+  published = { keys: [await publicKey(ec.publicKey, 'same'), await publicKey(later.publicKey, 'same'), await publicKey(rsa.publicKey, 'rsa')] };
+  t.equal((await present(await assertion({ client: 'twice' }))).status, 200, 'the control');
+  t.match(await present(await assertion({ client: 'twice', header: { alg: 'ES384', kid: 'same' }, key: ec.privateKey })), { status: 401 }, 'a kid that two keys have chooses neither');
 });
 
 t.test('two keys of one kid, a private key, a weak key, a plain URL: such a client is not registered', async (t) => {

@@ -6,6 +6,8 @@ import { basic, Browser, clientSecret, exchange, launched, offered, password, re
 
 // SMART App Launch 2.2 as an app meets it: each refusal beside the same request with the one thing put right.
 
+t.setTimeout(120_000); // alone it takes 5 s
+
 const events: Event[] = [];
 const note = (event: Event): void => { events.push(event); };
 const log: Log = { debug: note, info: note, warn: note, error: note };
@@ -89,6 +91,21 @@ t.test('a scope beyond the registration or of the client itself is not offered',
   const forged = await browser.submit(own, [['scope', 'patient/Task.rs'], ['scope', 'system/*.rs'], ['scope', 'patient/*.cruds'], ['patient', 'bo'], ['action', 'grant']]);
   const said = forged.back!.searchParams;
   t.ok(said.get('code'));
+});
+
+t.test('a client that is registered for itself and for people keeps the two apart', async (t) => {
+  const { url, verifier } = request(service, { client_id: 'both', scope: 'launch/patient patient/Task.rs system/*.rs' });
+  const browser = new Browser(service.origin);
+  const login = (await browser.follow(await browser.go(url))).page!;
+  const own = (await browser.submit(login, [['name', 'ada'], ['password', password], ['action', 'login']])).page!;
+  t.strictSame(offered(own), ['patient/Task.rs'], 'a person is not asked for what is the client’s own');
+  const { back } = await browser.submit(own, [['scope', 'patient/Task.rs'], ['scope', 'system/*.rs'], ['action', 'grant']]);
+  const { body } = await exchange(service, back!.searchParams.get('code')!, verifier, { client_id: 'both' }, basic('both'));
+  t.strictSame(new Set(body.scope.split(' ')), new Set(['launch/patient', 'patient/Task.rs']));
+  const open = (token: string): Promise<number> => fetch(`${service.issuer}/launch`, { method: 'POST', headers: { 'authorization': `Bearer ${token}`, 'content-type': 'application/json' }, body: '{}' }).then(({ status }) => status);
+  t.equal(await open(body.access_token), 403, 'a person’s token opens no launch');
+  const itself = await service.ask('token', { grant_type: 'client_credentials', scope: 'system/*.rs' }, basic('both'));
+  t.equal(await open(itself.body.access_token), 201, 'the control: its own does');
 });
 
 t.test('what a form adds is not granted: no scope and no record that was not offered', async (t) => {
