@@ -1,6 +1,8 @@
 import t from 'tap';
 import { testService, type Client, type Reply } from '../kit/service.ts';
 
+t.setTimeout(180_000); // a busy machine
+
 // Taking a person in: what a practitioner begins a record with, and that none of it leads into a record that is there.
 
 const ref = (reference: string): object => ({ reference });

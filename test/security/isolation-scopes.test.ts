@@ -4,6 +4,8 @@ import { fulfils, parseCriterion } from '../../src/fhir/criteria.ts';
 import type { Resource } from '../../src/fhir/resource.ts';
 import { testService, type Client, type Reply } from '../kit/service.ts';
 
+t.setTimeout(180_000); // a busy machine
+
 // Granular scopes: what their criterion leaves of each interaction. Beside every refusal the same request about what is left.
 
 const categories = 'http://terminology.hl7.org/CodeSystem/observation-category';

@@ -48,7 +48,7 @@ const mutants: readonly Mutant[] = [
   { guard: 'whether it would move is seen first', file: 'src/store/staging.ts', from: 'const patient = isMoved ? null : this.', to: 'const patient = this.', by: 'security/isolation-intake' },
   { guard: 'which ids are taken', file: 'src/store/decide.ts', from: 'if (current === undefined ? !unit.internal && overlooks(unit.visibility, type) : ', to: 'if (current === undefined ? false : ', by: 'security/isolation-intake' },
   { guard: 'the targets of a Provenance', file: 'src/store/admission.ts', from: '  if (!known) throw unknownSubject(resourceType);\n', to: '  void known;\n', by: 'security/isolation-intake' },
-  { guard: 'the access log of others', file: 'src/store/audit-search.ts', from: "${and([visiblePredicate(visibility, 'AuditEvent', 'a'), ", to: '${and([', by: 'security/isolation' },
+  { guard: 'the access log of others', file: 'src/store/audit-search.ts', from: "select ${columns} from ${source} where ${and([visiblePredicate(visibility, 'AuditEvent', 'a'), ", to: 'select ${columns} from ${source} where ${and([', by: 'security/isolation' },
 ];
 
 const root = fileURLToPath(new URL('../..', import.meta.url));

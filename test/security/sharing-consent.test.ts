@@ -2,6 +2,8 @@ import t, { type Test } from 'tap';
 import { phq9, spread } from '../kit/answers.ts';
 import { testService, type Client, type TestService } from '../kit/service.ts';
 
+t.setTimeout(180_000); // a busy machine
+
 // Who sees what by a Consent, and that it ends with the next request. Every refusal stands beside the same request while it holds.
 
 const sharing = 'https://intersession.example/fhir/CodeSystem/sharing';
