@@ -6,7 +6,7 @@ import type { Answer, Context } from '../interactions/context.ts';
 import { intervalOf, intervalTypes } from '../outcomes/interval.ts';
 import { number, reference, type Part } from '../outcomes/parts.ts';
 import type { Episode } from '../outcomes/record.ts';
-import { intervalAfter, leadTime, sessionsOf, type Interval } from '../outcomes/sessions.ts';
+import { intervalAfter, leadsFrom, sessionsOf, type Interval } from '../outcomes/sessions.ts';
 import { readStretch } from '../store/interval.ts';
 import { episodeRecord } from './episode.ts';
 import { inputsOf, refuseUnknown } from './input.ts';
@@ -56,6 +56,6 @@ async function intervalOfEpisode(context: Context, call: Call, body: string): Pr
 
 /** A day more on either side: to which date an entry belongs, the clock of its author says (`intervalOf`). */
 function boundsOf({ after, before }: Interval, episode: Episode): { from: string; until?: string } {
-  const from = after === undefined ? episode.at! - leadTime : after.at!;
+  const from = after === undefined ? leadsFrom(episode.at!) : after.at!;
   return { from: new Date(from - day).toISOString(), ...(before === undefined ? {} : { until: new Date(before.at! + day).toISOString() }) };
 }

@@ -1,13 +1,13 @@
 import type { Episode, PatientRecord, Score } from './record.ts';
-import { episodeAt, leadTime as before, sessionsOf } from './sessions.ts';
+import { episodeAt, sessionsOf } from './sessions.ts';
 
 export { episodeAt } from './sessions.ts';
 
 /** Which scores are compared with which (docs/clinical.md 3.0; service-defined). */
 
 const day = 86_400_000;
-/** How long after the first session a score may still be a baseline. */
-const after = 7 * day;
+/** How long before and after the first session a score may be a baseline. */
+const before = 14 * day, after = 7 * day;
 
 /** A score that can be compared: it has a total and a time. */
 export interface Valid extends Score { readonly value: number; readonly at: number }
@@ -31,25 +31,35 @@ export function seriesOf(record: PatientRecord, scaleKey: string): Series[] {
     if (last !== undefined && last.episode === episode) last.scores.push(score);
     else groups.push({ episode, scores: [score] });
   }
-  return groups.map(({ episode, scores }) => ({ episode, scores, baseline: baseline(scores, sessionsOf(record, episode)[0]?.at ?? null) }));
+  return groups.map(({ episode, scores }) => ({ episode, scores, baseline: baseline(scores, sessionsOf(record, episode)[0]?.data.start) }));
 }
 
 /**
- * The last valid score from 14 days before to 7 days after the first finished session; without one the first valid score.
- * Of two scores on one date the later counts: `scores` is in time order, so the last of the window is the one.
+ * The last valid score from 14 days before to 7 days after the first finished session, by the clock where both say a time, else by
+ * calendar dates; without one the first valid score. Of two scores on one date the later counts.
  */
-function baseline(scores: readonly Valid[], session: number | null): Valid {
-  const inWindow = session === null ? undefined : scores.findLast(({ at }) => at >= session - before && at <= session + after);
+function baseline(scores: readonly Valid[], session: string | undefined): Valid {
+  const isIn = session === undefined ? () => false : windowOf(session);
+  const inWindow = scores.findLast((score, i) => score.date !== scores[i + 1]?.date && isIn(score));
   if (inWindow !== undefined) return inWindow;
   const first = scores[0]!;
-  return scores.findLast(({ date }) => date === first.date) ?? first;
+  return scores.findLast((score) => score.date === first.date) ?? first;
+}
+
+function windowOf(session: string): (score: Valid) => boolean {
+  const [at, date] = [Date.parse(session), Date.parse(session.slice(0, 10))];
+  const within = (time: number, start: number): boolean => time >= start - before && time <= start + after;
+  return (score) => (session.length > 10 && score.data.authored!.length > 10 ? within(score.at, at) : within(Date.parse(score.date), date));
 }
 
 /** @returns whether `score` is compared with the baseline of its series: it is later, on another date. */
 export const isLater = (score: Valid, { baseline }: Series): boolean => score.at > baseline.at && score.date !== baseline.date;
 
-/** @returns one score a date, the later of each, in time order: what the rules of the course look at. */
-export const onePerDate = (scores: readonly Valid[]): Valid[] => scores.filter((score, i) => score.date !== scores[i + 1]?.date);
+/** @returns one score a date, the later of each, in time order: what the rules of change and course look at. */
+export const onePerDate = (scores: readonly Valid[]): Valid[] => {
+  const last = new Map(scores.map((score) => [score.date, score])); // dates need not be in order: each is of its author's own clock
+  return scores.filter((score) => last.get(score.date) === score);
+};
 
 /**
  * Which scores stand for the beginning and the end of a pathway in national rates: the first and the last one recorded, none of

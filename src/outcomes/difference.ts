@@ -1,4 +1,4 @@
-import { episodeAt, isLater, seriesOf, type Valid } from './baseline.ts';
+import { episodeAt, isLater, onePerDate, seriesOf, type Valid } from './baseline.ts';
 import type { Change, DeriveContext, DerivedWrite } from './derived-write.ts';
 import { changeObservations, observationId, safetyItemObservation, scoreObservation, type ObservationStatus } from './observations.ts';
 import type { Resource } from '../fhir/resource.ts';
@@ -20,7 +20,7 @@ interface Fact {
 function factsOf(record: PatientRecord, scale: Scale): Map<string, Fact> {
   const baselines = new Map<string, Valid>();
   for (const series of seriesOf(record, scale.key)) {
-    if (scale.definition.compared !== false) for (const score of series.scores) if (isLater(score, series)) baselines.set(score.id, series.baseline);
+    if (scale.definition.compared !== false) for (const score of onePerDate(series.scores)) if (isLater(score, series)) baselines.set(score.id, series.baseline);
   }
   const facts = new Map<string, Fact>();
   for (const score of record.scores.get(scale.key) ?? []) {

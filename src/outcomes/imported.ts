@@ -12,7 +12,7 @@ interface Observation {
   readonly code?: { readonly coding?: readonly Coding[] };
   readonly identifier?: readonly { readonly system?: string; readonly value?: string }[];
   readonly valueInteger?: number;
-  readonly valueQuantity?: { readonly value?: number; readonly comparator?: string; readonly system?: string; readonly code?: string };
+  readonly valueQuantity?: { readonly value?: number; readonly comparator?: string; readonly unit?: string; readonly system?: string; readonly code?: string };
   readonly valueString?: string;
   readonly effectiveDateTime?: string;
   readonly effectiveInstant?: string;
@@ -84,10 +84,14 @@ function isOwn({ id, ...observation }: Resource): boolean {
   });
 }
 
-/** A number without dimension: no unit, 1, or an annotation such as {score} (https://ucum.org/ucum 6). */
+const plainCode = /^(1|\{[^{}]*\})$/;
+const plainWords = /^(|1|\{[^{}]*\}|(total )?scores?|points?|pts)$/i;
+
+/** A number without dimension: no unit, 1, or an annotation such as {score} (https://ucum.org/ucum 6); without a code also the words that EHRs print. */
 function valueOf({ valueInteger, valueQuantity, valueString }: Observation): number | undefined {
   if (valueInteger !== undefined) return Number(valueInteger);
   if (valueString !== undefined) return /^\s*\d{1,4}(\.\d{1,4})?\s*$/.test(valueString) ? Number(valueString) : undefined;
   if (valueQuantity?.value === undefined || valueQuantity.comparator !== undefined) return undefined;
-  return valueQuantity.code === undefined || /^(1|\{[^{}]*\})$/.test(valueQuantity.code) ? Number(valueQuantity.value) : undefined;
+  const isPlain = valueQuantity.code === undefined ? plainWords.test(valueQuantity.unit ?? '') : plainCode.test(valueQuantity.code);
+  return isPlain ? Number(valueQuantity.value) : undefined;
 }

@@ -3,15 +3,15 @@ import type { Episode, PatientRecord, Session } from './record.ts';
 /** Which session and which episode of care a moment belongs to (docs/clinical.md 3.0 and 3.6). */
 
 const day = 86_400_000;
-/** A score may come this long before its episode or its first session and still be part of it. */
-export const leadTime = 14 * day;
+/** @returns since when a score may come before an episode that begins at `at` and still be part of it: 14 days, the first of them as a whole. */
+export const leadsFrom = (at: number): number => Math.floor(at / day) * day - 14 * day;
 
 /**
  * @returns the episode that a moment belongs to: the one that began last, counted from 14 days before its start,
  * so that an assessment before the first session belongs to the therapy that it led to, and a follow-up to the therapy that it follows.
  */
 export function episodeAt(episodes: readonly Episode[], at: number): Episode | null {
-  return episodes.findLast((episode) => episode.at !== null && episode.at - leadTime <= at) ?? null;
+  return episodes.findLast((episode) => episode.at !== null && leadsFrom(episode.at) <= at) ?? null;
 }
 
 /**
