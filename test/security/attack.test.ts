@@ -20,7 +20,7 @@ async function attacked(t: Test): Promise<Attacked> {
   const lines: Event[] = [];
   const push = (event: Event): void => { lines.push(event); };
   const log: Log = { debug: push, info: push, warn: push, error: push };
-  const service = await testService(t, { log });
+  const service = await testService(t, { log, env: { RATE_LIMIT_PATIENT: '1000000' } });
   const fhir = service.as();
   await fhir('PUT', 'Patient/victim', { resourceType: 'Patient', id: 'victim', name: [{ family: secrets[0], given: [secrets[1]] }], birthDate: secrets[2] });
   await fhir('PUT', 'Patient/mallory', { resourceType: 'Patient', id: 'mallory' });

@@ -88,7 +88,7 @@ async function put(fhir: Client, ...resources: any[]): Promise<void> {
 
 /** Both records: one resource of each type for each, and restricted ones of each label. */
 async function records(t: Test): Promise<TestService> {
-  const service = await testService(t);
+  const service = await testService(t, { env: { RATE_LIMIT_PATIENT: '1000000' } });
   const fhir = service.as();
   await put(fhir, ...['t1', 't2', 't3'].map((id) => ({ resourceType: 'Practitioner', id, name: [{ family: `Doctor${id}` }] })),
     { resourceType: 'Patient', id: 'ann', name: [{ family: 'Annwood' }], birthDate: '1980-01-01' }, { resourceType: 'Patient', id: 'ben', name: [{ family: 'Benfield' }], birthDate: '1970-01-01' });

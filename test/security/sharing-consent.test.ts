@@ -22,8 +22,8 @@ const instance = (reference: string): object => ({ data: [{ meaning: 'instance',
 
 interface World { service: TestService; system: Client; ann: Client; tom: Client; eve: Client; kin: Client }
 
-async function world(t: Test, env: Record<string, string> = {}): Promise<World> {
-  const service = await testService(t, { env });
+async function world(t: Test): Promise<World> {
+  const service = await testService(t);
   const system = service.as();
   const put = async (...resources: any[]): Promise<void> => {
     for (const resource of resources) {
