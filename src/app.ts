@@ -18,6 +18,7 @@ import { erasure, retention } from './jobs/retention.ts';
 import { Schedule } from './jobs/schedule.ts';
 import { trajectoryReferenceJob } from './jobs/trajectory-reference.ts';
 import { failure, type Log } from './log.ts';
+import { isTimeZone } from './outcomes/local-time.ts';
 import { shippedResources } from './outcomes/questionnaires.ts';
 import { instrumentRegistry, type Registry } from './outcomes/registry.ts';
 import { safetySettings, type SafetySettings } from './outcomes/safety-settings.ts';
@@ -65,7 +66,7 @@ export async function createApp({ config, database, log }: { config: Config; dat
   const shipped = [...shippedResources(registry), ...readShipped(new URL('../schemas/', import.meta.url), version)];
   await storeShipped(database, committer, shipped);
   const parts = {
-    database, committer, registry, reference, emergencyMinutes: config.emergencyMinutes,
+    database, committer, registry, reference, emergencyMinutes: config.emergencyMinutes, zone: zoneOf(config),
     audit: new AuditLog(database),
     administrators: new Set(config.adminClients),
     pageKey: await pageKey(database),
@@ -126,6 +127,12 @@ function registryOf({ instrumentTexts }: Config): Registry {
   } catch (error) {
     throw instrumentTexts === undefined ? error : new StartRefusal(`INSTRUMENT_TEXTS: ${(error as Error).message}`);
   }
+}
+
+/** @throws StartRefusal when it is no time zone. */
+function zoneOf({ timeZone }: Config): string {
+  if (!isTimeZone(timeZone)) throw new StartRefusal('TIME_ZONE must be a time zone such as Europe/Berlin');
+  return timeZone;
 }
 
 /** @throws StartRefusal with one line for each element of the organisation's files that is wrong. */

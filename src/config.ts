@@ -48,6 +48,7 @@ const variables = z.object({
   NAMED_STATEMENTS: flag.default(true),
   JOBS: flag.default(true),
   BREAK_GLASS_MINUTES: whole(1, 1440).default(60),
+  TIME_ZONE: z.string().default('UTC'),
   ALLOW_UNSAFE_DATABASE: z.string().default('').transform((text) => text.split(/[\s,]+/).filter((name) => name !== ''))
     .refine((names) => names.every((name) => /^(?:fsync|synchronous_commit|full_page_writes)$/.test(name)), 'must list names from fsync, synchronous_commit, full_page_writes'),
   OIDC_ISSUER: httpUrl.optional(),
@@ -106,6 +107,8 @@ export interface Config {
   readonly jobs: boolean;
   /** How long an access in an emergency lasts. */
   readonly emergencyMinutes: number;
+  /** Where the days of clients begin and end who do not say where they live. */
+  readonly timeZone: string;
   /** Settings of the database whose risk of losing acknowledged writes the operator accepts. */
   readonly allowUnsafeDatabase: readonly string[];
   /** An authorization server of the operator's; undefined: the service's own. */
@@ -174,6 +177,7 @@ export function loadConfig(env: Environment = environment()): Config {
     namedStatements: values.NAMED_STATEMENTS,
     jobs: values.JOBS,
     emergencyMinutes: values.BREAK_GLASS_MINUTES,
+    timeZone: values.TIME_ZONE,
     allowUnsafeDatabase: Object.freeze(values.ALLOW_UNSAFE_DATABASE),
     oidcIssuer: values.OIDC_ISSUER,
     oidcTokenType: values.OIDC_TOKEN_TYPE,

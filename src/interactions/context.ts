@@ -21,6 +21,8 @@ export interface Parts {
   readonly pageKey: Buffer;
   /** How long an access in an emergency lasts. */
   readonly emergencyMinutes: number;
+  /** Where the days of clients begin and end who do not say where they live. */
+  readonly zone: string;
   /** The instruments of this deployment. */
   readonly registry: Registry;
   /** What the course of closed episodes was, as this process knows it. */

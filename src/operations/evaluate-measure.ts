@@ -117,7 +117,7 @@ function reportType(inputs: readonly Input[], { isOne }: Who): ReportType {
 async function collect(context: Context, visibility: Visibility, { rule, scale }: NamedRule, period: MeasurementPeriod, { patients: ids }: Who): Promise<{ groups: Membership[][]; patients: bigint[] }> {
   const groups: Membership[][] = [];
   const patients: bigint[] = [];
-  const measureContext: MeasureContext = { registry: context.registry, concepts: rule.observations === undefined ? conceptsFrom() : await measureConcepts(context), zone: 'UTC', now: now() };
+  const measureContext: MeasureContext = { registry: context.registry, concepts: rule.observations === undefined ? conceptsFrom() : await measureConcepts(context), zone: context.zone, now: now() };
   const query = { types: rule.types, withEpisode: rule.withEpisode && ids === undefined, ...(ids === undefined ? {} : { patients: ids }), ...(rule.observations === undefined ? {} : { observations: rule.observations }) };
   for await (const { rid, subject } of caseload(context, visibility, query)) {
     const places = rule.evaluate(subject, period, measureContext, scale);

@@ -37,7 +37,7 @@ async function caseloadOutcomes(context: Context, call: Call, body: string): Pro
   const seeing = seeingAll(context.visibility, call.type === 'Group' ? [...types, 'Group'] : types);
   const members = call.type === 'Group' ? await groupMembers(context.database, seeing, call.id!) : undefined;
   if (call.type === 'Group' && members === undefined) throw problem('not-found', 'not-found', 'No such Group.');
-  const gathered = new CaseloadOutcomes(context.registry, scales, span, 'UTC');
+  const gathered = new CaseloadOutcomes(context.registry, scales, span, context.zone);
   const patients: bigint[] = [];
   for await (const { rid, subject } of caseload(context, call.type === 'Group' ? seeing : narrowed(seeing, call.id), { types, withEpisode: true, ...(members === undefined ? {} : { patients: members }) })) {
     gathered.add(subject);

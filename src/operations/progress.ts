@@ -4,10 +4,13 @@ import { problem } from '../fhir/outcome.ts';
 import type { Resource } from '../fhir/resource.ts';
 import { accessRows } from '../interactions/access-log.ts';
 import type { Answer, Context } from '../interactions/context.ts';
+import { isHomework, writingsOf } from '../outcomes/adherence.ts';
 import { progress as progressOf } from '../outcomes/progress.ts';
 import { patientRecord } from '../outcomes/record.ts';
 import { isSafetyReview } from '../outcomes/review-times.ts';
+import { zoneOf } from '../outcomes/time-zone.ts';
 import { readOfPatient, readRecord } from '../store/record.ts';
+import { readWritten } from '../store/written.ts';
 import { descriptorsOf, episodeRecord, readerOf, type SeenRecord } from './episode.ts';
 import type { Call, Operation } from './operation.ts';
 
@@ -28,11 +31,12 @@ async function progressFor(context: Context, call: Call): Promise<Answer> {
   const { rid, patient, now, record, episode } = call.type === 'EpisodeOfCare' ? await ofEpisode(context, call.id!) : await ofPatient(context, call.id!);
   const of = async (type: string, statuses: readonly string[] | null): Promise<Resource[]> =>
     (await readOfPatient(database, visibility, rid, type, statuses)).map((body) => JSON.parse(body) as Resource);
-  const [goals, tasks, flags, descriptors] = await Promise.all([of('Goal', null), of('Task', null), of('Flag', ['active']), descriptorsOf(context, rid)]);
+  const [goals, tasks, flags, [person], descriptors] = await Promise.all([of('Goal', null), of('Task', null), of('Flag', ['active']), of('Patient', null), descriptorsOf(context, rid)]);
+  const written = await readWritten(database, visibility, rid, tasks.filter(isHomework).flatMap(writingsOf));
   const open = tasks.filter((task) => isSafetyReview(task) && !closed.has(String(task['status'])));
   const body = progressOf(record, {
     registry: context.registry, now, patient: `Patient/${patient}`, goals, tasks, alerts: [...flags, ...open], reader: readerOf(context),
-    benchmark: context.reference.current, descriptors, ...(episode === undefined ? {} : { episode }),
+    benchmark: context.reference.current, descriptors, zone: zoneOf(person, context.zone), written, ...(episode === undefined ? {} : { episode }),
   });
   await context.audit.record(accessRows(context, { interaction: '$progress', action: 'E', type: call.type!, id: call.id!, patients: [rid] }));
   return { status: 200, body: JSON.stringify(body) };

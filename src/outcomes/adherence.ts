@@ -13,6 +13,8 @@ export interface Adherence {
   readonly completionRate: number | null;
   /** Completed within 24 hours of being due. */
   readonly onTime: number;
+  /** Neither completed nor given up although the day on which it was due is over. */
+  readonly overdue: number;
   /** Mean share of each Task that was done, 0 to 1; null when nothing was due. */
   readonly quantity: number | null;
   /** Mean of what client and therapist say of how fully it was done, 0 to 1, over what was done at all; null when nobody said. */
@@ -37,6 +39,7 @@ export interface AdherenceOptions {
 const day = 86_400_000;
 const counted: readonly unknown[] = ['requested', 'received', 'accepted', 'ready', 'in-progress', 'completed', 'failed'];
 const offered: readonly unknown[] = ['requested', 'received', 'accepted', 'rejected', 'ready', 'in-progress', 'on-hold', 'completed', 'failed'];
+const open: readonly unknown[] = ['requested', 'received', 'accepted', 'ready', 'in-progress'];
 const accepted: readonly unknown[] = ['accepted', 'ready', 'in-progress', 'on-hold', 'completed', 'failed'];
 
 interface Coded { readonly coding?: readonly { readonly system?: string; readonly code?: string }[] }
@@ -55,6 +58,16 @@ const numberIn = (list: unknown, wanted: string): number | undefined => {
   return found?.valueDecimal ?? found?.valueInteger;
 };
 
+/** @returns whether a Task has been agreed and not been withdrawn, declined or paused: it counts when it is due. */
+export const isCounted = (task: Resource): boolean => counted.includes(task.status);
+
+/** @returns references of what was written or observed while a Task was done, each once. */
+export const writingsOf = (task: Resource): string[] =>
+  [...new Set(parameters(task.output, 'response').flatMap(({ valueReference }) => valueReference?.reference ?? []))];
+
+/** @returns the first instant after the time in which a Task is to be done; null where none was agreed. */
+export const dueOf = (task: Resource, zone: string): number | null => endOf(restrictionOf(task).period?.end, zone);
+
 interface Restriction { readonly repetitions?: number; readonly period?: { readonly start?: string; readonly end?: string } }
 const restrictionOf = (task: Resource): Restriction => (task.restriction as Restriction | undefined) ?? {};
 
@@ -63,16 +76,18 @@ function share(task: Resource, zone: string, written: AdherenceOptions['written'
   const reported = numberIn(task.output, 'completion-fraction');
   if (reported !== undefined) return Math.min(Math.max(reported, 0), 1);
   if (task.status === 'completed') return 1;
-  const expected = numberIn(task.input, 'expected-occurrences') ?? restrictionOf(task).repetitions;
+  const expected = timesOf(task);
   if (expected === undefined || expected <= 0) return 0;
   return Math.min(occurrences(task, expected, zone, written) / expected, 1);
 }
 
+const timesOf = (task: Resource): number | undefined => numberIn(task.input, 'expected-occurrences') ?? restrictionOf(task).repetitions;
+
 /** How often it was done; of what is to be done daily, on how many days. */
 function occurrences(task: Resource, expected: number, zone: string, written: AdherenceOptions['written']): number {
-  const references = new Set(parameters(task.output, 'response').flatMap(({ valueReference }) => valueReference?.reference ?? []));
-  if (!isDaily(task, expected, zone)) return references.size;
-  return new Set([...references].map((reference) => {
+  const references = writingsOf(task);
+  if (!isDaily(task, expected, zone)) return references.length;
+  return new Set(references.map((reference) => {
     const at = written?.get(reference);
     return at === undefined ? reference : dateOf(at, zone) ?? reference;
   })).size;
@@ -80,17 +95,37 @@ function occurrences(task: Resource, expected: number, zone: string, written: Ad
 
 /** Agreed for each day of its period: the day on which it was agreed may count or not. */
 function isDaily(task: Resource, expected: number, zone: string): boolean {
-  const { start, end } = restrictionOf(task).period ?? {};
-  const first = start === undefined ? undefined : dateOf(start, zone);
-  const last = endOf(end, zone);
-  if (first === undefined || last === null) return false;
-  const days = Math.round((Date.parse(localDate(last - 1, zone)) - Date.parse(first)) / day) + 1;
+  const days = daysOf(task, zone).length;
   return expected === days || expected === days - 1;
 }
 
+/** The calendar days of the period of a Task, where the client lives; [] without a beginning and an end. */
+function daysOf(task: Resource, zone: string): string[] {
+  const { start, end } = restrictionOf(task).period ?? {};
+  const first = start === undefined ? undefined : dateOf(start, zone);
+  const last = endOf(end, zone);
+  if (first === undefined || last === null) return [];
+  const days = Math.round((Date.parse(localDate(last - 1, zone)) - Date.parse(first)) / day) + 1;
+  return Array.from({ length: Math.min(Math.max(days, 0), longest) }, (_, at) => new Date(Date.parse(first) + at * day).toISOString().slice(0, 10));
+}
+
+/** No period of practice is longer: a wrong year must not make a list of a million days. */
+const longest = 1000;
+
+/** @returns the days on which a Task is to be done daily; [] for one that is not. Of one day more than times, the day on which it was agreed is left out. */
+export function dailyDaysOf(task: Resource, zone: string): string[] {
+  const expected = timesOf(task);
+  const days = daysOf(task, zone);
+  if (expected === undefined || expected < 2 || (expected !== days.length && expected !== days.length - 1)) return [];
+  return expected === days.length ? days : days.slice(1);
+}
+
+/** @returns when a Task was ended, as it says. */
+export const endedAt = (task: Resource): string | undefined => ((task.executionPeriod as { end?: string } | undefined)?.end ?? task.lastModified) as string | undefined;
+
 function isOnTime(task: Resource, zone: string): boolean {
-  const end = instant(((task.executionPeriod as { end?: string } | undefined)?.end ?? task.lastModified) as string | undefined);
-  return task.status === 'completed' && end !== null && end <= endOf(restrictionOf(task).period?.end, zone)! + day;
+  const end = instant(endedAt(task));
+  return task.status === 'completed' && end !== null && end <= dueOf(task, zone)! + day;
 }
 
 /** @returns the adherence over the homework in `tasks` that was due up to `now`; other Tasks are left out. */
@@ -100,7 +135,7 @@ export function adherence(tasks: readonly Resource[], now: string, { from, zone 
   const start = instant(from) ?? -Infinity;
   const end = Date.parse(now);
   const eligible = homework.filter((task) => {
-    const due = endOf(restrictionOf(task).period?.end, zone);
+    const due = dueOf(task, zone);
     return due !== null && due > start && due <= end && counted.includes(task.status);
   });
   const shares = eligible.map((task) => share(task, zone, written));
@@ -110,6 +145,7 @@ export function adherence(tasks: readonly Resource[], now: string, { from, zone 
     eligible, completed: completed.length,
     completionRate: ratio(completed.length, eligible.length),
     onTime: eligible.filter((task) => isOnTime(task, zone)).length,
+    overdue: eligible.filter(({ status }) => open.includes(status)).length,
     quantity: mean(shares),
     ...qualities(eligible.filter((_, at) => shares[at]! > 0)),
     acceptance: ratio(asked.filter(({ status }) => accepted.includes(status)).length, asked.length),

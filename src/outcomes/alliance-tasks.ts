@@ -23,6 +23,11 @@ const confidential = { system: 'http://terminology.hl7.org/CodeSystem/v3-Confide
 
 export type AllianceRequest = 'alliance-review' | 'respond-to-feedback';
 
+/** @returns which of these requests a Task is; undefined for any other. */
+export const allianceTaskKind = ({ code }: Resource): AllianceRequest | undefined =>
+  (code as { coding?: { system?: string; code?: string }[] } | undefined)?.coding?.filter(({ system }) => system === codeSystem('task-type'))
+    .map((coding) => coding.code).find((each) => each === 'alliance-review' || each === 'respond-to-feedback');
+
 /** @returns the id of the request that the rating `responseId` gives rise to. */
 export const allianceTaskId = (request: AllianceRequest, scale: Scale, responseId: string): string => derivedId(responseId, `${request}|${scale.key}`);
 

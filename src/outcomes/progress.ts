@@ -1,15 +1,16 @@
 import { audienceOf } from '../fhir/labels.ts';
 import type { Resource } from '../fhir/resource.ts';
-import { adherence } from './adherence.ts';
 import { seriesOf } from './baseline.ts';
 import { courseOf } from './course.ts';
 import { scaleFor } from './form-total.ts';
-import { goalRule, goalStatus, humanAchievement, type GoalStatus } from './goals.ts';
-import { metricTable } from './metrics.ts';
-import { explanation, forReader, number, reference, type Part, type Reader } from './parts.ts';
+import { forReader, reference, type Part, type Reader } from './parts.ts';
+import { allianceParts } from './progress-alliance.ts';
+import { completenessPart } from './progress-completeness.ts';
 import { episodeParts } from './progress-episode.ts';
+import { goalParts } from './progress-goals.ts';
+import { homeworkPart } from './progress-homework.ts';
 import { instrumentPart } from './progress-instrument.ts';
-import { sourceOf, type PatientRecord, type Score } from './record.ts';
+import type { PatientRecord, Score } from './record.ts';
 import type { Registry } from './registry.ts';
 import type { TrajectoryReference } from './trajectory-reference.ts';
 
@@ -29,6 +30,10 @@ export interface ProgressContext {
   readonly reader: Reader;
   /** What the course of closed episodes was; absent: there is no benchmark. */
   readonly benchmark?: TrajectoryReference | null;
+  /** Where the client's days begin and end; absent: UTC. */
+  readonly zone?: string;
+  /** When each resource was written that a homework Task names and the caller may see, by its reference. */
+  readonly written?: ReadonlyMap<string, string>;
   /** The only episode that is asked for. */
   readonly episode?: string;
   /** What each episode is about, by its id (`descriptorOf`). */
@@ -38,6 +43,7 @@ export interface ProgressContext {
 /** @returns the Parameters resource that shows where a patient stands. Pure: nothing is read or stored. */
 export function progress(record: PatientRecord, context: ProgressContext): Resource {
   const visible = withoutHidden(record, context.reader);
+  const local = { ...context, zone: context.zone ?? 'UTC', written: context.written ?? new Map<string, string>() };
   const scales = [...visible.scores.keys()].sort().flatMap((key) => scaleFor(context.registry, key, visible) ?? []);
   return {
     resourceType: 'Parameters',
@@ -47,9 +53,10 @@ export function progress(record: PatientRecord, context: ProgressContext): Resou
       ...scales.flatMap((scale) => seriesOf(visible, scale.key).filter(({ episode }) => context.episode === undefined || episode?.id === context.episode)
         .map((series) => instrumentPart(scale, courseOf(visible, scale, series), context.benchmark ?? null))),
       ...visible.episodes.filter(({ id }) => context.episode === undefined || id === context.episode)
-        .flatMap((episode) => episodeParts(visible, episode, context.registry, context.descriptors?.get(episode.id) ?? null)),
+        .flatMap((episode) => [...episodeParts(visible, episode, context.registry, context.descriptors?.get(episode.id) ?? null), completenessPart(visible, episode, local)]),
       ...goalParts(record, visible, context),
-      homeworkPart(context),
+      homeworkPart(visible, local),
+      ...allianceParts(visible, context),
       ...context.alerts.map(alertPart),
     ], context.reader),
   };
@@ -63,49 +70,6 @@ export function withoutHidden(record: PatientRecord, reader: ProgressContext['re
     return reader === 'client' ? restricted && !kept : kept;
   };
   return { ...record, scores: new Map([...record.scores].map(([key, list]) => [key, list.filter((score) => !isHidden(score))])) };
-}
-
-const response = sourceOf;
-
-/** The status follows from all scores; those that the caller may not see are counted and not shown. */
-function goalParts(record: PatientRecord, visible: PatientRecord, { goals, registry, now }: ProgressContext): Part[] {
-  return goals.flatMap((goal): Part[] => {
-    const human = humanAchievement(goal);
-    const measured = record.goals.find(({ id }) => id === goal.id);
-    const computed = measured === undefined ? null : goalStatus(measured, record, registry, now);
-    if (human === undefined && computed === null) return [];
-    return [{
-      name: 'goal',
-      part: [
-        reference('reference', `Goal/${goal.id}`),
-        { name: 'status', valueCode: human ?? computed!.status },
-        { name: 'set-by', valueCode: human === undefined ? 'service' : 'person' },
-        ...(computed === null ? [] : [goalExplanation(computed, visible)]),
-      ],
-    }];
-  });
-}
-
-function goalExplanation({ ratings, scale, why }: GoalStatus, visible: PatientRecord): Part {
-  const shown = ratings.filter(({ id }) => visible.scores.get(scale.key)?.some((score) => score.id === id) === true);
-  const hidden = ratings.length - shown.length;
-  const text = hidden === 0 ? why : `Computed from ${ratings.length} scores of ${scale.definition.title}, ${hidden} of which are not shown to you.`;
-  return explanation(goalRule.id, goalRule.version, text, shown.map(response));
-}
-
-function homeworkPart({ tasks, now }: ProgressContext): Part {
-  const { eligible, completed, completionRate, onTime, quantity, acceptance } = adherence(tasks, now);
-  const text = eligible.length === 0 ? 'No homework has been due so far.' : `${completed} of ${eligible.length} exercises that were due are completed, ${onTime} of them within a day of being due.`;
-  return {
-    name: 'homework',
-    part: [
-      number('eligible', eligible.length), number('completed', completed), number('on-time', onTime),
-      ...(completionRate === null ? [] : [number('completion-rate', completionRate)]),
-      ...(quantity === null ? [] : [number('quantity', quantity)]),
-      ...(acceptance === null ? [] : [number('acceptance', acceptance)]),
-      explanation('homework-adherence', metricTable['homework-adherence'].version, text, eligible.map(({ id }) => `Task/${id}`)),
-    ],
-  };
 }
 
 function alertPart(alert: Resource): Part {

@@ -188,10 +188,10 @@ const exact = (value: number): number => (Number.isInteger(value) ? value : Math
 const isMet = ({ definition: { criteria } }: Scale, scores: ReadonlyMap<string, number>): boolean =>
   criteria!.every(({ items, atLeast, count }) => items.filter((linkId) => (scores.get(linkId) ?? -Infinity) >= atLeast).length >= count);
 
-/** Goals that are not scored are left out; those that are make up the whole. */
+/** Goals that are not scored are left out; those that are make up the whole. One that has a weight and no level is a goal that is not scored. */
 function attainment({ definition: { weights = {}, max }, items }: Scale, scores: ReadonlyMap<string, number>): Total {
   const result = goalAttainment(items.map(({ linkId }) => ({ level: scores.get(linkId) ?? null, weight: scores.get(weights[linkId] ?? '') ?? 1 })));
-  return { value: result === null ? null : Math.round(result.t * 100) / 100, answered: result?.scored ?? 0, items: result?.scored ?? items.length, prorated: false, maxScore: max };
+  return { value: result === null ? null : Math.round(result.t * 100) / 100, answered: result?.scored ?? 0, items: result === null ? items.length : items.filter(({ linkId }) => scores.has(linkId) || scores.has(weights[linkId] ?? '')).length, prorated: false, maxScore: max };
 }
 
 function round(value: number, rule: 'half-up' | '1dp' | 'none'): number {

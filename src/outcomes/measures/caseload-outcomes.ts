@@ -7,6 +7,7 @@ import type { Registry, Scale } from '../registry.ts';
 import { sessionNumber } from '../sessions.ts';
 import { smallest } from '../suppression.ts';
 import { publishedCurve, survivalCurve, type Course as SurvivalCourse } from '../survival.ts';
+import { zoneOf } from '../time-zone.ts';
 import { finishedCourses, paired, type Course, type Paired, type Subject } from './courses.ts';
 import type { MeasurementPeriod } from './membership.ts';
 
@@ -65,7 +66,7 @@ export class CaseloadOutcomes {
     if (pair.change.preClinical === true) recovery.push(untilFirst(course, pair, (change) => change.class === 'recovered'));
     const { start, end } = course.episode.period as { start?: string; end?: string };
     const tasks = (subject.byType.get('Task') ?? []).filter((task) => task.encounter === undefined || course.sessions.some(({ id }) => (task.encounter as { reference?: string }).reference === `Encounter/${id}`));
-    const { quantity } = adherence(tasks, end ?? new Date(this.#period.end).toISOString(), { ...(start === undefined ? {} : { from: start }), zone: this.#zone });
+    const { quantity } = adherence(tasks, end ?? new Date(this.#period.end).toISOString(), { ...(start === undefined ? {} : { from: start }), zone: zoneOf(subject.patient, this.#zone) });
     if (quantity !== null) homework.push([quantity, pair.change.improvement]);
   }
 

@@ -16,7 +16,7 @@ export const ruleLanguage = 'application/x-intersession-rule';
 export interface MeasureContext {
   readonly registry: Registry;
   readonly concepts: Concepts;
-  /** Time zone of the deployment, for due dates. */
+  /** Time zone of the deployment, for due dates of clients who do not say where they live. */
   readonly zone: string;
   /** Milliseconds since 1970. */
   readonly now: number;

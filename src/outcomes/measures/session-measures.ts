@@ -2,6 +2,7 @@ import type { Resource } from '../../fhir/resource.ts';
 import { adherence } from '../adherence.ts';
 import { sourceOf } from '../record.ts';
 import { reviewCourse } from '../time-to-acknowledge.ts';
+import { zoneOf } from '../time-zone.ts';
 import { day } from './calendar.ts';
 import { finishedCourses, strataOf, strataOfEpisode, type Course, type Subject } from './courses.ts';
 import { reference, type MeasurementPeriod, type Membership } from './membership.ts';
@@ -29,7 +30,7 @@ export function sessionsCovered(subject: Subject, period: MeasurementPeriod, key
 
 /** Homework that was due in the measurement period and not withdrawn; completed. One membership for each Task. */
 export function homeworkCompleted({ patient, byType }: Subject, period: MeasurementPeriod, zone: string): Membership[] {
-  const { eligible } = adherence(byType.get('Task') ?? [], new Date(period.end).toISOString(), { from: new Date(period.start).toISOString(), zone });
+  const { eligible } = adherence(byType.get('Task') ?? [], new Date(period.end).toISOString(), { from: new Date(period.start).toISOString(), zone: zoneOf(patient, zone) });
   return eligible.map((task): Membership => ({
     patient: reference(patient), unit: reference(task), denominator: true, exclusion: false, numerator: task.status === 'completed', evaluated: [reference(task)],
     strata: { 'homework-type': codeOf(task), practitioner: (task.requester as { reference?: string } | undefined)?.reference ?? 'unknown' },

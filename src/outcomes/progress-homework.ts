@@ -1,0 +1,121 @@
+import type { Resource } from '../fhir/resource.ts';
+import { adherence, dueOf, isHomework, type Adherence } from './adherence.ts';
+import { shown } from './explain.ts';
+import { endOf, localDate } from './local-time.ts';
+import { metricTable } from './metrics.ts';
+import { explanation, known, number, reference, type Part } from './parts.ts';
+import { practice } from './practice.ts';
+import { instant, type Episode, type PatientRecord } from './record.ts';
+import { intervalAfter, sessionsOf } from './sessions.ts';
+
+/** What `$progress` says of homework: what was due, what was done of it, and when, in the days of the client (docs/clinical.md 3.10). */
+
+export interface HomeworkContext {
+  readonly tasks: readonly Resource[];
+  readonly now: string;
+  /** Where the client's days begin and end. */
+  readonly zone: string;
+  /** When each resource was written that a Task names, by its reference. */
+  readonly written: ReadonlyMap<string, string>;
+  /** The only episode that is asked for. */
+  readonly episode?: string;
+}
+
+/** @returns the part `homework`: of all that was ever due, or of one episode; with what was due between two sessions. */
+export function homeworkPart(record: PatientRecord, context: HomeworkContext): Part {
+  const { now, zone, written } = context;
+  const episode = record.episodes.find(({ id }) => id === context.episode);
+  const span = spanOf(episode, context);
+  const tasks = context.tasks.filter(isHomework).filter((task) => episode === undefined || isWithin(task, span, zone));
+  const found = adherence(tasks, span.to, { zone, written, ...(span.from === undefined ? {} : { from: span.from }) });
+  return {
+    name: 'homework',
+    part: [
+      ...(episode === undefined ? [] : [reference('episode', `EpisodeOfCare/${episode.id}`)]),
+      { name: 'time-zone', valueString: zone },
+      ...measures(found), ...known('acceptance', found.acceptance),
+      explanation('homework-adherence', metricTable['homework-adherence'].version, words(found), references(found.eligible)),
+      practicePart(tasks, span, context),
+      ...record.episodes.filter(({ id }) => episode === undefined || id === episode.id).flatMap((each) => intervalParts(record, each, tasks, { now, zone, written })),
+    ],
+  };
+}
+
+interface Span { readonly from?: string; readonly to: string }
+
+/** Since when, and up to when homework counts: the time of the episode so far. */
+function spanOf(episode: Episode | undefined, { now, zone }: HomeworkContext): Span {
+  const end = episode?.data.status === 'finished' ? endOf(episode.data.end, zone) : null;
+  return {
+    ...(episode?.data.start === undefined ? {} : { from: episode.data.start }),
+    to: end === null || end > Date.parse(now) ? now : new Date(end).toISOString(),
+  };
+}
+
+/** A Task is of an episode that is due in its time; one without a due day, that was agreed in it. */
+function isWithin(task: Resource, { from, to }: Span, zone: string): boolean {
+  const at = dueOf(task, zone) ?? instant(task.authoredOn as string | undefined);
+  // What is due after now was agreed in an episode that still goes on.
+  return at !== null && at > (instant(from) ?? -Infinity) && ((instant(task.authoredOn as string | undefined) ?? -Infinity) <= Date.parse(to) || at <= Date.parse(to));
+}
+
+const measures = ({ eligible, completed, onTime, overdue, completionRate, quantity, quality, qualityBy, reviewRate }: Adherence): Part[] => [
+  number('eligible', eligible.length), number('completed', completed), number('on-time', onTime), number('overdue', overdue),
+  ...known('completion-rate', completionRate), ...known('quantity', quantity), ...known('quality', quality),
+  ...known('quality-client', qualityBy.client), ...known('quality-therapist', qualityBy.therapist), ...known('review-rate', reviewRate),
+];
+
+const references = (tasks: readonly Resource[]): string[] => tasks.map(({ id }) => `Task/${id}`);
+const percent = (share: number): string => `${shown(100 * share)} %`;
+
+function words({ eligible, completed, onTime, overdue, quantity, quality, qualityBy, reviewRate }: Adherence): { clinician: string; client: string } {
+  if (eligible.length === 0) return { clinician: 'No homework has been due so far: there is no rate, and not a rate of 0.', client: 'Nothing that you agreed to try has been due so far.' };
+  const raters = qualityBy.client === null ? 'rated by the therapist' : qualityBy.therapist === null ? 'rated by the client' : 'mean of the client\'s and the therapist\'s rating';
+  return {
+    clinician: [
+      `${completed} of ${eligible.length} exercises that were due are completed, ${onTime} of them within a day of being due; ${overdue} are still open.`,
+      ...(quantity === null ? [] : [`On average ${percent(quantity)} of each was done.`]),
+      ...(quality === null ? [] : [`Of what was done the idea was used to ${percent(quality)} (${raters}).`]),
+      ...(reviewRate === null ? [] : [`${percent(reviewRate)} of the completed ones were talked about in a session.`]),
+    ].join(' '),
+    client: `${completed} of the ${eligible.length} things that you agreed to try until now are done${overdue === 0 ? '' : `; ${overdue} are still on your list`}. What got in the way is worth talking about as much as what worked.`,
+  };
+}
+
+function practicePart(tasks: readonly Resource[], { from, to }: Span, { now, zone, written }: HomeworkContext): Part {
+  const found = practice(tasks, now, { zone, written, ...(from === undefined ? {} : { from: localDate(Date.parse(from), zone) }), to: localDate(Date.parse(to) - 1, zone) });
+  const { days, planned, kept, share, gaps, longestGap } = found;
+  const text = {
+    clinician: share === null ? `Practice on ${days.length} days; nothing was agreed for each day.`
+      : `Practice on ${days.length} days; on ${kept} of the ${planned} days for which daily practice was agreed (${percent(share)}). ${gaps === 0 ? 'No gaps.' : `${gaps} ${gaps === 1 ? 'gap' : 'gaps'}, the longest of ${longestGap} ${longestGap === 1 ? 'day' : 'days'}.`}`,
+    client: days.length === 0 ? 'Practice is written down here day by day, whenever you begin.' : `You practised on ${days.length} ${days.length === 1 ? 'day' : 'days'}. Every one of them counts; days without practice take nothing away.`,
+  };
+  return {
+    name: 'practice',
+    part: [
+      number('days', days.length), number('planned-days', planned), number('planned-days-kept', kept), ...known('share', share), number('gaps', gaps), number('longest-gap', longestGap),
+      explanation('practice-consistency', metricTable['practice-consistency'].version, text, references(tasks)),
+    ],
+  };
+}
+
+/** What was due between two sessions; before the first and after the last as well. Without homework that was due there is no part. */
+function intervalParts(record: PatientRecord, episode: Episode, tasks: readonly Resource[], { now, zone, written }: Pick<HomeworkContext, 'now' | 'zone' | 'written'>): Part[] {
+  const sessions = sessionsOf(record, episode);
+  const span = spanOf(episode, { tasks, now, zone, written });
+  return Array.from({ length: sessions.length + 1 }, (_, k) => intervalAfter(sessions, k)!).flatMap(({ session, after, before }): Part[] => {
+    const from = after?.data.start ?? episode.data.start;
+    const to = before?.data.start ?? span.to;
+    const found = adherence(tasks, to, { zone, written, ...(from === undefined ? {} : { from }) });
+    if (found.eligible.length === 0) return [];
+    return [{
+      name: 'interval',
+      part: [
+        reference('episode', `EpisodeOfCare/${episode.id}`), number('session', session),
+        ...(after === undefined ? [] : [reference('after', `Encounter/${after.id}`)]), ...(before === undefined ? [] : [reference('before', `Encounter/${before.id}`)]),
+        ...measures(found),
+        explanation('homework-adherence', metricTable['homework-adherence'].version, words(found), references(found.eligible)),
+      ],
+    }];
+  });
+}
