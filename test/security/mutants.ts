@@ -77,6 +77,7 @@ function passes(directory: string, test: string, server: string): Promise<boolea
 const wanted = process.argv.slice(2);
 const chosen = mutants.filter(({ guard }) => wanted.length === 0 || wanted.some((word) => guard.includes(word)));
 const server = await startTestServer();
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void server.stop().finally(() => process.exit(1)));
 const began = performance.now();
 const alive: string[] = [];
 try {
