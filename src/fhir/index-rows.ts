@@ -16,7 +16,7 @@ export interface ReferenceRow { readonly param: number; readonly targetId: strin
 export interface DateRow { readonly param: number; readonly low: string; readonly high: string }
 export interface StringRow { readonly param: number; readonly value: string; readonly exact: string }
 export interface UriRow { readonly param: number; readonly value: string; readonly version: string | null }
-/** `low` and `high` are decimal strings: the half-open range that the written precision stands for. */
+/** `low` and `high` are decimal strings: the same number twice, or the ends of a Range or of what a comparator says. */
 export interface QuantityRow { readonly param: number; readonly code: string; readonly system: bigint; readonly low: string; readonly high: string }
 
 /** What of a resource goes into the typed columns of its own row. */

@@ -3,7 +3,7 @@ import type { DateRange } from './dates.ts';
 import { exactKey, stringKey } from './index-keys.ts';
 import type { IndexRows } from './index-rows.ts';
 import type { Node, Walk } from './paths.ts';
-import { decimalText, quantityRange, rangeRange, times, valueRange } from './quantities.ts';
+import { decimalText, exactNumber, rangeRange, times, valueRange } from './quantities.ts';
 import type { QuantityRange } from './quantities.ts';
 import { parseCanonical, parseReference } from './references.ts';
 import { aspectNumber, hash64 } from './search-parameters.ts';
@@ -111,7 +111,7 @@ const parts = (names: readonly string[]): Indexer => (value, param, rows) => {
 
 const decimal: Indexer = (value, param, rows) => {
   const written = decimalText(value);
-  if (written !== undefined) addQuantity(rows, param, '', 0n, quantityRange(written));
+  if (written !== undefined) addQuantity(rows, param, '', 0n, exactNumber(written));
 };
 
 const quantity: Indexer = (value, param, rows) => addMeasured(rows, param, value as Node, valueRange(value as object));
@@ -125,6 +125,9 @@ const money: Indexer = (value, param, rows) => {
   const { currency } = value as Node;
   addQuantity(rows, param, typeof currency === 'string' ? currency : '', currencySystem, valueRange({ value: (value as Node).value as number }));
 };
+
+/** What was sampled is not indexed number by number; `:missing` knows of it. */
+const sampled: Indexer = (_value, param, rows) => addPresent(rows, param);
 
 const currencySystem = hash64('urn:iso:std:iso:4217');
 
@@ -140,7 +143,7 @@ const indexers: Readonly<Partial<Record<ParameterType, Readonly<Record<string, I
   },
   uri: { uri, url: uri, oid: uri, uuid: uri, canonical },
   number: { decimal, integer: decimal, positiveInt: decimal, unsignedInt: decimal, Range: range },
-  quantity: { Quantity: quantity, Age: quantity, Duration: quantity, Money: money, Range: range },
+  quantity: { Quantity: quantity, Age: quantity, Duration: quantity, Money: money, Range: range, SampledData: sampled },
 };
 
 function systemHash(system: unknown): bigint {

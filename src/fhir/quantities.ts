@@ -1,4 +1,4 @@
-/** Half-open [low, high) as decimal text; `-Infinity` and `Infinity` are open ends (PostgreSQL's numeric reads both). */
+/** From `low` to `high`, decimals without an exponent; `-Infinity` and `Infinity` are open ends (PostgreSQL's numeric reads both). */
 export interface QuantityRange { readonly low: string; readonly high: string }
 
 /** A decimal that kept its written precision through `JSON.parse` and `JSON.rawJSON`. */
@@ -11,7 +11,7 @@ const written = /^(-?)(0|[1-9]\d*)(?:\.(\d+))?(?:[eE]([+-]?\d{1,4}))?$/;
 const longest = 400;
 
 /**
- * The numbers that a written decimal stands for: half a unit of its last digit to either side, computed exactly.
+ * The numbers [low, high) that a searched decimal stands for: half a unit of its last digit to either side, computed exactly.
  * `100` is [99.5, 100.5), `5.40` is [5.395, 5.405). With an exponent and a single digit the specification counts one
  * digit more: `1e2` is [95, 105) (http://hl7.org/fhir/R4/search.html#number).
  * @returns undefined when the text is no FHIR decimal or has more than 400 digits before or after the point.
@@ -35,16 +35,26 @@ export function decimalText(value: unknown): string | undefined {
   return typeof value === 'object' && value !== null && 'rawJSON' in value && typeof value.rawJSON === 'string' ? value.rawJSON : undefined;
 }
 
-/** @returns what a Quantity stands for; its comparator (`<5`) opens the range to one side. Undefined without a value. */
-export function valueRange({ value, comparator }: Quantity): QuantityRange | undefined {
-  const text = decimalText(value);
-  const range = text === undefined ? undefined : quantityRange(text);
-  if (text === undefined || range === undefined || comparator === undefined) return range;
-  if (comparator === '<') return { low: '-Infinity', high: text };
-  return comparator === '<=' ? { low: '-Infinity', high: range.high } : { low: text, high: 'Infinity' };
+/**
+ * A stored decimal is the number that it says: a search for 100 is one "for values in the range [99.5 ... 100.5)"
+ * (http://hl7.org/fhir/R4/search.html#number), and the zeros behind a point do not survive every client.
+ * @returns undefined where `quantityRange` is.
+ */
+export function exactNumber(text: string): QuantityRange | undefined {
+  if (quantityRange(text) === undefined) return undefined;
+  const number = /e/i.test(text) ? times(text, '1') : text;
+  return { low: number, high: number };
 }
 
-/** @returns from the lowest number of a Range's `low` to the highest of its `high`, open where one is missing; undefined without both. */
+/** @returns what a stored Quantity stands for; its comparator (`<5`) opens the range to one side. Undefined without a value. */
+export function valueRange({ value, comparator }: Quantity): QuantityRange | undefined {
+  const text = decimalText(value);
+  const range = text === undefined ? undefined : exactNumber(text);
+  if (range === undefined || comparator === undefined) return range;
+  return comparator.startsWith('<') ? { low: '-Infinity', high: range.high } : { low: range.low, high: 'Infinity' };
+}
+
+/** @returns from a Range's `low` to its `high`, open where one is missing; undefined without both. */
 export function rangeRange({ low, high }: Range): QuantityRange | undefined {
   const from = low === undefined ? undefined : valueRange(low);
   const to = high === undefined ? undefined : valueRange(high);

@@ -43,28 +43,24 @@ export function compareInstant(at: Fragment, value: DateValue): Fragment {
   }
 }
 
-/** The one value that a row's range stands for; an open end where there is none. */
-const middle = (low: Fragment, high: Fragment, open: 'low' | 'high'): Fragment =>
-  sql`case when ${low} > '-infinity' and ${high} < 'infinity' then (${low} + ${high}) / 2 else ${open === 'low' ? low : high} end`;
-
 /**
- * A number or quantity of a row against a searched one. `eq` and `ne` go by the precision of both; with the other prefixes
- * the searched number is exact (R4: "the implicit precision of the number is ignored") and so is the stored one, which is the
- * middle of its range. A value with a comparator (`<5`) has an open end and is compared by that.
+ * A number or quantity of a row against a searched one. A row is one number, where `low` and `high` are the same, or the range
+ * of a Range or of a comparator (`<5` is open below). `eq` and `ne` go by the precision of the searched number; with the other
+ * prefixes it is exact (R4: "the implicit precision of the number is ignored").
  */
 export function compareQuantity(low: Fragment, high: Fragment, value: QuantityValue): Fragment {
   const exact = sql`${value.value}::numeric`;
   const from = sql`${value.low}::numeric`;
   const until = sql`${value.high}::numeric`;
   switch (value.prefix) {
-    case 'eq': return sql`(${low} >= ${from} and ${low} < ${until} and ${high} <= ${until})`;
-    case 'ne': return sql`not (${low} >= ${from} and ${high} <= ${until})`;
-    case 'gt': return sql`(${high} > ${exact} and ${middle(low, high, 'high')} > ${exact})`;
-    case 'ge': return sql`(${high} >= ${exact} and ${middle(low, high, 'high')} >= ${exact})`;
-    case 'lt': return sql`(${low} < ${exact} and ${middle(low, high, 'low')} < ${exact})`;
-    case 'le': return sql`(${low} <= ${exact} and ${middle(low, high, 'low')} <= ${exact})`;
-    case 'sa': return sql`(${low} >= '-infinity' and ${middle(low, high, 'low')} > ${exact})`;
-    case 'eb': return sql`(${high} <= 'infinity' and ${middle(low, high, 'high')} < ${exact})`;
+    case 'eq': return sql`(${low} >= ${from} and ${low} < ${until} and ${high} < ${until})`;
+    case 'ne': return sql`not (${low} >= ${from} and ${high} < ${until})`;
+    case 'gt': return sql`${high} > ${exact}`;
+    case 'ge': return sql`${high} >= ${exact}`;
+    case 'lt': return sql`${low} < ${exact}`;
+    case 'le': return sql`${low} <= ${exact}`;
+    case 'sa': return sql`${low} > ${exact}`;
+    case 'eb': return sql`${high} < ${exact}`;
     case 'ap': return sql`(${low} <= ${exact} + 0.1 * abs(${exact}) and ${high} >= ${exact} - 0.1 * abs(${exact}))`;
   }
 }

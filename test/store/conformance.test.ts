@@ -130,22 +130,23 @@ t.test('medplum #8764 and quantities of every form: precision, units, comparator
     value('mg', quantity('5400', 'mg')), value('g', quantity('5.4', 'g')), value('precise', quantity('5.400', 'g')), value('score', quantity('10', '{score}')), value('one', quantity('10', '1')), value('percent', quantity('50', '%')),
     value('minutes', quantity('90', 'min')), value('celsius', quantity('37', 'Cel')), value('below', { ...quantity('5', 'mg'), comparator: '<' }), value('bare', { value: 7 }), value('local', { value: 7, unit: 'pieces', system: 'urn:units', code: 'pc' }),
     observation('part', { code: coded('x'), component: [{ code: coded('y'), valueQuantity: quantity('5.4', 'g') }, { code: coded('z'), valueQuantity: quantity('1', 'g') }] }),
+    observation('sampled', { code: coded('x'), valueInteger: 3, component: [{ code: coded('y'), valueSampledData: { origin: { value: 0 }, period: 10, dimensions: 1, data: '1 2' } }] }),
   ]);
   await expectAll(t, database, {
     [`Observation?value-quantity=5.4|${ucum}|g`]: 'g mg precise',
-    [`Observation?value-quantity=5400|${ucum}|mg`]: 'mg precise',
-    [`Observation?value-quantity=5.40|${ucum}|g`]: 'mg precise',
+    [`Observation?value-quantity=5400|${ucum}|mg`]: 'g mg precise',
+    [`Observation?value-quantity=5.40|${ucum}|g`]: 'g mg precise', 'Observation?value-quantity=10.00': 'one score', 'Observation?value-quantity=1e1': 'one score', 'Observation?value-quantity=9.99': '',
     [`Observation?value-quantity=0.0054|${ucum}|kg`]: 'g mg precise',
     'Observation?value-quantity=5.4||g': 'g precise', 'Observation?value-quantity=5.4': 'g precise', 'Observation?value-quantity=5400': 'mg',
-    [`Observation?value-quantity=10|${ucum}|{score}`]: 'one score', [`Observation?value-quantity=10|${ucum}|1`]: 'one score', [`Observation?value-quantity=0.5|${ucum}|1`]: 'percent', [`Observation?value-quantity=1000|${ucum}|%`]: '', [`Observation?value-quantity=1.0e3|${ucum}|%`]: 'one score',
+    [`Observation?value-quantity=10|${ucum}|{score}`]: 'one score', [`Observation?value-quantity=10|${ucum}|1`]: 'one score', [`Observation?value-quantity=0.5|${ucum}|1`]: 'percent', [`Observation?value-quantity=1000|${ucum}|%`]: 'one score', [`Observation?value-quantity=1.0e3|${ucum}|%`]: 'one score',
     [`Observation?value-quantity=1.5|${ucum}|h`]: 'minutes', [`Observation?value-quantity=gt1|${ucum}|d`]: '', [`Observation?value-quantity=37|${ucum}|Cel`]: 'celsius', [`Observation?value-quantity=310|${ucum}|K`]: '',
     [`Observation?value-quantity=lt0.005|${ucum}|g`]: 'below', [`Observation?value-quantity=gt0.005|${ucum}|g`]: 'g mg precise',
     [`Observation?value-quantity=ap5|${ucum}|g`]: 'g mg precise', [`Observation?value-quantity=ap4|${ucum}|g`]: '', 'Observation?value-quantity=ap100': 'minutes', 'Observation?value-quantity=ap110': '', 'Observation?value-quantity=ap97||min': 'minutes',
     [`Observation?value-quantity=1.5|${ucum}|h,5.4||g,7`]: 'bare g local minutes precise',
     'Observation?value-quantity=7|urn:units|pc': 'local', 'Observation?value-quantity=7||pieces': 'local', 'Observation?value-quantity=7|urn:else|pc': '',
-    [`Observation?component-value-quantity=5400|${ucum}|mg`]: '', [`Observation?component-value-quantity=5.4|${ucum}|g&component-value-quantity=1000|${ucum}|mg`]: '', [`Observation?component-value-quantity=5.4|${ucum}|g&component-value-quantity=1`]: 'part',
+    [`Observation?component-value-quantity=5400|${ucum}|mg`]: 'part', [`Observation?component-value-quantity=5.4|${ucum}|g&component-value-quantity=1000|${ucum}|mg`]: 'part', [`Observation?component-value-quantity=5.4|${ucum}|g&component-value-quantity=1001|${ucum}|mg`]: '', [`Observation?component-value-quantity=5.4|${ucum}|g&component-value-quantity=1`]: 'part',
     [`Observation?combo-value-quantity=5.4|${ucum}|g`]: 'g mg part precise',
-    'Observation?value-quantity:missing=true': 'part',
+    'Observation?value-quantity:missing=true': 'part sampled', 'Observation?component-value-quantity:missing=false': 'part sampled',
   });
 });
 

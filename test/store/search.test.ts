@@ -84,7 +84,7 @@ const byDate: Record<string, (row: [number, number], value: [number, number]) =>
 };
 const halfUnit = (text: string): number => 0.5 * 10 ** -(text.split('.')[1]?.length ?? 0);
 const byNumber: Record<string, (row: string, value: string) => boolean> = {
-  eq: (row, value) => Number(row) - halfUnit(row) >= Number(value) - halfUnit(value) && Number(row) + halfUnit(row) <= Number(value) + halfUnit(value),
+  eq: (row, value) => Number(row) >= Number(value) - halfUnit(value) && Number(row) < Number(value) + halfUnit(value),
   ne: (row, value) => !byNumber['eq']!(row, value),
   gt: (row, value) => Number(row) > Number(value), ge: (row, value) => Number(row) >= Number(value),
   lt: (row, value) => Number(row) < Number(value), le: (row, value) => Number(row) <= Number(value),
@@ -99,10 +99,10 @@ function byUnit(prefix: string, row: { value: number; code: string }, value: str
   const [wanted, other] = scales[unit]!;
   if (dimension !== wanted) return false;
   const span = (text: string, scale: number): [number, number, number] => [Number(text) - halfUnit(text), Number(text) + halfUnit(text), Number(text)].map((each) => Math.round(each * scale * 1e9)) as [number, number, number];
-  const [low, high, exact] = span(String(row.value), factor);
+  const [, , exact] = span(String(row.value), factor);
   const [from, until, at] = span(value, other);
   const tenth = Math.abs(at) / 10;
-  return { eq: low >= from && high <= until, ne: !(low >= from && high <= until), gt: exact > at, ge: exact >= at, lt: exact < at, le: exact <= at, ap: low <= at + tenth && high >= at - tenth }[prefix]!;
+  return { eq: exact >= from && exact < until, ne: !(exact >= from && exact < until), gt: exact > at, ge: exact >= at, lt: exact < at, le: exact <= at, ap: exact <= at + tenth && exact >= at - tenth }[prefix]!;
 }
 
 const codes = ['a', 'b', 'c', 'd'];

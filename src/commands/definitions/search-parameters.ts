@@ -39,7 +39,7 @@ const admissible: Readonly<Record<ParameterType, ReadonlySet<string>>> = {
   string: new Set(['string', 'markdown', 'HumanName', 'Address']),
   uri: new Set(['uri', 'url', 'canonical', 'oid', 'uuid']),
   number: new Set(['decimal', 'integer', 'positiveInt', 'unsignedInt', 'Range']),
-  quantity: new Set(['Quantity', 'Age', 'Duration', 'Money', 'Range']),
+  quantity: new Set(['Quantity', 'Age', 'Duration', 'Money', 'Range', 'SampledData']),
   composite: new Set(),
   special: new Set(),
 };
