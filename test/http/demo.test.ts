@@ -86,6 +86,13 @@ t.test('the demonstration is loaded through the API', async (t) => {
     t.equal(tasks.entry[0].resource.owner.reference, `Practitioner/demo-therapist-${alertClient}`, 'it is the therapist\'s');
   });
 
+  await t.test('every third client says how the sessions are: one drop that is repaired, one that is not', async (t) => {
+    const states = async (number: number): Promise<unknown[]> => (await client('GET', `Patient/demo-client-00${number}/$progress`)).body.parameter
+      .filter(({ name }: any) => name === 'alliance').flatMap(({ part }: any) => part).filter(({ name, part }: any) => name === 'event' && part.some((each: any) => each.name === 'drop' && (each.valueInteger ?? each.valueDecimal) >= 5))
+      .map(({ part }: any) => part.find(({ name }: any) => name === 'state').valueCode);
+    t.same([await states(1), await states(2), await states(4)], [['repaired'], [], ['unrepaired']]);
+  });
+
   await t.test('an amended answer amends its score, a request is completed by the answer', async (t) => {
     const amended = (await client('GET', `QuestionnaireResponse?patient=Patient/demo-client-00${amendingClient}&status=amended`)).body.entry;
     t.equal(amended.length, 1);

@@ -10,10 +10,13 @@ export interface Form {
   readonly scored: readonly Question[];
   /** Questions whose answers carry no score. */
   readonly others: readonly Question[];
+  /** Questions that are answered with a whole number. */
+  readonly ratings: readonly { readonly linkId: string; readonly text?: string }[];
 }
 
 interface PublishedItem {
   linkId: string;
+  type?: string;
   text?: string;
   answerOption?: { extension?: { url: string; valueDecimal?: number }[]; valueCoding?: { code?: string } }[];
 }
@@ -29,7 +32,7 @@ export function formOf(questionnaire: Resource): Form {
     options: answerOption!.map(({ extension, valueCoding }) => ({ code: valueCoding!.code!, coding: valueCoding!, score: extension?.find((one) => one.url === ordinalValue)?.valueDecimal })),
   }));
   const isScored = ({ options }: Question): boolean => options.every(({ score }) => score !== undefined);
-  return { canonical: `${url}|${version}`, scored: questions.filter(isScored), others: questions.filter((question) => !isScored(question)) };
+  return { canonical: `${url}|${version}`, scored: questions.filter(isScored), others: questions.filter((question) => !isScored(question)), ratings: item.filter(({ type }) => type === 'integer').map(({ linkId, text }) => ({ linkId, text })) };
 }
 
 /** Scores of the items, by linkId; null: left open. */

@@ -33,7 +33,7 @@ const atOnce = 12;
  * @throws Error of one line that says which step was refused and why.
  */
 export async function load(send: Send, { clients, now }: Caseload, progress: (done: number) => void): Promise<Loaded> {
-  const forms: Forms = { phq9: await published(send, 'phq-9'), gad7: await published(send, 'gad-7') };
+  const forms: Forms = { phq9: await published(send, 'phq-9'), gad7: await published(send, 'gad-7'), feedback: await published(send, 'bs-alliance') };
   const seen = new Map<string, Set<string>>();
   let transactions = 0, sent = 0, done = 0, next = 1;
   const write = async (name: string, resources: readonly Resource[]): Promise<void> => {

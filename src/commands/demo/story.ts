@@ -5,6 +5,7 @@ import { courseOf, curve, measures, type Measure } from './courses.ts';
 import { homework, type Homework } from './homework.ts';
 import { clientOf, demoIdentifier, intake, meta, type Client } from './people.ts';
 import { randomFrom, type Random } from './random.ts';
+import { rates, ratingOf } from './ratings.ts';
 import { sdcTemp } from '../../outcomes/requests.ts';
 
 export const weeks = 12;
@@ -22,7 +23,7 @@ export interface Step {
   readonly resources: readonly Resource[];
 }
 
-export interface Forms { readonly phq9: Form; readonly gad7: Form }
+export interface Forms { readonly phq9: Form; readonly gad7: Form; readonly feedback: Form }
 
 /** @returns the twelve weeks of one client, in order. The same number and date give the same story. */
 export function storyOf(number: number, now: string, forms: Forms): Step[] {
@@ -45,6 +46,7 @@ export function storyOf(number: number, now: string, forms: Forms): Step[] {
       resources: [
         appointment(client, session, time, session.attended ? 'fulfilled' : random.chance(0.5) ? 'noshow' : 'cancelled'),
         ...(session.attended ? [encounterOf(client, session, encounter, time)] : []),
+        ...(session.attended && rates(client) ? [ratingOf(client, session, forms.feedback, time)] : []),
         ...ended,
         ...planned.filter(({ sentAt }) => sentAt === session.week).map(({ response }) => response),
         ...agreed.map(({ requested }) => requested),
