@@ -145,7 +145,7 @@ function update(write: Extract<WriteRequest, { kind: 'update' | 'patch' }>, unit
   const { type, id } = write;
   checkCondition(write.condition, found);
   const current = staging.current(type, id);
-  if (current === undefined ? !unit.internal && overlooks(unit.visibility, type) : !reachesRow(unit, found, 'u', current)) return gone(type);
+  if (current === undefined ? !unit.internal && overlooks(unit.visibility, type, id) : !reachesRow(unit, found, 'u', current)) return gone(type);
   checkVersion(type, current, write.ifMatch);
   if (write.kind === 'update' && write.ifNoneMatch === '*' && current?.live === true) {
     throw problem('precondition-failed', 'conflict', `If-None-Match: * asks that there is no such ${type} yet, and there is.`);

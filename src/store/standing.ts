@@ -28,12 +28,15 @@ function ruled({ type, id, patient, body }: Current): Parameters<typeof byConsen
   return { type, id, patient, security: (meta?.security ?? []).map(({ system, code }) => ({ system, code: code ?? '' })) };
 }
 
+/** An id that is drawn from random numbers (UUID version 4 or 7): nobody who was not told it comes to ask about it. */
+const drawn = /^[0-9a-f]{8}-[0-9a-f]{4}-[47][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
+
 /**
  * Whether there may be resources of a type in records that the caller does not see. Then the caller does not choose the ids of
- * new ones: the answer would tell which are taken.
+ * new ones, unless it draws them: the answer would tell which are taken.
  */
-export const overlooks = (visibility: Visibility, type: string): boolean =>
-  (visibility.reach.kind !== 'all' && servedType(type)?.access === 'patient') || limitsOf(visibility, type).length > 0;
+export const overlooks = (visibility: Visibility, type: string, id: string): boolean =>
+  !drawn.test(id) && ((visibility.reach.kind !== 'all' && servedType(type)?.access === 'patient') || limitsOf(visibility, type).length > 0);
 
 /** Whether granular scopes hide the live version `row` from reading and searching: where neither is granted they hide nothing more. */
 export const isBeyond = (visibility: Visibility, row: Current): boolean =>

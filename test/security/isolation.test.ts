@@ -378,6 +378,23 @@ t.test('who writes what', async (t) => {
   const state = async (): Promise<string> => JSON.stringify(await service.database.query("select type, id, version, live, body from resource where not type = 'Provenance' order by type, id, version", []));
   const patchJson = { 'content-type': 'application/json-patch+json' };
 
+  await t.test('an id that is drawn from random numbers may be chosen, in the own record and again and again', async (t) => {
+    const id = '0198f3c2-7b1e-7c4d-9a55-3f2e1d0c9b8a';
+    const goal = { resourceType: 'Goal', id, lifecycleStatus: 'proposed', description: { text: 'Sleep' }, subject: { reference: 'Patient/ann' } };
+    t.equal((await as['a']!('PUT', `Goal/${id}`, goal)).status, 201);
+    t.equal((await as['a']!('PUT', `Goal/${id}`, goal)).status, 200, 'the answer was lost: the same once more');
+    t.same((await as['a']!('GET', `Goal/${id}/_history`)).body.entry.length, 1);
+    for (const [caller, other] of [['a', 'ben'], ['stranger', 'ann'], ['t1', 'ben']] as const) {
+      const foreign = { ...goal, id: id.replace(/a$/, 'b'), subject: { reference: `Patient/${other}` } };
+      const reply = await as[caller]!('PUT', `Goal/${foreign.id}`, foreign);
+      t.ok([403, 404, 422].includes(reply.status), `${caller} makes nothing in the record of ${other}: ${reply.status}`);
+    }
+    t.equal((await as['stranger']!('PUT', `Goal/${id}`, { ...goal, description: { text: 'mine' } })).status, 404);
+    t.equal((await service.as()('GET', `Goal/${id.replace(/a$/, 'b')}`)).status, 404);
+    for (const chosen of ['my-goal', '0198f3c2-7b1e-8c4d-9a55-3f2e1d0c9b8a', '0198F3C2-7B1E-7C4D-9A55-3F2E1D0C9B8A']) t.equal((await as['a']!('PUT', `Goal/${chosen}`, { ...goal, id: chosen })).status, 404, `${chosen} could have been guessed`);
+    await service.as()('DELETE', `Goal/${id}`);
+  });
+
   await t.test('a foreign resource cannot be changed, and answers as if it were not there', async (t) => {
     const before = await state();
     for (const type of ['Patient', ...types]) {
