@@ -8,6 +8,19 @@ import { comparable, total } from './score.ts';
 const shown = (value: number): string => String(Math.round(value * 10_000) / 10_000);
 const plus = (values: readonly number[]): string => values.map(shown).join(' + ').replaceAll('+ -', '- ');
 
+/** @returns the formula of a total in words, with what is done about missing items. */
+export function scoringFormula({ items, definition: { formula, factor = 1, missing, criteria = [] } }: Scale): string {
+  const count = `the ${items.length} item scores`;
+  const reversed = items.filter(({ reverse }) => reverse).map(({ linkId }) => linkId);
+  const how = {
+    'sum': `sum of ${count}`, 'mean': `mean of ${count}`, 'table': `conversion table of the sum of ${count}`, 'difference': 'first item score less the second',
+    'criteria': `1 where all are met, else 0: ${criteria.map(({ items: of, atLeast, count: needed }) => `${needed} or more of ${of.length} items at ${atLeast} or more`).join('; ')}`,
+    'goal-attainment': '50 + 10 x sum(w x) / sqrt(0.7 sum(w^2) + 0.3 (sum w)^2) over the goals that are scored',
+  }[formula];
+  const open = missing.method === 'none' || missing.max === 0 ? 'no item may be missing' : `up to ${missing.max} missing: sum x items / answered${{ 'half-up': ', rounded half up', '1dp': ', rounded to one decimal', 'none': '' }[missing.round]}`;
+  return [`${how}${factor === 1 ? '' : ` x ${shown(factor)}`}`, ...(items.length === 1 || formula === 'goal-attainment' ? [] : [open]), ...(reversed.length === 0 ? [] : [`reversed: ${reversed.join(', ')}`])].join('; ');
+}
+
 /** @returns how a total is reached from its item scores, e.g. `2 + 1 + 0 = 3; 3 x 4 = 12`. */
 export function totalArithmetic(scale: Scale, scores: ReadonlyMap<string, number>, notApplicable: ReadonlySet<string>): string {
   const { items, definition: { formula, factor = 1, missing, criteria = [] } } = scale;

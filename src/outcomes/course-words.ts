@@ -1,5 +1,5 @@
 import type { CourseEvent } from './course.ts';
-import { marks, shown } from './explain.ts';
+import { marks, percent, shown } from './explain.ts';
 import { metricTable } from './metrics.ts';
 import type { Words } from './observations.ts';
 import type { Scale } from './registry.ts';
@@ -24,7 +24,7 @@ function wordsOf(scale: Scale, event: CourseEvent): Words {
   const { anchor } = event;
   switch (event.metric) {
     case 'response': return {
-      clinician: `${title} is ${shown(100 * event.reduction)} % lower than at baseline for the first time (${shown(event.inputs[1]!.value)} to ${shown(anchor.value)}, ${anchor.date}).`,
+      clinician: `${title} is ${percent(event.reduction)} % lower than at baseline for the first time (${shown(event.inputs[1]!.value)} to ${shown(anchor.value)}, ${anchor.date}).`,
       client: `On ${anchor.date} your ${name} score was half of what it was at the start, or lower.`,
     };
     case 'remission': return {
@@ -70,16 +70,26 @@ function stepWords(title: string, name: string, { step: { kind, before, after, s
 function signalWords(title: string, name: string, { signal, session, anchor }: Extract<CourseEvent, { metric: 'trajectory-signal' }>): Words {
   return {
     clinician: `${title} ${shown(anchor.value)} at session ${session}: ${standing(signal)}${signal.code === signal.uncapped ? '' : ' Before session 6 this counts as "watch" at most: many people change late.'} A prompt to talk, never a verdict.`,
-    client: `Here are your ${name} scores beside what is usual at session ${session}. People change at their own pace, many of them late; it is something to look at together.`,
+    client: `${beside(`Here are your ${name} scores`, signal, session)}; it is something to look at together.`,
   };
 }
 
+/** @returns for a client: what the scores are shown beside, which without a reference is nothing but the client's own start. */
+export const beside = (what: string, { reference }: Pick<Signal, 'reference'>, session: number): string =>
+  `${what} ${reference === undefined ? `up to session ${session}` : `beside what is usual at session ${session}`}. People change at their own pace, many of them late`;
+
 /** @returns how a score stands to what is expected, with the boundaries that decide. */
 export function standing({ code, basis, reference }: Pick<Signal, 'code' | 'basis' | 'reference'>): string {
-  if (reference === undefined) return `${states[code]} by the rule without a reference: there is no benchmark of closed episodes yet.`;
+  if (reference === undefined) return `${states[code]} (${rational[code]}), by the rule without a reference: there is no benchmark of closed episodes yet.`;
   const where = reference.percentile === undefined ? '' : ` (percentile ${shown(reference.percentile)})`;
   const how = basis === 'percentile' ? `${reference.n} closed episodes with a similar baseline` : `the fit over ${reference.n} closed episodes`;
   return `${states[code]}${where}; by ${how} ${shown(reference.expected)} is expected, "watch" begins beyond ${shown(reference.watchBeyond)} and "outside" beyond ${shown(reference.notOnTrackBeyond)} (reference ${reference.version}).`;
 }
 
 const states = { 'on-track': 'within the expected course', 'watch': 'at the edge of the expected course', 'not-on-track': 'outside the expected course', 'neutral': 'nothing stands out' } as const;
+
+/** What the rule without a reference looks at. */
+const rational = {
+  'on-track': 'reliably better than at baseline, or on the functional side', 'watch': 'session 6 or later, by less than half a reliable change better, and on the clinical side',
+  'not-on-track': 'reliably worse than at baseline', 'neutral': 'neither a reliable change nor the functional side',
+} as const;

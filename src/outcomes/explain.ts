@@ -13,6 +13,9 @@ export const marks = {
 
 export const shown = (value: number): string => String(Math.round(value * 100) / 100);
 
+/** A share in whole per cent, rounded towards 0, so that what is just below a half never reads as a half. */
+export const percent = (share: number): string => String(Math.floor(Math.abs(100 * share) + 1e-9));
+
 /** @returns how a total was reached. */
 export function scoreSentence(scale: Scale, score: Score, band: Band | undefined, sex?: string): string {
   const { value, data: { answered, items, prorated, source } } = score;
@@ -22,7 +25,7 @@ export function scoreSentence(scale: Scale, score: Score, band: Band | undefined
   const how = source === 'Observation' ? 'imported: computed by another system' : prorated
     ? `from ${answered} of ${items} items; the mean of the answered items stands for each missing one (${marks[missing.verification]})`
     : `from ${answered} answered items`;
-  const where = band === undefined || bands === undefined ? '' : ` It lies in the band ${band.low} to ${band.high}, named "${band.clinicianLabel}" (${marks[bands.verification]}).`;
+  const where = band === undefined || bands === undefined ? '' : ` It lies in the band ${band.low} to ${band.high}, named "${band.clinicianLabel}"${value > band.high ? ', to which a value above it and below the next band belongs' : ''} (${marks[bands.verification]}).`;
   return `${title} ${shown(value)} of ${shown(max)}, ${how}.${where} ${[...scoreRemarks(scale, score, sex), rule].join(' ')} A score is not a diagnosis.`;
 }
 
@@ -46,7 +49,7 @@ export function changeSentence(scale: Scale, score: Valid, baseline: Valid, { de
     : `${shown(Math.abs(delta))} ${delta < 0 ? 'lower' : 'higher'}, which is ${improvement > 0 ? 'better' : 'worse'} on this scale`;
   const reliable = threshold === undefined
     ? 'This instrument has no threshold of reliable change.'
-    : `A change counts as reliable from ${threshold.op === '>' ? 'above ' : ''}${shown(threshold.value)} (${threshold.id}, ${marks[threshold.definition.verification]}).`;
+    : `A change counts as reliable ${threshold.op === '>' ? 'above' : 'from'} ${shown(threshold.value)} (${threshold.id}, ${marks[threshold.definition.verification]}).`;
   const prorated = score.data.prorated || baseline.data.prorated ? ' One of the totals is prorated, so national rules leave this pair out.' : '';
   return `${title} was ${shown(baseline.value)} at baseline (${baseline.date}) and is ${shown(score.value)} (${score.date}): ${moved}. ${reliable}${prorated}`;
 }

@@ -1,6 +1,6 @@
 import { extensionUrl } from '../fhir/canonical.ts';
 import type { Resource } from '../fhir/resource.ts';
-import { changeArithmetic, classArithmetic, totalArithmetic } from './arithmetic.ts';
+import { changeArithmetic, classArithmetic, scoringFormula, totalArithmetic } from './arithmetic.ts';
 import { marks } from './explain.ts';
 import { metricTable, type MetricId } from './metrics.ts';
 import { recognise } from './recognise.ts';
@@ -95,7 +95,7 @@ function rulePart({ code, version, display }: Coding, scale: Scale | undefined):
       ...(metric === undefined ? [] : [
         { name: 'formula', valueString: metric.formula }, { name: 'source', valueString: metric.source }, ...marked(metric.verification),
       ]),
-      ...(definition === undefined ? [] : [{ name: 'source', valueString: definition.licence.source }, ...marked(definition.licence.verification)]),
+      ...(definition === undefined || scale === undefined ? [] : [{ name: 'formula', valueString: scoringFormula(scale) }, { name: 'source', valueString: definition.licence.source }, ...marked(definition.licence.verification)]),
     ],
   };
 }

@@ -1,7 +1,7 @@
 import type { Series, Valid } from './baseline.ts';
 import { courseEvents, earlyResponseOf, signalsOf, type Course, type CourseEvent } from './course.ts';
-import { eventWords, standing } from './course-words.ts';
-import { shown } from './explain.ts';
+import { beside, eventWords, standing } from './course-words.ts';
+import { percent, shown } from './explain.ts';
 import { metricTable, type MetricId } from './metrics.ts';
 import { momentary } from './momentary.ts';
 import { observationId, type Words } from './observations.ts';
@@ -34,13 +34,16 @@ function responsePart({ scale, series: { baseline }, placed }: Course): Part {
   const { reduction, response, partial, remission, minimalImportant } = responseBetween(scale, baseline.value, latest.value);
   const said = (value: boolean | null, yes: string, no: string): string[] => (value === null ? [] : [value ? yes : no]);
   const clinician = [
-    reduction === null ? 'A share of the baseline is not defined on this scale.' : `${shown(100 * reduction)} % below baseline.`,
+    reduction === null ? 'A share of the baseline is not defined here: the scale does not run from 0 towards worse, or the baseline is 0.'
+      : reduction === 0 ? `The same as at baseline (${shown(latest.value)}).`
+        : `${percent(reduction)} % ${reduction > 0 ? 'below' : 'above'} baseline (${shown(baseline.value)} to ${shown(latest.value)}).`,
+    ...(reduction !== null && response === null ? ['Response is asked of baselines on the clinical side only.'] : []),
     ...said(response, 'Response: at least half.', partial === true ? 'Partial response: at least a quarter, less than half.' : 'No response: less than a quarter.'),
     ...said(remission, 'In the remission range.', 'Outside the remission range.'),
     ...said(minimalImportant, 'At least the minimal important difference.', 'Less than the minimal important difference.'),
   ].join(' ');
   const client = reduction === null ? 'Here is how your latest score compares with the first.'
-    : reduction === 0 ? 'Your latest score is the same as at the start.' : `Your latest score is ${shown(Math.abs(100 * reduction))} % ${reduction > 0 ? 'lower' : 'higher'} than at the start.`;
+    : reduction === 0 ? 'Your latest score is the same as at the start.' : `Your latest score is ${percent(reduction)} % ${reduction > 0 ? 'lower' : 'higher'} than at the start.`;
   return {
     name: 'response',
     part: [
@@ -83,8 +86,8 @@ function eventPart({ scale }: Course, event: CourseEvent): Part {
 export function signalPart({ series: { baseline } }: Course, { score, session }: Placed, signal: Signal): Part {
   const { reference: against } = signal;
   const words = {
-    clinician: `Session ${session}: ${standing(signal)} A prompt to talk, never a verdict.`,
-    client: `At session ${session} your scores are shown beside what is usual. People change at their own pace, many of them late.`,
+    clinician: `Session ${session}, ${shown(score.value)} (baseline ${shown(baseline.value)}): ${standing(signal)} A prompt to talk, never a verdict.`,
+    client: `${beside('Here are your scores', signal, session)}.`,
   };
   return {
     name: 'signal',

@@ -27,6 +27,7 @@ t.test('a total, a change and a class open to the answers, with the arithmetic f
   t.equal(text(score, 'value'), 18);
   t.equal(text(score, 'formula-with-numbers'), '3 + 3 + 2 + 2 + 2 + 2 + 2 + 1 + 1 = 18');
   t.match(of(score, 'rule')[0]!.part, [{ name: 'id', valueString: 'phq-9' }, { name: 'version' }]);
+  t.equal(text(of(score, 'rule')[0]!.part!, 'formula'), 'sum of the 9 item scores; up to 2 missing: sum x items / answered, rounded half up');
   const [input] = of(score, 'input');
   t.equal(of(input!.part!, 'reference')[0]!['valueReference'].reference, 'QuestionnaireResponse/a');
   const items = of(input!.part!, 'item').map(({ part }) => [text(part!, 'linkId'), text(part!, 'score')]);
