@@ -40,13 +40,13 @@ function wordsOf(scale: Scale, event: CourseEvent): Words {
       clinician: `${title} was ${shown(event.after.reference.value)} at the end of the therapy (${event.after.reference.date}) and is ${shown(anchor.value)} (${anchor.date}): in the clinical range again, ${event.after.state === 'relapse' ? 'by at least' : 'by less than'} the threshold of ${shown(scale.threshold!.value)}.`,
       client: `Your ${name} score was ${shown(event.after.reference.value)} on ${event.after.reference.date} and is ${shown(anchor.value)} now. ${roughPatch} You are welcome to get in touch.`,
     };
-    case 'sudden-gain': case 'sudden-loss': return stepWords(title, name, event);
+    case 'sudden-gain': case 'sudden-loss': return stepWords(scale, title, name, event);
     case 'trajectory-signal': return signalWords(title, name, event);
   }
 }
 
 function setbackWords(title: string, name: string, { best, possible, confirmed, resolved, recoveryDays }: Setback): Words {
-  const began = `${title} was ${shown(best.value)} at its best (${best.date}) and ${shown(possible.value)} on ${possible.date}, reliably worse than that`;
+  const began = `${title} was ${shown(best.value)} at its best (${best.date}) and ${shown(possible.value)} on ${possible.date}, worse than that by a reliable change or more`;
   if (resolved !== null) {
     return {
       clinician: `${began}${confirmed === null ? '' : `, and again on ${confirmed.date}`}. On ${resolved.date} it was near the best again (${shown(resolved.value)}), after ${recoveryDays} days.`,
@@ -59,10 +59,10 @@ function setbackWords(title: string, name: string, { best, possible, confirmed, 
   };
 }
 
-function stepWords(title: string, name: string, { step: { kind, before, after, size, reversal } }: Extract<CourseEvent, { metric: 'sudden-gain' | 'sudden-loss' }>): Words {
+function stepWords(scale: Scale, title: string, name: string, { step: { kind, before, after, size, reversal } }: Extract<CourseEvent, { metric: 'sudden-gain' | 'sudden-loss' }>): Words {
   const [from, to] = [before.at(-1)!, after[0]!];
   return {
-    clinician: `Between ${from.date} and ${to.date} ${title} moved by ${shown(size)} (${shown(from.value)} to ${shown(to.value)}), at least the threshold and a quarter of the score, and the scores before and after differ by more than chance would let expect.${reversal === null ? '' : ` By ${reversal.date} half of it or more was undone.`}`,
+    clinician: `Between ${from.date} and ${to.date} ${title} moved by ${shown(size)} (${shown(from.value)} to ${shown(to.value)}), at least the threshold (${shown(scale.threshold!.value)}) and a quarter of the score; the means of the ${before.length} scores before and the ${after.length} after differ by more than t times their pooled SD.${reversal === null ? '' : ` By ${reversal.date} half of it or more was undone.`}`,
     client: `Between ${from.date} and ${to.date} your ${name} score took a larger step, towards ${kind === 'sudden-gain' ? 'an easier' : 'a harder'} time. It can help to look together at what was going on then.`,
   };
 }
