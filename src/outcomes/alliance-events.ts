@@ -30,7 +30,7 @@ export function eventsOf({ definition: { alliance } }: Scale, series: Series): A
     const items = anchor.data.alliance?.lowItems ?? [];
     return total || items.length > 0 ? [{ metric: 'alliance-low', anchor, inputs: [anchor], series, total, items }] : [];
   });
-  const drops = ruptures(ratings, alliance?.sampleSd).map((rupture): AllianceEvent => {
+  const drops = ruptures(ratings, alliance?.sampleSd, alliance?.leastDrop).map((rupture): AllianceEvent => {
     const { at, before, spreadOf, later } = rupture;
     return {
       metric: 'alliance-rupture', anchor: at, series, rupture, state: stateOf(rupture),

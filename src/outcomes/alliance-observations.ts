@@ -34,7 +34,7 @@ function content({ definition: { alliance } }: Scale, event: AllianceEvent): obj
     return { valueBoolean: true, component: [...limits, ...event.items.map((linkId) => part('low-item', { valueString: linkId }))] };
   }
   const { size, drop, reference, before } = event.rupture;
-  const threshold = (size === 'major' ? 2 : 1) * reference;
+  const threshold = Math.max((size === 'major' ? 2 : 1) * reference, alliance?.leastDrop ?? 0);
   return {
     ...coded(size),
     component: [part('state', coded(event.state)), part('drop', number(drop)), part('reference-sd', number(reference)), part('drop-threshold', number(threshold)), part('reference-score', number(before.value))],

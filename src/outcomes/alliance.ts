@@ -34,16 +34,17 @@ const repairWithin = 3;
 /**
  * @param ratings of one person about one therapy, higher is better
  * @param sampleSd standard deviation of the instrument in a sample; absent: the person's own spread alone counts
+ * @param leastDrop a smaller drop is none, however even the ratings were before: a point on one line is no rupture
  * @returns every drop of at least one reference; where neither spread is known, or both are 0, a rating is not judged
  */
-export function ruptures<R extends AllianceRating>(ratings: readonly R[], sampleSd?: number): Rupture<R>[] {
+export function ruptures<R extends AllianceRating>(ratings: readonly R[], sampleSd?: number, leastDrop = 0): Rupture<R>[] {
   return ratings.flatMap((at, index): Rupture<R>[] => {
     const before = ratings[index - 1];
     if (before === undefined) return [];
     const own = index >= ownSpread ? deviation(ratings.slice(0, index)) : 0;
     const reference = Math.max(own, sampleSd ?? 0);
     const drop = before.value - at.value;
-    if (reference === 0 || drop < reference) return [];
+    if (reference === 0 || drop < Math.max(reference, leastDrop)) return [];
     const next = ratings.slice(index + 1, index + 1 + repairWithin);
     const repaired = next.findIndex(({ value }) => value >= before.value - reference);
     return [{
@@ -53,7 +54,9 @@ export function ruptures<R extends AllianceRating>(ratings: readonly R[], sample
   });
 }
 
+/** Exactly 0 for equal ratings, whose rounded mean may differ from them. */
 function deviation(ratings: readonly AllianceRating[]): number {
+  if (ratings.every(({ value }) => value === ratings[0]!.value)) return 0;
   const mean = ratings.reduce((sum, { value }) => sum + value, 0) / ratings.length;
   return Math.sqrt(ratings.reduce((sum, { value }) => sum + (value - mean) ** 2, 0) / (ratings.length - 1));
 }

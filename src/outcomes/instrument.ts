@@ -73,6 +73,8 @@ const scale = z.strictObject({
     low: z.strictObject({ total: lowLimit.optional(), item: lowLimit.optional() }).optional(),
     /** Standard deviation in a sample; absent: a drop is measured by the person's own spread alone. */
     sampleSd: z.number().positive().optional(),
+    /** A smaller drop is none, however even the ratings were before. */
+    leastDrop: z.number().positive().optional(),
     ...marked,
   }).optional(),
   missing: z.strictObject({ max: z.int().min(0), method: z.enum(['none', 'mean-impute']), round: z.enum(['half-up', '1dp', 'none']), ...marked }),

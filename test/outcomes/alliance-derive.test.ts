@@ -47,7 +47,7 @@ t.test('a drop is open, then repaired or unrepaired, as one Observation with its
   const rupture = (): Resource | undefined => world.observation('alliance-rupture', 'a4', 'bs-alliance');
   t.equal(world.observation('alliance-rupture', 'a2', 'bs-alliance'), undefined, 'before the fourth rating nothing is known of the spread');
   t.equal(valueOf(rupture()), 'minor');
-  t.same(['state', 'drop', 'reference-sd', 'drop-threshold', 'reference-score'].map((code) => component(rupture(), code)), ['open', 3, 1.633, 1.633, 48]);
+  t.same(['state', 'drop', 'reference-sd', 'drop-threshold', 'reference-score'].map((code) => component(rupture(), code)), ['open', 3, 1.633, 3, 48], 'the least drop of the form is 3');
   t.same((rupture()!.derivedFrom as { reference: string }[]).map(({ reference }) => reference),
     ['a4', 'a3', 'a0', 'a1', 'a2'].map((id) => `Observation/${world.observation('score', id, 'bs-alliance')!.id}`), 'every rating that the number rests on');
   world.write(rating('a5', 35, 47));

@@ -36,6 +36,10 @@ t.test('a drop between sessions is measured by the larger spread, and may be rep
   // Own spread of 30 40 30 40 is 5.77: a drop of 5 does not count although the sample says 3.
   t.same(ruptures(rated([30, 40, 30, 40, 35]), 3).map(({ at }) => at.id), ['r2'], 'the stricter of the two');
   t.same(ruptures(rated([30, 30, 30, 30, 20])), [], 'who always gives the same rating has no spread to measure by');
+  t.same(ruptures(rated([36.6, 36.6, 36.6, 36.6, 20])), [], 'whatever the rounding of their mean');
+  t.same(ruptures(rated([50, 50, 50, 51, 50])).map(({ size }) => size), ['major'], 'SD 0.5, a drop of 1');
+  t.same(ruptures(rated([50, 50, 50, 51, 50]), undefined, 3), [], 'which is too small to be one');
+  t.same(ruptures(rated([50, 50, 50, 51, 48]), undefined, 3).map(({ size }) => size), ['major']);
 });
 
 t.test('a low rating is by the operator of its source; always the highest is a hint', async (t) => {
