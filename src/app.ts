@@ -100,10 +100,11 @@ export async function createApp({ config, database, log }: { config: Config; dat
       metricsServer = await serveMetrics(metrics, config.metricsPort);
       const origin = config.publicUrl ?? `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${port}`;
       const baseUrl = `${origin}/fhir/R4`;
-      authorization = await openAuthorization({ config, database, audit: parts.audit, log, origin });
+      const limit = rateLimiter(config.rateLimits);
+      authorization = await openAuthorization({ config, database, audit: parts.audit, log, origin, limit: limit.signIn });
       const authenticate = reportingIgnored(authorization.authenticate, (ignored) => log.warn({ event: 'scope-ignored', ...ignored }));
       const capabilities = capabilityStatement({ baseUrl, version, date: new Date(now()).toISOString(), shipped, tokenEndpoint: authorization.tokenEndpoint });
-      service = { ...parts, baseUrl, authenticate, capabilities, limit: rateLimiter(config.rateLimits) };
+      service = { ...parts, baseUrl, authenticate, capabilities, limit };
       if (config.jobs) schedule.start();
       return { url: baseUrl, notice: authorization.notice };
     },

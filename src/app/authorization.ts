@@ -46,6 +46,8 @@ export interface AuthorizationParts {
   readonly log: Log;
   /** Where clients reach the service, e.g. `https://fhir.example`. */
   readonly origin: string;
+  /** Counts requests to the service's own authorization server by address. */
+  readonly limit: (address: string) => Promise<void>;
 }
 
 /**
@@ -56,7 +58,7 @@ export async function openAuthorization(parts: AuthorizationParts): Promise<Auth
   return parts.config.oidcIssuer === undefined ? ownServer(parts) : foreignIssuer(parts, parts.config.oidcIssuer);
 }
 
-async function ownServer({ config, database, audit, log, origin }: AuthorizationParts): Promise<Authorization> {
+async function ownServer({ config, database, audit, log, origin, limit }: AuthorizationParts): Promise<Authorization> {
   const issuer = `${origin}${authorizationPath}`;
   const audience = `${origin}/fhir/R4`;
   const send = outbound({ loopback: config.mode === 'development' });
@@ -67,7 +69,7 @@ async function ownServer({ config, database, audit, log, origin }: Authorization
   const server = await authorizationServer({
     issuer, audience, keysFile: config.keysFile, mode: config.mode, now, accounts,
     store: new AuthorizationStore(database), people: new People(database), pages: new Pages(signInViews), cookieKey: await deploymentSecret(database, 'cookie-key'),
-    audit: auditOf(audit, log), report: (error) => log.error({ event: 'authorization-failed', ...failure(error) }),
+    audit: auditOf(audit, log), limit, report: (error) => log.error({ event: 'authorization-failed', ...failure(error) }),
   });
   return {
     issuer,

@@ -21,6 +21,8 @@ export interface AuthorizationServerOptions {
   /** Signs cookies and forms; the same in all processes of the deployment. */
   readonly cookieKey: string;
   readonly audit: AuthorizationAudit;
+  /** Counts a request from an address. @throws Problem `throttled` when there are too many. */
+  readonly limit: (address: string) => Promise<void>;
   /** Told of faults of the server itself, never of refused requests. */
   readonly report: (error: unknown) => void;
 }

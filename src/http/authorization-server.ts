@@ -5,6 +5,7 @@ import type { AuthorizationEvent } from '../auth/authorization-event.ts';
 import { keyring, publicKeys, type Keys } from '../auth/keys.ts';
 import { authorizationMetadata, authorizationPath, type AuthorizationMetadata } from '../auth/smart-configuration.ts';
 import { tokenVerifier, type Caller } from '../auth/token.ts';
+import { Problem } from '../fhir/outcome.ts';
 import type { Accounts } from './authorization-accounts.ts';
 import { openLaunch } from './authorization-launch.ts';
 import type { AuthorizationServerOptions } from './authorization-options.ts';
@@ -89,7 +90,8 @@ export async function authorizationServer(options: AuthorizationServerOptions): 
       } else if (path === '/smart-style.json') {
         respond(response, 200, style, { 'cache-control': 'max-age=3600', 'access-control-allow-origin': '*' });
       } else {
-        forward(request, response, path, query).catch((error: unknown) => {
+        options.limit(request.socket.remoteAddress ?? '').then(() => forward(request, response, path, query)).catch((error: unknown) => {
+          if (error instanceof Problem && error.kind === 'throttled') return respond(response, 429, JSON.stringify({ error: 'temporarily_unavailable', error_description: error.message }), error.headers);
           report(error);
           respond(response, 500, JSON.stringify({ error: 'server_error' }));
         });

@@ -84,7 +84,7 @@ export class SignIn {
       await audit({ ...refused, reason: 'password', ...person(user) });
       return show(401, 'wrong');
     }
-    await Promise.all([store.forgetAttempts(keys.name), store.forgetAttempts(keys.address)]);
+    await Promise.all([store.forgetAttempts(keys.name), store.forgiveAttempt(keys.address)]);
     await audit({ ...refused, refused: false, ...person(user) });
     await step.provider.interactionFinished(step.request, response, { login: { accountId: user.id } }, { mergeWithLastSubmission: false });
   }

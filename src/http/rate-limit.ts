@@ -11,6 +11,8 @@ export interface RateLimiter {
   request(caller: Caller, interaction: Interaction): Promise<void>;
   /** Counts a request without access: each leaves a row in the access log, which must not be for anybody to fill. @throws Problem `throttled`. */
   stranger(address: string): Promise<void>;
+  /** Counts a request to the authorization server, where nobody has access yet: each may cost a signature or a row. @throws Problem `throttled`. */
+  signIn(address: string): Promise<void>;
 }
 
 const minute = 60;
@@ -27,6 +29,11 @@ export function rateLimiter({ client, patient, stranger }: RateLimits): RateLimi
   const clients = limits(client, 'client');
   const patients = limits(patient, 'patient');
   const strangers = memory(stranger, 'stranger');
+  const signIns = memory(stranger, 'sign-in'); // its own count: who is refused here must not keep the others of an address from signing in
+  const byAddress = async (limiter: RateLimiterMemory, address: string): Promise<void> => {
+    const seconds = await take(limiter, address);
+    if (seconds !== null) throw tooMany(seconds);
+  };
   return {
     async request(caller, interaction) {
       const carries = carriesAnswers(interaction);
@@ -35,10 +42,8 @@ export function rateLimiter({ client, patient, stranger }: RateLimits): RateLimi
         if (seconds !== null && (!carries || (await take(limit.answers, key)) !== null)) throw tooMany(seconds);
       }
     },
-    async stranger(address) {
-      const seconds = await take(strangers, address);
-      if (seconds !== null) throw tooMany(seconds);
-    },
+    stranger: (address) => byAddress(strangers, address),
+    signIn: (address) => byAddress(signIns, address),
   };
 }
 

@@ -103,6 +103,11 @@ export class AuthorizationStore {
     await this.#database.query('delete from authorization_attempt where key = $1', [digestOf(key)]);
   }
 
+  /** Takes one attempt back: of an address that others share, a success says nothing about the failures. */
+  async forgiveAttempt(key: string): Promise<void> {
+    await this.#database.query('update authorization_attempt set failures = failures - 1 where key = $1 and failures > 0', [digestOf(key)]);
+  }
+
   /** Removes what has expired. @returns the number of entries removed. */
   async sweep(): Promise<number> {
     const entries = await this.#database.query('delete from authorization_entry where expires <= now() returning kind', []);
@@ -130,4 +135,15 @@ export async function endAllOf(connection: Connection, column: 'account' | 'clie
   const ended = await connection.query<{ kind: string; grant_id: string | null }>(`delete from authorization_entry where ${column} = $1 returning kind, grant_id`, [id]);
   const grants = [...new Set(ended.map((row) => row.grant_id).filter((grant) => grant !== null))];
   await revoke(connection, column === 'client' ? [...grants, `client:${id}`] : grants);
+}
+
+/**
+ * Ends what was granted and opened for the record of a Patient who is erased: the context of launches names the id, and a grant
+ * for a record that is gone is good for nothing. In the transaction that forgets the person's account.
+ */
+export async function endAllAbout(connection: Connection, patient: string): Promise<void> {
+  const ended = await connection.query<{ grant_id: string | null }>("delete from authorization_entry where kind in ('Launch', 'EhrLaunch') and payload::jsonb ->> 'patient' = $1 returning grant_id", [patient]);
+  const grants = [...new Set(ended.map((row) => row.grant_id).filter((grant) => grant !== null))];
+  await connection.query('delete from authorization_entry where grant_id = any($1::text[])', [grants]);
+  await revoke(connection, grants);
 }

@@ -2,7 +2,7 @@ import { sql } from 'kysely';
 import { problem } from '../fhir/outcome.ts';
 import type { Resource } from '../fhir/resource.ts';
 import { storedRows } from '../resources/stored-rows.ts';
-import { endAllOf } from './authorization.ts';
+import { endAllAbout, endAllOf } from './authorization.ts';
 import type { Connection, Database, Lease } from './database.ts';
 import { noEffects, type AuditRow, type IndexChange } from './effects.ts';
 import { identifyingTerms } from './erase-terms.ts';
@@ -175,7 +175,7 @@ const nothing = { token: [], reference: [], date: [], string: [], uri: [], quant
 /** Tables that keep what they say of a Patient: the log, and that a record was held or erased. */
 const kept = new Set(['resource', 'audit_event', 'erasure', 'legal_hold']);
 
-/** What else is kept by record: any table with a column `patient` (a rid, an id or a reference), the keys of requests, and the person's own account with its sessions. */
+/** What else is kept by record: any table with a column `patient` (a rid, an id or a reference), the keys of requests, the person's own account with its sessions, and what apps were granted for the record. */
 async function eraseBeside(database: Database, { patient, id }: Erasure): Promise<void> {
   const tables = await database.query<{ table: string; type: string }>(`
     select c.table_name as table, c.data_type as type from information_schema.columns c
@@ -188,6 +188,7 @@ async function eraseBeside(database: Database, { patient, id }: Erasure): Promis
   await database.transaction(async (connection) => {
     const accounts = await connection.query<{ account: string }>('delete from authorization_user where fhir_user = $1 returning id::text as account', [`Patient/${id}`]);
     for (const { account } of accounts) await endAllOf(connection, 'account', account);
+    await endAllAbout(connection, id);
   });
   await database.query(`delete from idempotency i where exists (select from resource r where r.type = i.type and r.id = i.id and r.patient = $1)`, [patient]);
 }
