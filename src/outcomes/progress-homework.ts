@@ -5,12 +5,15 @@ import { endOf, localDate } from './local-time.ts';
 import { metricTable } from './metrics.ts';
 import { explanation, known, number, reference, type Part } from './parts.ts';
 import { practice } from './practice.ts';
+import { associationParts, changePart, changesOf } from './progress-homework-change.ts';
 import { instant, type Episode, type PatientRecord } from './record.ts';
+import type { Registry } from './registry.ts';
 import { intervalAfter, sessionsOf } from './sessions.ts';
 
 /** What `$progress` says of homework: what was due, what was done of it, and when, in the days of the client (docs/clinical.md 3.10). */
 
 export interface HomeworkContext {
+  readonly registry: Registry;
   readonly tasks: readonly Resource[];
   readonly now: string;
   /** Where the client's days begin and end. */
@@ -23,7 +26,7 @@ export interface HomeworkContext {
 
 /** @returns the part `homework`: of all that was ever due, or of one episode; with what was due between two sessions. */
 export function homeworkPart(record: PatientRecord, context: HomeworkContext): Part {
-  const { now, zone, written } = context;
+  const { zone, written } = context;
   const episode = record.episodes.find(({ id }) => id === context.episode);
   const span = spanOf(episode, context);
   const tasks = context.tasks.filter(isHomework).filter((task) => episode === undefined || isWithin(task, span, zone));
@@ -36,7 +39,7 @@ export function homeworkPart(record: PatientRecord, context: HomeworkContext): P
       ...measures(found), ...known('acceptance', found.acceptance),
       explanation('homework-adherence', metricTable['homework-adherence'].version, words(found), references(found.eligible)),
       practicePart(tasks, span, context),
-      ...record.episodes.filter(({ id }) => episode === undefined || id === episode.id).flatMap((each) => intervalParts(record, each, tasks, { now, zone, written })),
+      ...record.episodes.filter(({ id }) => episode === undefined || id === episode.id).flatMap((each) => intervalParts(record, each, { ...context, tasks })),
     ],
   };
 }
@@ -99,23 +102,33 @@ function practicePart(tasks: readonly Resource[], { from, to }: Span, { now, zon
   };
 }
 
-/** What was due between two sessions; before the first and after the last as well. Without homework that was due there is no part. */
-function intervalParts(record: PatientRecord, episode: Episode, tasks: readonly Resource[], { now, zone, written }: Pick<HomeworkContext, 'now' | 'zone' | 'written'>): Part[] {
+/**
+ * What was due between two sessions, before the first and after the last as well, with how the scores moved in that time. Without
+ * homework that was due there is no part.
+ */
+function intervalParts(record: PatientRecord, episode: Episode, context: HomeworkContext): Part[] {
+  const { tasks, zone, written, registry } = context;
   const sessions = sessionsOf(record, episode);
-  const span = spanOf(episode, { tasks, now, zone, written });
-  return Array.from({ length: sessions.length + 1 }, (_, k) => intervalAfter(sessions, k)!).flatMap(({ session, after, before }): Part[] => {
+  const span = spanOf(episode, context);
+  const changes = changesOf(record, episode, registry);
+  const pairs: Parameters<typeof associationParts>[0][number][] = [];
+  const intervals = Array.from({ length: sessions.length + 1 }, (_, k) => intervalAfter(sessions, k)!).flatMap(({ session, after, before }): Part[] => {
     const from = after?.data.start ?? episode.data.start;
     const to = before?.data.start ?? span.to;
     const found = adherence(tasks, to, { zone, written, ...(from === undefined ? {} : { from }) });
     if (found.eligible.length === 0) return [];
+    const moved = changes.get(session) ?? [];
+    pairs.push(...moved.map((change) => ({ quantity: found.quantity!, change })));
     return [{
       name: 'interval',
       part: [
         reference('episode', `EpisodeOfCare/${episode.id}`), number('session', session),
         ...(after === undefined ? [] : [reference('after', `Encounter/${after.id}`)]), ...(before === undefined ? [] : [reference('before', `Encounter/${before.id}`)]),
         ...measures(found),
+        ...moved.map(changePart),
         explanation('homework-adherence', metricTable['homework-adherence'].version, words(found), references(found.eligible)),
       ],
     }];
   });
+  return [...intervals, ...associationParts(pairs)];
 }

@@ -4,6 +4,8 @@ import type { Resource } from '../../src/fhir/resource.ts';
 import { adherence } from '../../src/outcomes/adherence.ts';
 import { answeredShare, covered, prompts } from '../../src/outcomes/completeness.ts';
 import { localDate } from '../../src/outcomes/local-time.ts';
+import { homeworkPart } from '../../src/outcomes/progress-homework.ts';
+import { rankCorrelation } from '../../src/outcomes/rank-correlation.ts';
 import { practice } from '../../src/outcomes/practice.ts';
 import { recordEntries } from '../../src/outcomes/project.ts';
 import { patientRecord } from '../../src/outcomes/record.ts';
@@ -94,4 +96,42 @@ t.test('where a client lives is a time zone of the IANA database, or that of the
   t.equal(zoneOf(patient('Mars/Olympus'), 'Europe/Berlin'), 'Europe/Berlin');
   t.equal(zoneOf({ resourceType: 'Patient' }, 'Europe/Berlin'), 'Europe/Berlin');
   t.equal(zoneOf(undefined, 'UTC'), 'UTC');
+});
+
+t.test('ranks go together as far as they agree, ties share their mean, and few pairs or no variation say nothing', async (t) => {
+  const pairs = (x: readonly number[], y: readonly number[]): [number, number][] => x.map((each, i) => [each, y[i]!]);
+  t.equal(rankCorrelation(pairs([1, 2, 3, 4, 5, 6], [10, 20, 30, 40, 50, 600])), 1);
+  // Differences of the ranks 1 1 1 1 1 1: 1 - 6 x 6 / (6 x 35).
+  t.equal(rankCorrelation(pairs([1, 2, 3, 4, 5, 6], [2, 1, 4, 3, 6, 5]))!.toFixed(9), (1 - 36 / 210).toFixed(9));
+  // Ranks 1.5 1.5 3 4 5 6 against 1 to 6: 17 / sqrt(17 x 17.5).
+  t.equal(rankCorrelation(pairs([0, 0, 1, 2, 3, 4], [1, 2, 3, 4, 5, 6]))!.toFixed(9), (17 / Math.sqrt(17 * 17.5)).toFixed(9));
+  t.equal(rankCorrelation(pairs([1, 2, 3, 4, 5], [1, 2, 3, 4, 5])), null, 'five pairs');
+  t.equal(rankCorrelation(pairs([1, 1, 1, 1, 1, 1], [1, 2, 3, 4, 5, 6])), null);
+  fc.assert(fc.property(fc.array(fc.tuple(fc.integer({ min: 0, max: 9 }), fc.integer({ min: 0, max: 9 })), { minLength: 6, maxLength: 20 }), (list) => {
+    const rho = rankCorrelation(list);
+    const grown = rankCorrelation(list.map(([x, y]) => [x ** 3 + 1, y]));
+    return rho === null ? grown === null : Math.abs(rho) <= 1 + 1e-9 && Math.abs(rho - grown!) < 1e-9;
+  }));
+});
+
+t.test('homework between sessions stands beside how the scores moved in that time', async (t) => {
+  const at = (days: number): string => new Date(Date.UTC(2024, 4, 6) + days * 86_400_000).toISOString().slice(0, 10);
+  const weeks = Array.from({ length: 8 }, (_, i) => i);
+  // The evening before each session; in the week after session k, k + 1 of ten times are done, and the score falls by k + 1.
+  const totals = weeks.map((k) => 24 - (k * (k + 1)) / 2).map((total) => Math.max(total, 0));
+  const resources = [
+    { resourceType: 'EpisodeOfCare', id: 'ep', status: 'active', period: { start: at(0) } } as Resource,
+    ...weeks.map((k) => session(`s${k}`, `${at(7 * k)}T10:00:00Z`)), ...weeks.map((k) => phq9(`q${k}`, `${at(7 * k - 1)}T18:00:00Z`, totalling(totals[k]!))),
+  ];
+  const record = patientRecord(resources.flatMap((resource) => recordEntries(resource, { registry })));
+  const tasks = weeks.map((k) => homework(`h${k}`, 'failed', at(7 * k), at(7 * k + 5), 10, [], { output: [parameter('completion-fraction', { valueDecimal: (k + 1) / 10 })] }));
+  const { part = [] } = homeworkPart(record, { registry, tasks, now: '2024-09-01T00:00:00Z', zone: 'UTC', written: new Map() });
+  const valueOf = (list: readonly { name: string }[] | undefined, name: string): unknown => Object.entries(list?.find((each) => each.name === name) ?? {}).find(([key]) => key.startsWith('value'))?.[1];
+  const intervals = part.filter(({ name }) => name === 'interval');
+  t.same(intervals.map((each) => [valueOf(each.part, 'session'), valueOf(each.part, 'quantity')]), weeks.map((k) => [k + 1, (k + 1) / 10]));
+  const changes = intervals.flatMap((each) => each.part!.filter(({ name }) => name === 'change').map((change) => [valueOf(change.part, 'from'), valueOf(change.part, 'to'), valueOf(change.part, 'improvement')]));
+  t.same(changes, [[24, 23, 1], [23, 21, 2], [21, 18, 3], [18, 14, 4], [14, 9, 5], [9, 3, 6], [3, 0, 3]], 'the last interval has no session at its end');
+  // Improvements 1 2 3 4 5 6 3 rank 1 2 3.5 5 6 7 3.5 against 1 to 7: products of deviations 9 + 4 + 0.5 + 0 + 2 + 6 - 1.5 = 20; squares 27.5 and 28.
+  const [association] = part.filter(({ name }) => name === 'association');
+  t.same([valueOf(association!.part, 'n'), valueOf(association!.part, 'rank-correlation')], [7, Math.round(10_000 * (20 / Math.sqrt(27.5 * 28))) / 10_000]);
 });
