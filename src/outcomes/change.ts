@@ -1,3 +1,4 @@
+import { exact } from './decimals.ts';
 import type { Cutoff } from './instrument.ts';
 import type { Scale, Threshold } from './registry.ts';
 import { significanceCutoffs } from './reliable-change.ts';
@@ -27,14 +28,14 @@ export interface Change {
 
 /** @returns how `current` compares with `baseline` on `scale`. Class `not-computable` where the instrument has no reliable-change threshold. */
 export function changeBetween(scale: Scale, baseline: number, current: number): Change {
-  const improvement = scale.sign * (baseline - current);
+  const improvement = exact(scale.sign * (baseline - current));
   const { threshold, cutoff } = scale;
   const reliable = threshold === undefined ? null : reliability(improvement, threshold);
   const preClinical = cutoff === undefined ? null : isClinical(baseline, cutoff);
   const postClinical = cutoff === undefined ? null : isClinical(current, cutoff);
   const classified = classify(reliable, preClinical, postClinical);
   return {
-    baseline, current, delta: current - baseline, improvement, reliable, preClinical, postClinical,
+    baseline, current, delta: exact(current - baseline), improvement, reliable, preClinical, postClinical,
     class: classified,
     fourWay: classified === 'harmed' ? 'deteriorated' : classified,
     crossedWithoutReliable: preClinical === true && postClinical === false && reliable !== 'better',
@@ -43,7 +44,7 @@ export function changeBetween(scale: Scale, baseline: number, current: number): 
 
 /** A computed threshold is exceeded (>), a published whole number is reached (>=): the registry says which. */
 export function reliability(improvement: number, { value, op }: Pick<Threshold, 'value' | 'op'>): Direction {
-  const size = Math.abs(improvement);
+  const size = exact(Math.abs(improvement));
   if (!(op === '>=' ? size >= value : size > value)) return 'none';
   return improvement > 0 ? 'better' : 'worse';
 }

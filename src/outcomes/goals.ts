@@ -1,6 +1,7 @@
 import { extensionUrl } from '../fhir/canonical.ts';
 import type { Resource } from '../fhir/resource.ts';
 import { seriesOf, type Valid } from './baseline.ts';
+import { exact } from './decimals.ts';
 import { instant, type MeasuredGoal, type PatientRecord } from './record.ts';
 import type { Registry, Scale } from './registry.ts';
 
@@ -72,7 +73,7 @@ function kept(run: readonly Valid[], title: string): [Achievement, string] {
 
 function direction(scale: Scale, first: Valid, last: Valid, threshold: number | null): [Achievement, string] {
   const { definition: { title }, sign } = scale;
-  const improvement = sign * (first.value - last.value);
+  const improvement = exact(sign * (first.value - last.value));
   const moved = `${title} went from ${first.value} (${first.date}) to ${last.value} (${last.date})`;
   if (threshold === null) return ['in-progress', `${moved}; nothing says what counts as a step on this scale.`];
   if (improvement >= threshold) return ['improving', `${moved}: better by at least ${threshold}.`];
@@ -88,7 +89,7 @@ const isMet = ({ data: { low = -Infinity, high = Infinity, above = -Infinity, be
 function distance({ data: { low, high, above, below } }: MeasuredGoal, value: number): number {
   const under = low ?? above;
   const over = high ?? below;
-  return Math.max(under === undefined ? 0 : under - value, over === undefined ? 0 : value - over, 0);
+  return exact(Math.max(under === undefined ? 0 : under - value, over === undefined ? 0 : value - over, 0));
 }
 
 /** A due date is past when its day is over (UTC). */

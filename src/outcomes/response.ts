@@ -1,5 +1,6 @@
 import { isClinical } from './change.ts';
 import type { Valid } from './baseline.ts';
+import { exact } from './decimals.ts';
 import type { Scale } from './registry.ts';
 
 /** Response, remission and minimal important change between two totals (docs/clinical.md 3.5). Pure. */
@@ -26,10 +27,10 @@ export function responseBetween(scale: Scale, baseline: number, current: number)
   return {
     reduction,
     // In whole steps of the scale: 2 * (x0 - x1) >= x0, without the rounding of a quotient.
-    response: counts ? 2 * (baseline - current) >= baseline : null,
-    partial: counts ? 4 * (baseline - current) >= baseline && 2 * (baseline - current) < baseline : null,
+    response: counts ? exact(2 * (baseline - current)) >= baseline : null,
+    partial: counts ? exact(4 * (baseline - current)) >= baseline && exact(2 * (baseline - current)) < baseline : null,
     remission: inRemission(scale, current),
-    minimalImportant: important === undefined ? null : sign * (baseline - current) >= important,
+    minimalImportant: important === undefined ? null : exact(sign * (baseline - current)) >= important,
   };
 }
 
@@ -76,5 +77,5 @@ const isSettled = (scale: Scale, value: number): boolean =>
 export function earlyResponse(scale: Scale, baseline: Valid, later: readonly { readonly score: Valid; readonly session: number }[]): Valid | null | undefined {
   if (scale.sign !== 1 || scale.definition.min !== 0 || baseline.value <= 0) return undefined;
   return later.find(({ score, session }) => (score.at - baseline.at <= 28 * day || (session > 0 && session <= 4))
-    && 5 * (baseline.value - score.value) >= baseline.value)?.score ?? null;
+    && exact(5 * (baseline.value - score.value)) >= baseline.value)?.score ?? null;
 }

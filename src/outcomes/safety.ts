@@ -3,6 +3,7 @@ import { canonicalBase } from '../fhir/canonical.ts';
 import { audience } from '../fhir/labels.ts';
 import type { Resource } from '../fhir/resource.ts';
 import { derivedId } from '../fhir/uuid.ts';
+import { exact } from './decimals.ts';
 import type { Priority, SafetyItem } from './instrument.ts';
 import { withoutVersion } from './recognise.ts';
 import type { PatientRecord, Score } from './record.ts';
@@ -112,7 +113,7 @@ function worseningAlert(scale: Scale, score: Score, earlier: readonly Score[]): 
   const { threshold, sign, definition } = scale;
   const { trigger, title, thresholds, days, priority, workingDays, tellsClient } = triggers.worsening;
   if (threshold === undefined || value === null || at === null) return [];
-  const fast = earlier.some((one) => one.value !== null && one.at !== null && at - one.at <= days * day && sign * (value - one.value) >= thresholds * threshold.value);
+  const fast = earlier.some((one) => one.value !== null && one.at !== null && at - one.at <= days * day && exact(sign * (value - one.value)) >= thresholds * threshold.value);
   return fast ? [{ trigger, title: `${definition.title} ${title}`, priority: priority as Priority, limit: { workingDays }, flagged: true, tellsClient }] : [];
 }
 

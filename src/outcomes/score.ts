@@ -1,5 +1,6 @@
 import type { Issue } from '../fhir/outcome.ts';
 import type { Resource } from '../fhir/resource.ts';
+import { exact } from './decimals.ts';
 import { goalAttainment } from './goal-attainment.ts';
 import type { Band } from './instrument.ts';
 import { recognise, type Recognised, type ResponseItem } from './recognise.ts';
@@ -181,9 +182,6 @@ export function total(scale: Scale, scores: ReadonlyMap<string, number>, notAppl
   const value = formula === 'table' ? table?.[raw] ?? null : (formula === 'mean' ? raw / applying : raw) * factor;
   return { value, ...counted };
 }
-
-/** Without the noise of binary fractions: 9.1 + 8.2 is 17.3. */
-const exact = (value: number): number => (Number.isInteger(value) ? value : Math.round(value * 1e9) / 1e9);
 
 const isMet = ({ definition: { criteria } }: Scale, scores: ReadonlyMap<string, number>): boolean =>
   criteria!.every(({ items, atLeast, count }) => items.filter((linkId) => (scores.get(linkId) ?? -Infinity) >= atLeast).length >= count);

@@ -1,4 +1,5 @@
 import type { Valid } from './baseline.ts';
+import { exact } from './decimals.ts';
 import type { Scale } from './registry.ts';
 
 /** Sudden gains and losses between two scores (Tang and DeRubeis 1999; docs/clinical.md 3.9). Pure. */
@@ -32,7 +33,7 @@ export function suddenChanges(scale: Scale, scores: readonly Valid[], { firstInt
   if (cutoff === undefined) return [];
   const found: SuddenChange[] = [];
   for (let n = firstInterval ? 0 : 1; n + 1 < scores.length; n += 1) {
-    const step = scale.sign * (scores[n]!.value - scores[n + 1]!.value);
+    const step = exact(scale.sign * (scores[n]!.value - scores[n + 1]!.value));
     // Both directions are compared as sizes: a share of a score is above 0.
     if (Math.abs(step) < cutoff || Math.abs(step) < 0.25 * Math.abs(scores[n]!.value)) continue;
     const before = scores.slice(Math.max(0, n - 2), n + 1);
@@ -59,4 +60,4 @@ function squares(scores: readonly Valid[]): number {
 }
 
 const reversalOf = ({ sign }: Scale, scores: readonly Valid[], n: number, step: number): Valid | null =>
-  scores.find((score, i) => i > n + 1 && Math.sign(step) * sign * (score.value - scores[n + 1]!.value) >= Math.abs(step) / 2) ?? null;
+  scores.find((score, i) => i > n + 1 && exact(Math.sign(step) * sign * (score.value - scores[n + 1]!.value)) >= exact(Math.abs(step) / 2)) ?? null;
