@@ -32,6 +32,14 @@ export function exactKey(text: string): string {
   return `${cut(text, longestExact - 65)}#${hash('sha256', text)}`;
 }
 
+const dialled = /^[\d\s()+./-]*\d[\d\s()+./-]*$/;
+
+/**
+ * @returns the value of a ContactPoint as it is compared: a number by its digits, anything else whatever its case
+ * (http://hl7.org/fhir/R4/search.html#token leaves that to the server).
+ */
+export const contactKey = (text: string): string => (dialled.test(text) ? text.replace(/\D/g, '') : text.trim().toLowerCase());
+
 function cut(text: string, bytes: number): string {
   if (Buffer.byteLength(text) <= bytes) return text;
   const start = new Uint8Array(bytes);

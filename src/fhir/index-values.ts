@@ -1,6 +1,6 @@
 import { dateRange, periodRange, timingRange } from './dates.ts';
 import type { DateRange } from './dates.ts';
-import { exactKey, stringKey } from './index-keys.ts';
+import { contactKey, exactKey, stringKey } from './index-keys.ts';
 import type { IndexRows } from './index-rows.ts';
 import type { Node, Walk } from './paths.ts';
 import { decimalText, exactNumber, rangeRange, times, valueRange } from './quantities.ts';
@@ -55,7 +55,7 @@ export const typedIdentifier = (type: string, value: string): string => `${type}
 
 const contactPoint: Indexer = (value, param, rows) => {
   const { value: written } = value as Node;
-  if (isText(written)) addToken(rows, param, written, 0n);
+  if (isText(written)) addToken(rows, param, contactKey(written), 0n);
   else addPresent(rows, param);
 };
 

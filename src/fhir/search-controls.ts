@@ -10,7 +10,7 @@ export interface Controls {
   sort: SortKey[];
   count: number;
   countOnly: boolean;
-  total: 'none' | 'estimate' | 'accurate';
+  total: 'none' | 'estimate' | 'accurate' | null;
   summary: 'true' | 'text' | 'data' | 'false';
   elements: string[];
   includes: Include[];
@@ -24,7 +24,7 @@ const defaultCount = 50;
 const mostOnPage = 1000;
 
 export const initialControls = (): Controls => ({
-  sort: [], count: defaultCount, countOnly: false, total: 'none', summary: 'false', elements: [], includes: [], revincludes: [], contained: 'false', containedType: 'container', page: null,
+  sort: [], count: defaultCount, countOnly: false, total: null, summary: 'false', elements: [], includes: [], revincludes: [], contained: 'false', containedType: 'container', page: null,
 });
 
 /** Name of the parameter that a `next` link carries. */

@@ -90,7 +90,8 @@ export interface SearchPlan {
   readonly sort: readonly SortKey[];
   /** Matches on a page; 0: only the total. */
   readonly count: number;
-  readonly total: 'none' | 'estimate' | 'accurate';
+  /** null: not asked for. */
+  readonly total: 'none' | 'estimate' | 'accurate' | null;
   readonly summary: 'true' | 'text' | 'data' | 'false';
   /** Element names of `_elements`; empty: all. */
   readonly elements: readonly string[];

@@ -1,5 +1,5 @@
 import { dateRange } from './dates.ts';
-import { exactKey, stringFold, stringKey } from './index-keys.ts';
+import { contactKey, exactKey, stringFold, stringKey } from './index-keys.ts';
 import { typedIdentifier } from './index-values.ts';
 import { parseCanonical, parseReference } from './references.ts';
 import { conceptTest, hasRelation, isRelation } from './search-concepts.ts';
@@ -132,6 +132,10 @@ function tokens({ parameter, modifier, reading }: Asked, values: readonly string
  */
 function tokenValue(parameter: SearchParameter, reading: Reading, text: string): TokenValue | 'present' | null {
   const parts = splitEscaped(text, '|').map(unescaped);
+  if (parameter.elements.every((element) => element === 'ContactPoint')) {
+    if (parts.length > 1) throw badValue(reading.name, 'a telephone number or address is asked for as it is, without a system and |.');
+    return { code: exactKey(contactKey(parts[0]!)), system: null };
+  }
   if (parts.length > 2) throw badValue(reading.name, 'a token is code, system|code, |code or system|; a | within one of them is written \\|.');
   if (parts.length === 1) return { code: exactKey(parts[0]!), system: null };
   const [system, code] = parts as [string, string];

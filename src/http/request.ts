@@ -41,7 +41,7 @@ const notAcceptable = () => problem('not-acceptable', 'not-supported', 'This ser
 export function negotiate(request: Incoming): string | undefined {
   const others = otherFormats[request.path.slice(request.path.lastIndexOf('/') + 1)] ?? {};
   const format = new URLSearchParams(request.query).get('_format');
-  if (format !== null) {
+  if (format !== null && format !== '') {
     const named = format.split(';')[0]!.trim().toLowerCase();
     if (Object.hasOwn(others, named)) return others[named];
     if (!formatNames.has(named)) throw notAcceptable();

@@ -113,7 +113,7 @@ export async function searchAuditEvents(context: Context, query: Query, compartm
   const after = plan.page === null ? undefined : openPage<AuditPosition>(context, binding, plan.page);
   const [rows, counted] = await Promise.all([
     plan.count === 0 ? [] : searchAuditLog(context.database, plan, context.visibility, after),
-    plan.total === 'none' ? undefined : countAuditLog(context.database, plan, context.visibility),
+    plan.total === null || plan.total === 'none' ? undefined : countAuditLog(context.database, plan, context.visibility),
   ]);
   const shown = rows.slice(0, plan.count);
   await context.audit.record(accessRows(context, { interaction: 'search-type', type: 'AuditEvent', query: asked, patients: shown.map(({ patient }) => patient) }));

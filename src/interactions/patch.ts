@@ -128,7 +128,7 @@ function operationsOf(body: string): Operation[] {
   } catch {
     throw problem('malformed', 'invalid', 'The body is not JSON; a JSON Patch (RFC 6902) is an array of operations.');
   }
-  if (!Array.isArray(operations) || operations.length === 0) throw problem('malformed', 'invalid', 'A JSON Patch (RFC 6902) is a non-empty array of operations.');
+  if (!Array.isArray(operations)) throw problem('malformed', 'invalid', 'A JSON Patch (RFC 6902) is an array of operations.');
   if (operations.length > mostOperations) throw problem('too-large', 'too-costly', `A JSON Patch takes ${mostOperations} operations at most; PUT the resource instead.`);
   return operations as Operation[];
 }

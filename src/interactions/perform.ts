@@ -90,10 +90,12 @@ async function bundle(context: Context, body: string, statusOf: (problem: Proble
   return type === 'batch' ? batch(context, stored, within, statusOf) : transaction(context, () => parseJson(body).stored, within, statusOf);
 }
 
-/** The Bundle without its resources: those are checked one by one after their links are resolved. */
+/** The Bundle without its resources: those are checked one by one after their links are resolved. No entries at all are nothing to do. */
 function shellOf(value: Record<string, unknown>): Record<string, unknown> {
-  if (!Array.isArray(value['entry'])) return value;
-  return { ...value, entry: value['entry'].map((entry: unknown, at) => {
+  const { entry: entries, ...others } = value;
+  if (!Array.isArray(entries)) return value;
+  if (entries.length === 0) return others;
+  return { ...others, entry: entries.map((entry: unknown, at) => {
     if (entry === null || typeof entry !== 'object') return entry;
     if (!('request' in entry)) throw problem('malformed', 'required', 'Every entry of a batch or transaction needs a request with method and url (bdl-3).', `Bundle.entry[${at}].request`);
     const { resource: _resource, ...rest } = entry as Record<string, unknown>;

@@ -17,7 +17,8 @@ export async function read(context: Context, type: string, id: string): Promise<
   return unchanged(context, row.version, row.lastUpdated) ? { status: 304, headers: answer.headers } : answer;
 }
 
-function unchanged(context: Context, version: number, lastUpdated: string): boolean {
+/** @returns whether the client has this version already, by `If-None-Match`, else by `If-Modified-Since`. */
+export function unchanged(context: Context, version: number, lastUpdated: string): boolean {
   if (context.ifNoneMatch !== undefined) {
     return context.ifNoneMatch.split(',').some((tag) => tag.trim() === '*' || tag.trim().replace(/^W\//, '') === `"${version}"`);
   }

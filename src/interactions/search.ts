@@ -54,6 +54,7 @@ async function answered(context: SearchContext, path: string, plan: SearchPlan, 
   const next = found.next === undefined ? undefined : sealPage(sealing, binding, found.next);
   const links = [
     { relation: 'self', url: withQuery(url, query) },
+    ...(plan.page === null ? [] : [{ relation: 'first', url: withQuery(url, query) }]),
     ...(next === undefined ? [] : [{ relation: 'next', url: withQuery(url, [query, `${pageParameter}=${next}`].filter((part) => part !== '').join('&')) }]),
   ];
   return { status: 200, body: bundle(context, plan, found, links), patients: [...found.matches, ...insideOf(found).map(({ container }) => container), ...found.included].map(({ patient }) => patient) };

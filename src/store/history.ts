@@ -4,6 +4,7 @@ import { grants, limitsOf, type Visibility } from '../fhir/visibility.ts';
 import type { Connection } from './database.ts';
 import { commitHorizon, instant } from './load.ts';
 import { isWithin, judgedBy, newestVisible, type Judged } from './read.ts';
+import { mostBytes } from './row.ts';
 import { and, literal, name, run, typeLiteral, type Fragment } from './sql.ts';
 import { reachedPredicate, visiblePredicate } from './visible.ts';
 
@@ -18,6 +19,9 @@ export interface HistoryRow {
   readonly lastUpdated: string;
   readonly body: string | null;
 }
+
+/** A page of a history, and whether others follow. */
+export interface HistoryPage<Version = HistoryRow> { readonly rows: readonly Version[]; readonly more: boolean }
 
 /** Where a page ended: the next one begins after it. */
 export interface HistoryPosition { readonly lastUpdated: string; readonly rid: string; readonly version: number }
@@ -41,43 +45,55 @@ export interface HistoryQuery {
 const columns: Fragment = name(`r.type, r.id, r.version, r.rid, r.method, r.patient, ${instant('r.last_updated')} as "lastUpdated", r.body, r.last_updated`);
 
 /**
- * @returns up to count + 1 versions, newest first (or oldest first). Order is (lastUpdated, rid, version): total and stable.
+ * @returns up to count versions, newest first (or oldest first), fewer where they are large. Order is (lastUpdated, rid, version): total and stable.
  * Each type's part walks index resource_last_updated; the parts are merged.
  *
  * Versions of a type's or of all types' resources stay before the commit horizon: a version whose transaction was still open
  * when a reader looked carries an earlier time than what the reader saw, and a reader who goes on from there would skip it
  * (reliability M14). A single resource has no such gap: its versions are written under one lock.
  */
-export async function history(connection: Connection, visibility: Visibility, query: HistoryQuery): Promise<HistoryRow[]> {
+export async function history(connection: Connection, visibility: Visibility, query: HistoryQuery): Promise<HistoryPage> {
   const verb = query.id === undefined ? 's' : 'r';
   // the access log is not among the resources, and has no versions
   const types = query.types.filter((type) => type !== 'AuditEvent' && grants(visibility, type, verb));
-  if (types.length === 0) return [];
+  if (types.length === 0) return { rows: [], more: false };
   const settled = query.id === undefined ? await commitHorizon(connection) : undefined;
   if (!types.some((type) => limitsOf(visibility, type, verb).length > 0)) return versions(connection, visibility, { ...query, types }, settled);
   // What granular scopes leave is known of the content: pages are read until one is full.
   const found: HistoryRow[] = [];
+  let bytes = 0;
   let { after } = query;
   for (;;) {
-    const page = await versions(connection, visibility, { ...query, types, after }, settled);
-    found.push(...page.filter((row) => isWithin(visibility, row, verb)));
-    const last = page.at(-1);
-    if (last === undefined || page.length <= query.count || found.length > query.count) return found.slice(0, query.count + 1);
-    after = { lastUpdated: last.lastUpdated, rid: String(last.rid), version: last.version };
+    const { rows, more } = await versions(connection, visibility, { ...query, types, after }, settled);
+    const within = rows.filter((row) => isWithin(visibility, row, verb));
+    found.push(...within);
+    for (const { body } of within) bytes += body?.length ?? 0;
+    if (!more || found.length > query.count || bytes >= mostBytes) return { rows: found.slice(0, query.count), more: more || found.length > query.count };
+    after = positionOf(rows.at(-1)!);
   }
 }
 
-async function versions(connection: Connection, visibility: Visibility, query: HistoryQuery, settled: string | undefined): Promise<(HistoryRow & Judged)[]> {
+/** @returns where a page ends whose last version is `row`. */
+export const positionOf = ({ lastUpdated, rid, version }: HistoryRow): HistoryPosition => ({ lastUpdated, rid: String(rid), version });
+
+async function versions(connection: Connection, visibility: Visibility, query: HistoryQuery, settled: string | undefined): Promise<HistoryPage<HistoryRow & Judged>> {
   const limit = literal(query.count + 1);
   const direction = name(query.oldestFirst ? 'asc' : 'desc');
   const limited = query.types.some((type) => limitsOf(visibility, type).length > 0);
   const judged = (type: string): Fragment => (!limited ? sql`` : limitsOf(visibility, type).length === 0 ? sql`, null as judged` : judgedBy(visibility, type));
   const parts = query.types.map((type) => sql`(select ${columns}${judged(type)}, ${literal(limitsOf(visibility, type).length)} as limits from resource r where ${and(conditions(visibility, query, type, settled))}
       order by r.last_updated ${direction}, r.rid ${direction}, r.version ${direction} limit ${limit})`);
-  const rows = await run<HistoryRow & Judged & { limits: number }>(connection, sql`
-    select type, id, version, rid, method, patient, "lastUpdated", body, limits${limited ? sql`, judged` : sql``} from (${sql.join(parts, sql` union all `)}) part
-    order by last_updated ${direction}, rid ${direction}, version ${direction} limit ${limit}`);
-  return rows.map(({ limits, judged: by, ...row }) => (limits === 0 ? row : { ...row, judged: by ?? null }));
+  const order = sql`last_updated ${direction}, rid ${direction}, version ${direction}`;
+  const rows = await run<HistoryRow & Judged & { limits: number; beyond: boolean }>(connection, sql`
+    select type, id, version, rid, method, patient, "lastUpdated", limits, beyond, case when not beyond then body end as body${limited ? sql`, case when not beyond then judged end as judged` : sql``}
+    from (select part.*, coalesce(sum(octet_length(body)) over (order by ${order} rows between unbounded preceding and 1 preceding), 0) >= ${literal(mostBytes)} as beyond
+      from (${sql.join(parts, sql` union all `)}) part order by ${order} limit ${limit}) page order by ${order}`);
+  const cut = rows.findIndex(({ beyond }) => beyond);
+  const shown = rows.slice(0, cut < 0 ? query.count : Math.min(cut, query.count));
+  return {
+    rows: shown.map(({ limits, beyond: _none, judged: by, ...row }) => (limits === 0 ? row : { ...row, judged: by ?? null })),
+    more: rows.length > shown.length,
+  };
 }
 
 function conditions(visibility: Visibility, query: HistoryQuery, type: string, settled: string | undefined): Fragment[] {

@@ -19,7 +19,7 @@ export const rowColumns = (alias: string): Fragment =>
   name(`${alias}.type, ${alias}.id, ${alias}.version, ${alias}.rid, ${alias}.patient, ${instant(`${alias}.last_updated`)} as "lastUpdated", ${alias}.body`);
 
 /** Bytes of resources that one answer carries, beside the first: a page of a thousand large forms would not fit into memory. */
-const mostBytes = 16 * 1024 * 1024;
+export const mostBytes = 16 * 1024 * 1024;
 
 /**
  * The rows of an ordered `statement` (of `rowColumns` and `keys` sort keys), with the bodies of as many as one answer

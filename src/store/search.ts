@@ -120,6 +120,8 @@ async function count(connection: Connection, plan: SearchPlan, tests: readonly T
   return rows[0]!.total;
 }
 
+const isAsked = ({ total }: Pick<SearchPlan, 'total'>): boolean => total === 'accurate' || total === 'estimate';
+
 type Keyed = Row & Readonly<Record<string, unknown>>;
 
 /** The rows that fit onto a page, by number and by size; and the last of them, where others follow. */
@@ -130,8 +132,9 @@ function pageOf(rows: readonly Keyed[], count: number): { matches: readonly Keye
 }
 
 /**
- * Runs a search: one statement fetches the page, with one row more that tells whether another page follows; the total, where
- * it is asked for, is a statement of its own; so is each round of includes.
+ * Runs a search: one statement fetches the page, with one row more that tells whether another page follows. The total is known
+ * where all matches are on the page; else it is a statement of its own, made where it is asked for, and for the first page
+ * within one record or among some ids, where it costs little. So is each round of includes.
  * @param page where the page begins; from a `next` of the same plan and caller.
  * @throws Problem `forbidden` when the caller may not search the type or a type that a condition reaches; `not-supported`
  *   for AuditEvent.
@@ -142,11 +145,15 @@ export async function search(connection: Connection, plan: SearchPlan, visibilit
   if (plan.count === 0) return { matches: [], included: [], incomplete: false, total: await count(connection, plan, tests, visibility) };
   const [rows, counted] = await Promise.all([
     run<Keyed>(connection, bounded(matchStatement(plan, tests, visibility, page, plan.count + 1), plan.sort.length), planOf(plan, visibility)),
-    plan.total === 'none' ? undefined : count(connection, plan, tests, visibility),
+    isAsked(plan) ? count(connection, plan, tests, visibility) : undefined,
   ]);
   const { matches, last } = pageOf(rows, plan.count);
   const next = last === undefined ? undefined : cursorOf(last, plan.sort.length);
-  const total = counted ?? (page === undefined && next === undefined ? matches.length : undefined);
+  const unasked = async (): Promise<number | undefined> => {
+    if (page !== undefined || (next !== undefined && (plan.total === 'none' || !isConfined(tests, visibility, plan.type)))) return undefined;
+    return next === undefined ? matches.length : count(connection, plan, tests, visibility);
+  };
+  const total = counted ?? await unasked();
   const { rows: included, incomplete } = await includedRows(connection, plan, visibility, matches);
   return { matches, included, incomplete, ...(total === undefined ? {} : { total }), ...(next === undefined ? {} : { next }) };
 }
@@ -169,7 +176,7 @@ export async function searchSeveral(connection: Connection, plans: readonly Sear
   const order = orderOfSeveral(plans);
   const pages = asked.map(({ plan, tests }) => sql`(${matchStatement(plan, tests, visibility, page, size + 1, order.of(plan))})`);
   const all = sql`select * from (${sql.join(pages, sql` union all `)}) r order by ${order.orderBy} limit ${literal(size + 1)}`;
-  const [rows, counted] = await Promise.all([run<Keyed>(connection, bounded(all, sort.length), 'for its values'), wanted === 'none' ? undefined : countAll()]);
+  const [rows, counted] = await Promise.all([run<Keyed>(connection, bounded(all, sort.length), 'for its values'), isAsked({ total: wanted }) ? countAll() : undefined]);
   const { matches, last } = pageOf(rows, size);
   const next = last === undefined ? undefined : cursorOf(last, sort.length);
   const total = counted ?? (page === undefined && next === undefined ? matches.length : undefined);
