@@ -1,3 +1,5 @@
+import { exact } from './decimals.ts';
+
 /**
  * How two people work together, rating by rating (docs/clinical.md 3.13). Pure. Nothing here is about one side alone: a drop is a
  * reason to talk, and never a mark.
@@ -42,13 +44,13 @@ export function ruptures<R extends AllianceRating>(ratings: readonly R[], sample
     const before = ratings[index - 1];
     if (before === undefined) return [];
     const own = index >= ownSpread ? deviation(ratings.slice(0, index)) : 0;
-    const reference = Math.max(own, sampleSd ?? 0);
-    const drop = before.value - at.value;
+    const reference = exact(Math.max(own, sampleSd ?? 0));
+    const drop = exact(before.value - at.value);
     if (reference === 0 || drop < Math.max(reference, leastDrop)) return [];
     const next = ratings.slice(index + 1, index + 1 + repairWithin);
-    const repaired = next.findIndex(({ value }) => value >= before.value - reference);
+    const repaired = next.findIndex(({ value }) => exact(before.value - value) <= reference);
     return [{
-      before, at, drop, reference, spreadOf: own === reference ? ratings.slice(0, index) : [], size: drop >= 2 * reference ? 'major' : 'minor',
+      before, at, drop, reference, spreadOf: exact(own) === reference ? ratings.slice(0, index) : [], size: drop >= exact(2 * reference) ? 'major' : 'minor',
       repairedBy: next[repaired] ?? null, later: repaired < 0 ? next : next.slice(0, repaired + 1), isUnrepaired: repaired < 0 && next.length === repairWithin,
     }];
   });

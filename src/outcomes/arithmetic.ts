@@ -1,4 +1,5 @@
 import { changeBetween, isClinical } from './change.ts';
+import { exact } from './decimals.ts';
 import type { Cutoff } from './instrument.ts';
 import type { Scale } from './registry.ts';
 import { comparable, total } from './score.ts';
@@ -73,4 +74,14 @@ export function classArithmetic(scale: Scale, baseline: Compared, current: Compa
   steps.push(`|${shown(change.improvement)}| ${threshold.op} ${shown(threshold.value)} is ${change.reliable === 'none' ? 'false: not reliable' : `true: reliable, for the ${change.reliable!}`}`);
   if (cutoff !== undefined) steps.push(side(cutoff, x0, 'baseline'), side(cutoff, x1, 'current'));
   return [...steps, change.class].join('; ');
+}
+
+/**
+ * @param reference the standard deviation that the drop is measured by.
+ * @param size as it is stored: decided without rounding the reference.
+ * @returns how the size of a drop is reached, e.g. `48 - 44 = 4; 4 / 1.63 = 2.45 SD, from 2 on: major`.
+ */
+export function dropArithmetic(at: number, before: number, reference: number, size: string | undefined): string {
+  const drop = exact(before - at);
+  return `${shown(before)} - ${shown(at)} = ${shown(drop)}; ${shown(drop)} / ${shown(reference)} = ${shown(drop / reference)} SD, ${size === 'major' ? 'from 2 on: major' : 'from 1 to 2: minor'}`;
 }

@@ -1,6 +1,6 @@
 import { extensionUrl } from '../fhir/canonical.ts';
 import type { Resource } from '../fhir/resource.ts';
-import { changeArithmetic, classArithmetic, scoringFormula, totalArithmetic } from './arithmetic.ts';
+import { changeArithmetic, classArithmetic, dropArithmetic, scoringFormula, totalArithmetic } from './arithmetic.ts';
 import { marks } from './explain.ts';
 import { metricTable, type MetricId } from './metrics.ts';
 import { recognise } from './recognise.ts';
@@ -172,8 +172,15 @@ function arithmetic(observation: Resource & Computed, scale: Scale | undefined, 
   const code = observation.code?.coding?.find((coding) => Object.hasOwn(metricTable, coding.code ?? ''))?.code;
   if (code === 'change-from-baseline') return changeArithmetic(own, baseline, current);
   if (metric === 'reliable-change') return classArithmetic(own, baseline, current);
+  if (metric === 'alliance-rupture') return dropArithmetic(current.value, baseline.value, componentOf(observation, 'reference-sd')!, (observation['valueCodeableConcept'] as { coding?: { code?: string }[] } | undefined)?.coding?.[0]?.code);
   if (metric === 'response') return `(${baseline.value} - ${current.value}) / ${baseline.value} = ${Math.round((1000 * (baseline.value - current.value)) / baseline.value) / 10} %`;
   return undefined;
+}
+
+/** The number of a component of ours. */
+function componentOf({ component = [] }: Computed, code: string): number | undefined {
+  const found = component.find(({ code: concept }) => concept?.coding?.some((coding) => coding.code === code)) as { valueInteger?: number; valueQuantity?: { value?: number } } | undefined;
+  return found?.valueInteger ?? found?.valueQuantity?.value;
 }
 
 const isItem = ({ code }: Computed, { instrument }: Scale): boolean => code?.coding?.some(({ code: each }) => each !== undefined && instrument.linkIdOf.has(each)) === true;

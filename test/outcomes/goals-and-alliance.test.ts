@@ -39,6 +39,8 @@ t.test('a drop between sessions is measured by the larger spread, and may be rep
   t.same(ruptures(rated([36.6, 36.6, 36.6, 36.6, 20])), [], 'whatever the rounding of their mean');
   t.same(ruptures(rated([50, 50, 50, 51, 50])).map(({ size }) => size), ['major'], 'SD 0.5, a drop of 1');
   t.same(ruptures(rated([50, 50, 50, 51, 50]), undefined, 3), [], 'which is too small to be one');
+  t.same(ruptures(rated([38.3, 36.3]), 2).map(({ size, drop }) => [size, drop]), [['minor', 2]], 'a drop of exactly one SD, whatever binary fractions make of it');
+  t.equal(ruptures(rated([37.1, 33.1, 35.1]), 2)[0]!.repairedBy?.id, 'r2', 'back to exactly one SD below');
   t.same(ruptures(rated([50, 50, 50, 51, 48]), undefined, 3).map(({ size }) => size), ['major']);
 });
 
