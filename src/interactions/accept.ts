@@ -3,7 +3,7 @@ import { problem, Problem, type Issue } from '../fhir/outcome.ts';
 import { parseReference } from '../fhir/references.ts';
 import type { Resource } from '../fhir/resource.ts';
 import { validate } from '../fhir/validate.ts';
-import { answerIssues } from '../outcomes/score.ts';
+import { answerIssues, scoredAnswers } from '../outcomes/score.ts';
 import type { Registry } from '../outcomes/registry.ts';
 import { checkAgainstQuestionnaire } from '../resources/questionnaire-response.ts';
 import type { Incoming } from '../store/unit.ts';
@@ -64,7 +64,10 @@ export async function meetKept({ profiles }: Gate, type: string, id: string, { i
 /** @returns what is wrong with the answers of a response: against its Questionnaire where that is known, and against its instrument. */
 export function answersIssues(response: Resource, questionnaire: Resource | undefined, registry: Registry): readonly Issue[] {
   if (response['status'] === 'entered-in-error') return [];
-  const issues = questionnaire === undefined ? [] : checkAgainstQuestionnaire(response, questionnaire);
+  const found = questionnaire === undefined ? [] : checkAgainstQuestionnaire(response, questionnaire);
+  // What the form does not offer is an answer all the same where its instrument scores it.
+  const scored = found.some(({ code }) => code === 'code-invalid') ? scoredAnswers(response, { registry, questionnaire }) : undefined;
+  const issues = found.filter(({ code, expression }) => !(code === 'code-invalid' && expression !== undefined && scored?.has(expression)));
   return issues.some(isError) ? issues : [...issues, ...answerIssues(response, { registry, questionnaire })];
 }
 

@@ -37,6 +37,17 @@ export function answerIssues(response: Resource, context: { readonly registry: R
   return recognise(response, context.registry, context.questionnaire).flatMap((recognised) => (recognised.panel ? itemScores(recognised).issues : []));
 }
 
+/**
+ * @returns where a response has answers that an instrument scores, though its form may not offer them: "more days than not" of older
+ * GAD-7 exports, codes without their system, other codes with a weight that is known to be the item's score.
+ */
+export function scoredAnswers(response: Resource, context: { readonly registry: Registry; readonly questionnaire?: Resource }): ReadonlySet<string> {
+  return new Set(recognise(response, context.registry, context.questionnaire).filter(({ panel }) => panel).flatMap((recognised) => {
+    const { scores } = itemScores(recognised);
+    return [...recognised.items].filter(([linkId]) => scores.has(linkId)).flatMap(([, found]) => found.map(({ expression }) => `${expression}.answer[0].value`));
+  }));
+}
+
 const nothing: ReadonlySet<string> = new Set();
 
 /**
