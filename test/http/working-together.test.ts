@@ -83,10 +83,12 @@ t.test('how two people work together: a drop, a repair that did not come, and fe
 
   await t.test('a tick or own words ask for an answer; what is agreed is named, and the client sees it', async (t) => {
     await fhir('PUT', 'QuestionnaireResponse/a8', rating('a8', ago(1), 46, { 'less-of': { valueString: 'less talking about work' } }));
-    await fhir('PUT', 'QuestionnaireResponse/hidden', rating('hidden', ago(0.5), 46, { 'want-to-talk': { valueBoolean: true } }, kept));
+    await fhir('PUT', 'QuestionnaireResponse/hidden', rating('hidden', ago(3), 30, { 'want-to-talk': { valueBoolean: true } }, kept));
     const asked = (await therapist('GET', 'Task?code=respond-to-feedback')).body;
     t.same(asked.entry.map(({ resource }: any) => resource.focus.reference), ['QuestionnaireResponse/a8'], 'what is kept private asks nobody');
     t.equal((await therapist('GET', 'QuestionnaireResponse/hidden')).status, 404);
+    t.same([values(await progress(therapist), 'alliance', 'ratings'), values(await progress(client), 'alliance', 'ratings')], [[9], [10]], 'what is kept private counts for the client only');
+    t.same(values(await progress(therapist), 'alliance', 'event', 'state'), ['unrepaired', 'repaired']);
     t.same(values(await progress(client), 'feedback', 'state'), ['given']);
     await fhir('PUT', 'Goal/agreed', { resourceType: 'Goal', id: 'agreed', lifecycleStatus: 'active', subject: ada, description: { text: 'Time for what is not work' } });
     const task = asked.entry[0].resource;
