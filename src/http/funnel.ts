@@ -7,6 +7,7 @@ import { recordRefusal, recordStranger } from '../interactions/access-log.ts';
 import type { Answer, Context, Parts } from '../interactions/context.ts';
 import { perform } from '../interactions/perform.ts';
 import { route, verbOf, type Interaction } from '../interactions/route.ts';
+import { nativeWanted } from './native.ts';
 import type { RateLimiter } from './rate-limit.ts';
 import { formOf, header, idempotencyKeyOf, ifMatchOf, negotiate, preferences, requireMediaType, requirePatch, type Incoming } from './request.ts';
 import { statusOf } from './respond.ts';
@@ -26,13 +27,14 @@ export interface Journey { readonly answer: Answer; readonly interaction: Intera
  * (test/http/funnel.test.ts proves it).
  */
 export async function journey(service: Service, request: Incoming): Promise<Journey> {
-  const format = negotiate(request);                                       // 406
+  const native = nativeWanted(request);
+  const format = native === undefined ? negotiate(request) : undefined;    // 406
   if (isPublic(request)) return { answer: capabilities(service), interaction: { kind: 'capabilities' } };
   const caller = await authenticated(service, request);                    // 401
   const interaction = routed(request);                                     // 400 404 405 415
   await service.limit.request(caller, interaction);                        // 429
   const visible = visibility(caller);                                      // 403
-  const context = { ...contextOf(service, request, caller, visible), ...(format === undefined ? {} : { format }) }; // 400
+  const context = { ...contextOf(service, request, caller, visible), ...(format === undefined ? {} : { format }), ...(native === undefined ? {} : { native }) }; // 400
   try {
     permit(visible, interaction);                                          // 403
     const answer = await perform(context, interaction, request.body, statusOf); // 400 404 409 410 412 422 503
@@ -52,6 +54,16 @@ async function authenticated({ authenticate, audit, limit }: Service, request: I
       await limit.stranger(request.address);                               // 429
       await recordStranger(audit, { requestId: request.id, address: request.address });
     }
+    throw error;
+  }
+}
+
+/** Whether the request comes from somebody who has access; one that does not is refused by the journey, whatever it brings. */
+export async function isKnown(service: Service | undefined, request: Incoming): Promise<boolean> {
+  try {
+    return service !== undefined && (await service.authenticate(bearerToken(header(request, 'authorization')))) !== undefined;
+  } catch (error) {
+    if (error instanceof Problem) return false;
     throw error;
   }
 }

@@ -5,7 +5,9 @@ import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest }
 import { problem, Problem } from '../fhir/outcome.ts';
 import type { Interaction } from '../interactions/route.ts';
 import { closingIdle } from './closing.ts';
-import { journey, type Service } from './funnel.ts';
+import { isKnown, journey, type Service } from './funnel.ts';
+import { confineLargeBodies } from './large-bodies.ts';
+import { asResource, bringsContent } from './native.ts';
 import type { Incoming } from './request.ts';
 import { defect, refusalAnswer, represent, safeguards } from './respond.ts';
 import { refuseUnreadable } from './unreadable.ts';
@@ -74,6 +76,7 @@ export function httpServer(options: ServerOptions): HttpServer {
   const handler = (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => handle(options, request, reply);
   void fastify.register(async (api) => {
     await api.register(cors, crossOrigin(options.isOrigin));
+    confineLargeBodies(api, { isKnown: (request) => isKnown(options.service(), incomingOf(request)), refuse: handler });
     for (const url of [fhirRoot, `${fhirRoot}/*`]) api.route({ method: methods, url, handler });
   });
   return {
@@ -100,16 +103,17 @@ const crossOrigin = (isOrigin: ServerOptions['isOrigin']): FastifyCorsOptions =>
     else isOrigin(origin).then((known) => { done(null, known); }, () => { done(null, false); });
   },
   methods, credentials: false, maxAge: 600, strictPreflight: true,
-  allowedHeaders: ['Authorization', 'Content-Type', 'Accept', 'If-Match', 'If-None-Match', 'If-None-Exist', 'If-Modified-Since', 'Prefer', 'Idempotency-Key', 'X-Request-Id'],
-  exposedHeaders: ['ETag', 'Location', 'Link', 'Content-Location', 'Last-Modified', 'Retry-After', 'WWW-Authenticate', 'X-Request-Id'],
+  allowedHeaders: ['Authorization', 'Content-Type', 'Accept', 'If-Match', 'If-None-Match', 'If-None-Exist', 'If-Modified-Since', 'Prefer', 'Idempotency-Key', 'X-Request-Id', 'X-Security-Context'],
+  exposedHeaders: ['Content-Disposition', 'ETag', 'Location', 'Link', 'Content-Location', 'Last-Modified', 'Retry-After', 'WWW-Authenticate', 'X-Request-Id'],
 });
 
-/** Bodies arrive as text, whatever they claim to be: the funnel checks the claim and parses once. */
+/** Bodies arrive as text, whatever they claim to be: the funnel checks the claim and parses once. The content of a Binary is bytes. */
 function acceptBodies(fastify: FastifyInstance): void {
   fastify.removeAllContentTypeParsers();
-  fastify.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => {
+  fastify.addContentTypeParser('*', { parseAs: 'buffer' }, (request, body, done) => {
     try {
-      done(null, utf8.decode(body as Buffer));
+      if (bringsContent(request.method, placeOf(request).path, request.headers['content-type'])) done(null, body);
+      else done(null, utf8.decode(body as Buffer));
     } catch {
       done(problem('malformed', 'invalid', 'The body is not UTF-8.'), undefined);
     }
@@ -125,14 +129,19 @@ function requestId(request: FastifyRequest): string {
   return typeof given === 'string' && idForm.test(given) ? given : randomUUID();
 }
 
-function incomingOf(request: FastifyRequest): Incoming {
+/** The path below the FHIR base, and the query, both undecoded. */
+function placeOf(request: FastifyRequest): { path: string; query: string } {
   const url = request.raw.url!.replace(/^https?:\/\/[^/?]*/i, ''); // as a proxy may write it (RFC 9112 3.2.2)
   const mark = url.indexOf('?');
-  const path = (mark < 0 ? url : url.slice(0, mark)).slice(fhirRoot.length);
-  return {
-    id: requestId(request), method: request.method, path, query: mark < 0 ? '' : url.slice(mark + 1),
+  return { path: (mark < 0 ? url : url.slice(0, mark)).slice(fhirRoot.length), query: mark < 0 ? '' : url.slice(mark + 1) };
+}
+
+function incomingOf(request: FastifyRequest): Incoming {
+  const incoming = {
+    id: requestId(request), method: request.method, ...placeOf(request),
     headers: request.headers, body: typeof request.body === 'string' ? request.body : '', address: request.ip,
   };
+  return Buffer.isBuffer(request.body) ? asResource(incoming, request.body) : incoming;
 }
 
 async function handle(options: ServerOptions, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
