@@ -111,11 +111,15 @@ function intervalParts(record: PatientRecord, episode: Episode, context: Homewor
   const sessions = sessionsOf(record, episode);
   const span = spanOf(episode, context);
   const changes = changesOf(record, episode, registry);
+  // Where a day ends is worked out once for each Task: a calendar is slow.
+  const dues = new Map(tasks.map((task) => [task, dueOf(task, zone)]));
   const pairs: Parameters<typeof associationParts>[0][number][] = [];
   const intervals = Array.from({ length: sessions.length + 1 }, (_, k) => intervalAfter(sessions, k)!).flatMap(({ session, after, before }): Part[] => {
     const from = after?.data.start ?? episode.data.start;
     const to = before?.data.start ?? span.to;
-    const found = adherence(tasks, to, { zone, written, ...(from === undefined ? {} : { from }) });
+    const [low, high] = [instant(from) ?? -Infinity, Date.parse(to)];
+    const due = tasks.filter((task) => (dues.get(task) ?? -Infinity) > low && (dues.get(task) ?? Infinity) <= high);
+    const found = adherence(due, to, { zone, written, ...(from === undefined ? {} : { from }) });
     if (found.eligible.length === 0) return [];
     const moved = changes.get(session) ?? [];
     pairs.push(...moved.map((change) => ({ quantity: found.quantity!, change })));
