@@ -98,7 +98,10 @@ t.test('how two people work together: a drop, a repair that did not come, and fe
     t.same(values(seen, 'feedback', 'change'), [{ reference: 'Goal/agreed' }]);
     await fhir('PUT', 'QuestionnaireResponse/a8', rating('a8', ago(1), 46, {}, { status: 'amended' }));
     t.match((await therapist('GET', `Task/${task.id}`)).body, { status: 'completed', meta: { versionId: '2' } });
-    await send(t, fhir, [ask('invite', 'bs-alliance', 'requested', ago(0))]);
+    const round = (await therapist('GET', 'PlanDefinition/bs-feedback-round/$apply?subject=Patient/ada&practitioner=Practitioner/thea')).body;
+    const [invitation] = round.contained;
+    t.match(invitation, { resourceType: 'Task', status: 'draft', owner: ada, input: [{ valueCanonical: `${base}/Questionnaire/bs-alliance|1.0.0` }] });
+    await send(t, fhir, [{ ...invitation, id: 'invite', status: 'requested' }]);
     t.same(new Set(values(await progress(client), 'feedback', 'state')), new Set(['agreed-change', 'invited']));
   });
 
