@@ -21,8 +21,19 @@ export interface Series {
 
 const isValid = (score: Score): score is Valid => score.value !== null && score.at !== null;
 
+/** A record never changes, and one write asks for the same series of it several times. */
+const known = new WeakMap<PatientRecord, Map<string, readonly Series[]>>();
+
 /** @returns the series of `scaleKey`, one for each episode with a valid score, in time order. */
-export function seriesOf(record: PatientRecord, scaleKey: string): Series[] {
+export function seriesOf(record: PatientRecord, scaleKey: string): readonly Series[] {
+  const own = known.get(record) ?? new Map<string, readonly Series[]>();
+  if (own.size === 0) known.set(record, own);
+  const found = own.get(scaleKey) ?? computedSeries(record, scaleKey);
+  own.set(scaleKey, found);
+  return found;
+}
+
+function computedSeries(record: PatientRecord, scaleKey: string): Series[] {
   const groups: { episode: Episode | null; scores: Valid[] }[] = [];
   for (const score of record.scores.get(scaleKey) ?? []) {
     if (!isValid(score)) continue;

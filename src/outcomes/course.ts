@@ -5,7 +5,7 @@ import type { Episode, PatientRecord, Session } from './record.ts';
 import type { Scale } from './registry.ts';
 import { earlyResponse, inRemission, responseBetween, sustainedRemission } from './response.ts';
 import { comparable } from './score.ts';
-import { sessionNumber, sessionsOf } from './sessions.ts';
+import { sessionNumbers, sessionsOf } from './sessions.ts';
 import { afterRecovery, setbackState, setbacks, type AfterRecovery, type SetbackState, type Setback } from './setback.ts';
 import { suddenChanges, type SuddenChange } from './sudden-gain.ts';
 import { firstSignal, signalAt, type Placed, type Signal } from './trajectory.ts';
@@ -43,8 +43,9 @@ export type EventMetric = CourseEvent['metric'] & MetricId;
 export function courseOf(record: PatientRecord, scale: Scale, series: Series): Course {
   const sessions = sessionsOf(record, series.episode);
   const scores = onePerDate(series.scores).map((score) => onWholeScale(scale, score));
+  const numberOf = sessionNumbers(sessions);
   const placed = scores.filter((score) => score.id === series.baseline.id || isLater(score, series))
-    .map((score) => ({ score, session: score.id === series.baseline.id ? 1 : sessionNumber(sessions, score) }));
+    .map((score) => ({ score, session: score.id === series.baseline.id ? 1 : numberOf(score) }));
   return { scale, series: { ...series, baseline: onWholeScale(scale, series.baseline) }, scores, sessions, placed, discharge: dischargeOf(series.episode) };
 }
 

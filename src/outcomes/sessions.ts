@@ -39,16 +39,30 @@ interface Dated { readonly date: string; readonly data: { readonly encounter?: s
 
 /**
  * @param sessions of one episode, in time order.
- * @returns the number of the session that `score` belongs to: the one that it names, else the last one on or before its date; 0 before the first.
+ * @returns what tells the number of the session that a score belongs to: the one that it names, else the last one on or before its date; 0 before the first.
  */
-export function sessionNumber(sessions: readonly Session[], { date, data: { encounter } }: Dated): number {
-  if (encounter !== undefined) {
-    const named = sessions.findIndex(({ id }) => encounter === `Encounter/${id}`);
-    if (named >= 0) return named + 1;
-  }
-  const endOfDate = `${date}~`; // after every time on that date
-  return sessions.findLastIndex(({ data: { start } }) => start <= endOfDate) + 1;
+export function sessionNumbers(sessions: readonly Session[]): (score: Dated) => number {
+  const dates = sessions.map(({ data: { start } }) => start.slice(0, 10));
+  // Clocks with different offsets may give dates that go back: then the last one must be looked for from the end.
+  const ascending = dates.every((date, i) => i === 0 || dates[i - 1]! <= date);
+  const named = new Map(sessions.map(({ id }, i) => [`Encounter/${id}`, i + 1]));
+  return ({ date, data: { encounter } }) => (encounter === undefined ? undefined : named.get(encounter)) ?? (ascending ? countUpTo(dates, date) : dates.findLastIndex((each) => each <= date) + 1);
 }
+
+/** How many of `dates`, in ascending order, are not after `date`. */
+function countUpTo(dates: readonly string[], date: string): number {
+  let low = 0;
+  let high = dates.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (dates[middle]! <= date) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+/** @returns the number of the session that one score belongs to; `sessionNumbers` is for many. */
+export const sessionNumber = (sessions: readonly Session[], score: Dated): number => sessionNumbers(sessions)(score);
 
 /** Since when and until when an entry belongs to the interval after a session: the next session begins another. */
 export interface Interval {

@@ -2,7 +2,7 @@ import { onePerDate, seriesOf, type Series, type Valid } from './baseline.ts';
 import type { PatientRecord } from './record.ts';
 import type { Registry, Scale } from './registry.ts';
 import { comparable } from './score.ts';
-import { sessionNumber, sessionsOf } from './sessions.ts';
+import { sessionNumbers, sessionsOf } from './sessions.ts';
 import { quantile } from './statistics.ts';
 
 /** What the scores of closed episodes of this deployment were at each session: the reference of the expected course (docs/clinical.md 3.7). Pure. */
@@ -54,12 +54,13 @@ export function closedCourses(record: PatientRecord, { scales }: Registry): [key
 
 function courseOf(record: PatientRecord, scale: Scale, { episode, scores, baseline }: Series): ClosedCourse | null {
   const sessions = sessionsOf(record, episode);
+  const numberOf = sessionNumbers(sessions);
   const severity = ({ value, data: { maxScore } }: Valid): number => scale.sign * comparable(scale, value, maxScore);
   const end = episode?.data.end?.slice(0, 10);
   const bySession = new Map<number, number>();
   for (const score of onePerDate(scores)) {
     if (score.at <= baseline.at || score.date === baseline.date || (end !== undefined && score.date > end)) continue;
-    const session = sessionNumber(sessions, score);
+    const session = numberOf(score);
     if (session >= 2 && session <= lastSession) bySession.set(session, severity(score));
   }
   if (bySession.size === 0) return null;
