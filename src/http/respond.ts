@@ -52,8 +52,9 @@ export const safeguards: Readonly<Record<string, string>> = {
 };
 
 /** The bytes and headers of an answer. `_pretty=true` indents; numbers stay as they are written. */
-export function represent(request: Incoming, answer: Answer): { status: number; headers: Record<string, string>; body: string } {
+export function represent(request: Incoming, answer: Answer): { status: number; headers: Record<string, string>; body: string | Buffer } {
   const headers: Record<string, string> = { 'x-request-id': request.id, ...safeguards, ...answer.headers };
+  if (answer.content !== undefined) return { status: answer.status, headers, body: answer.content };
   if (answer.body === undefined) return { status: answer.status, headers, body: '' };
   headers['content-type'] ??= 'application/fhir+json; charset=utf-8';
   return { status: answer.status, headers, body: wantsIndented(request) ? prettyJson(answer.body) : answer.body };

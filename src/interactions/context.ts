@@ -49,6 +49,8 @@ export interface Context extends Parts {
   readonly prefer: Preferences;
   /** Media type that is asked for, where it is not JSON: only operations that have it are called with one. */
   readonly format?: string;
+  /** Of a read of a Binary: whether content of a media type is wanted as it is; undefined of one that is not wanted at all. */
+  readonly native?: (contentType: string) => boolean | undefined;
   readonly ifMatch?: number;
   readonly ifNoneMatch?: string;
   readonly ifModifiedSince?: string;
@@ -60,5 +62,7 @@ export interface Context extends Parts {
 export interface Answer {
   readonly status: number;
   readonly body?: string;
+  /** Sent instead of `body`, with the media type that `headers` say. */
+  readonly content?: Buffer;
   readonly headers?: Readonly<Record<string, string>>;
 }

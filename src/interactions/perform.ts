@@ -9,6 +9,7 @@ import { accessRows } from './access-log.ts';
 import { emergencies, withConsents } from '../store/consents.ts';
 import { readAudit, searchAuditEvents } from './audit-events.ts';
 import { batch } from './batch.ts';
+import { natively } from './binary.ts';
 import type { Answer, Context } from './context.ts';
 import { create } from './create.ts';
 import { conditionalDelete, remove } from './delete.ts';
@@ -42,9 +43,9 @@ async function carriedOut(context: Context, interaction: Interaction, body: stri
   switch (interaction.kind) {
     case 'read': {
       const { type, id } = interaction;
-      return shaped(type, interaction.query, async () => (type === 'AuditEvent' ? readAudit(context, id) : read(context, type, id)));
+      return natively(context, type, await shaped(type, interaction.query, async () => (type === 'AuditEvent' ? readAudit(context, id) : read(context, type, id))));
     }
-    case 'vread': return shaped(interaction.type, interaction.query, async () => vread(context, interaction.type, interaction.id, interaction.version));
+    case 'vread': return natively(context, interaction.type, await shaped(interaction.type, interaction.query, async () => vread(context, interaction.type, interaction.id, interaction.version)));
     case 'create': return create(context, interaction.type, body);
     case 'update': return update(context, interaction.type, interaction.id, body);
     case 'conditional-update': return conditionalUpdate(context, interaction.type, interaction.condition, body);

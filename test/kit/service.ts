@@ -78,7 +78,7 @@ export async function requestToken(url: string, secret: string, who: Who): Promi
 async function request(url: string, method: string, path: string, token: string, body: unknown, headers: Record<string, string> = {}): Promise<Reply> {
   const response = await fetch(path.startsWith('http') ? path : `${url}/${path}`, {
     method,
-    headers: { authorization: `Bearer ${token}`, ...(body === undefined ? {} : { 'content-type': 'application/fhir+json' }), ...headers },
+    headers: { authorization: `Bearer ${token}`, accept: 'application/fhir+json', ...(body === undefined ? {} : { 'content-type': 'application/fhir+json' }), ...headers },
     ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
   });
   const text = await response.text();
