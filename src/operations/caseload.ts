@@ -37,15 +37,17 @@ const always = ['Patient', 'Observation'];
  */
 export function seeingAll(visibility: Visibility, ofRule: readonly string[]): Visibility {
   const types = [...new Set([...always, ...ofRule])];
-  if (visibility.reach.kind === 'auditor') {
-    return { caller: visibility.caller, reach: { kind: 'all' }, restricted: true, grants: new Map(types.map((type) => [type, new Set(['r', 's'] as const)])) };
-  }
+  if (visibility.reach.kind === 'auditor') return everybody(visibility, types);
   for (const type of types) {
     authorize(visibility, type, 's');
     if (limitsOf(visibility, type).length > 0) throw problem('forbidden', 'forbidden', `The scopes for ${type} are limited by criteria; a rate needs all of them.`);
   }
   return visibility;
 }
+
+/** For counts that name nobody, and for nothing else: every record, whoever asks. */
+export const everybody = ({ caller }: Visibility, types: readonly string[]): Visibility =>
+  ({ caller, reach: { kind: 'all' }, restricted: true, grants: new Map([...always, ...types].map((type) => [type, new Set(['r', 's'] as const)])) });
 
 /**
  * Only the caseload of one practitioner (logical id), where it is asked for.

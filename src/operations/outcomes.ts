@@ -2,9 +2,10 @@ import { canonicalBase } from '../fhir/canonical.ts';
 import { problem } from '../fhir/outcome.ts';
 import { accessRows } from '../interactions/access-log.ts';
 import type { Answer, Context } from '../interactions/context.ts';
-import { CaseloadOutcomes, linesAsCsv, type Line } from '../outcomes/measures/caseload-outcomes.ts';
+import { CaseloadOutcomes, linesAsCsv, type CaseMix, type Line } from '../outcomes/measures/caseload-outcomes.ts';
+import type { MeasurementPeriod } from '../outcomes/measures/membership.ts';
 import { groupMembers } from '../store/group-members.ts';
-import { caseload, narrowed, periodOf, seeingAll } from './caseload.ts';
+import { caseload, everybody, narrowed, periodOf, seeingAll } from './caseload.ts';
 import { inputsOf, many, refuseUnknown, type Input } from './input.ts';
 import type { Call, Operation } from './operation.ts';
 import { flag } from './terminology-input.ts';
@@ -21,8 +22,8 @@ export const outcomes: Operation = {
   run: caseloadOutcomes,
 };
 
-const known = ['periodStart', 'periodEnd', 'scale', 'suppressed'];
-const types = ['EpisodeOfCare', 'Task'];
+const known = ['periodStart', 'periodEnd', 'scale', 'suppressed', 'caseMix'];
+const types = ['EpisodeOfCare', 'Task', 'Condition'];
 
 /** A practitioner's caseload of fewer courses says more about the person than about the work: it is not for others. */
 const leastForOthers = 20;
@@ -44,10 +45,18 @@ async function caseloadOutcomes(context: Context, call: Call, body: string): Pro
     patients.push(rid);
   }
   const isOthers = reach.kind === 'auditor' && call.type === 'Practitioner';
-  const lines = isOthers && gathered.courses < leastForOthers ? [] : gathered.lines(isSuppressed);
+  const reference = flag(inputs, 'caseMix') ? await caseMix(context, scales, span) : undefined;
+  const lines = isOthers && gathered.courses < leastForOthers ? [] : gathered.lines(isSuppressed, reference);
   await context.audit.record(accessRows(context, { interaction: '$outcomes', action: 'E', type: call.type!, id: call.id!, patients: isSuppressed ? [] : patients }));
   if (context.format === 'text/csv') return { status: 200, headers: { 'content-type': 'text/csv; charset=utf-8; header=present', 'content-disposition': 'attachment; filename="outcomes.csv"' }, body: linesAsCsv(lines) };
   return { status: 200, body: JSON.stringify({ resourceType: 'Parameters', ...(lines.length === 0 ? {} : { parameter: lines.map(linePart) }) }) };
+}
+
+/** What courses that ended in the same time came to in the whole deployment, by how they began: rates over thirty or more, which name nobody. */
+async function caseMix(context: Context, scales: readonly string[], span: MeasurementPeriod): Promise<ReadonlyMap<string, CaseMix>> {
+  const all = new CaseloadOutcomes(context.registry, scales, span, context.zone);
+  for await (const { subject } of caseload(context, everybody(context.visibility, types), { types, withEpisode: true })) all.add(subject);
+  return all.caseMix();
 }
 
 /** Keys of scales; PHQ-9 and GAD-7 where none is named. @throws Problem `malformed` for one that is not in the registry. */

@@ -54,10 +54,3 @@ export function funnel(target: number, n: number, z = z95): Interval | null {
 
 /** The 0.999 quantile of the standard normal distribution: the outer limits of a funnel plot, 99.8 %. */
 export const z998 = 3.090232306167813;
-
-/**
- * A unit's proportion pulled towards that of all by what a unit of its size can show (Beta-Binomial).
- * @param m the proportion of all units
- * @param strength how many observations the knowledge about all units is worth; above 0
- */
-export const shrunken = (k: number, n: number, m: number, strength: number): number => (k + m * strength) / (n + strength);

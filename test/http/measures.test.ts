@@ -155,6 +155,20 @@ t.test('the outcomes of a caseload, line by line and as CSV', async (t) => {
   t.equal((await service.as({ user: 'Practitioner/ben', scopes: 'user/*.rs' })('GET', 'Practitioner/ann/$outcomes?periodStart=2025-01-01&periodEnd=2025-12-31')).status, 404);
 });
 
+t.test('a caseload is held against courses that began alike, in cells of thirty or more', async (t) => {
+  const service = await testService(t);
+  const fhir = service.as();
+  for (let at = 0; at < 30; at += 1) await course(t, fhir, `a${at}`, at < 10 ? 'ann' : 'ben', 18, at < 5 || (at >= 10 && at < 20) ? 4 : 17);
+  for (let at = 0; at < 3; at += 1) await course(t, fhir, `m${at}`, 'ann', 12, 2);
+  const { body } = await fhir('GET', 'Practitioner/ann/$outcomes?periodStart=2025-01-01&periodEnd=2025-12-31&scale=phq-9&caseMix=true');
+  const line = (statistic: string): any => body.parameter.map(({ part }: any) => Object.fromEntries(part.map((each: any) => [each.name, each.valueCode ?? each.valueInteger ?? each.valueDecimal ?? each.valueString]))).find((each: any) => each.statistic === statistic);
+  t.same([line('reliable-improvement-observed').value, line('reliable-improvement-expected').value, line('reliable-improvement-expected').n], [5, 5, 10], 'ten that began alike, half of whom improve everywhere');
+  t.match(line('reliable-improvement-expected').note, /^3 courses have no reference/);
+  t.match(line('reliable-improvement-observed-to-expected'), { value: 1, low: 0.324697, high: 2.33367 }, 'exact Poisson limits of five');
+  t.equal(line('reliable-improvement-funnel-95').n, 13);
+  t.equal((await fhir('GET', 'Practitioner/ann/$outcomes?periodStart=2025-01-01&periodEnd=2025-12-31&scale=phq-9')).text.includes('expected'), false, 'only where it is asked for');
+});
+
 t.test('what cannot be evaluated is refused with the reason', async (t) => {
   const service = await testService(t);
   const fhir = service.as();

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import t from 'tap';
 import { observedExpected, poissonLimits, referenceRates } from '../../src/outcomes/case-mix.ts';
 import { association, effectSize } from '../../src/outcomes/effect-size.ts';
-import { bounds, funnel, proportion, shrunken, wilson, z998 } from '../../src/outcomes/proportions.ts';
+import { bounds, funnel, proportion, wilson, z998 } from '../../src/outcomes/proportions.ts';
 import { suppressed, suppressedStrata, unsuppressed, type Counts } from '../../src/outcomes/suppression.ts';
 import { publishedCurve, survivalCurve } from '../../src/outcomes/survival.ts';
 
@@ -36,7 +36,6 @@ t.test('funnel limits narrow with size and stay within 0 and 1', async (t) => {
   near(t, funnel(0.5, 100, z998)?.high, 0.6545, '99.8 %');
   t.equal(funnel(0.02, 10)?.low, 0);
   t.equal(funnel(0.5, 0), null);
-  near(t, shrunken(10, 10, 0.6835, 128), (10 + 0.6835 * 128) / 138, 'pulled to the mean');
 });
 
 t.test('sessions until improvement: Kaplan-Meier with censoring', async (t) => {

@@ -1,14 +1,17 @@
 import { adherence } from '../adherence.ts';
 import { onePerDate } from '../baseline.ts';
 import { changeBetween } from '../change.ts';
+import { observedExpected, referenceRates, type Case, type ReferenceRates } from '../case-mix.ts';
 import { association, effectSize, effectSizeMinimum } from '../effect-size.ts';
-import { wilson } from '../proportions.ts';
+import { funnel, wilson, z998 } from '../proportions.ts';
 import type { Registry, Scale } from '../registry.ts';
+import { bandOf } from '../score.ts';
 import { sessionNumber } from '../sessions.ts';
 import { smallest } from '../suppression.ts';
+import { descriptorOf } from '../talking-therapies.ts';
 import { publishedCurve, survivalCurve, type Course as SurvivalCourse } from '../survival.ts';
 import { zoneOf } from '../time-zone.ts';
-import { finishedCourses, paired, type Course, type Paired, type Subject } from './courses.ts';
+import { conditionOf, finishedCourses, paired, type Course, type Paired, type Subject } from './courses.ts';
 import type { MeasurementPeriod } from './membership.ts';
 
 /** What a caseload looks like on one scale: how many, how they began and ended, how large the change is, after how many sessions (docs/clinical.md 3.6, 3.14, 3.15). Pure. */
@@ -30,7 +33,15 @@ interface Gathered {
   readonly recovery: SurvivalCourse[];
   /** Share of the homework of a course that was done, with its improvement. */
   readonly homework: [number, number][];
+  /** Each pair by how it began and what it was about, with whether it improved reliably. */
+  readonly cases: Case[];
 }
+
+/** What courses like these came to in the whole deployment. */
+export interface CaseMix { readonly rates: ReferenceRates; readonly overall: number | null }
+
+/** Service-defined: a cell of fewer courses says nothing to compare with. */
+const leastInCell = 30;
 
 /** Gathers the courses of a caseload, subject by subject, and says what they look like. */
 export class CaseloadOutcomes {
@@ -44,7 +55,7 @@ export class CaseloadOutcomes {
     this.#scales = keys.map((key) => registry.scales.get(key)!);
     this.#period = period;
     this.#zone = zone;
-    this.#gathered = new Map(keys.map((key) => [key, { pairs: [], improvement: [], recovery: [], homework: [] }]));
+    this.#gathered = new Map(keys.map((key) => [key, { pairs: [], improvement: [], recovery: [], homework: [], cases: [] }]));
   }
 
   /** Courses that ended in the period. */
@@ -60,8 +71,10 @@ export class CaseloadOutcomes {
   #addCourse(course: Course, subject: Subject, scale: Scale): void {
     const pair = paired(course, scale);
     if (pair === undefined) return;
-    const { pairs, improvement, recovery, homework } = this.#gathered.get(scale.key)!;
+    const { pairs, improvement, recovery, homework, cases } = this.#gathered.get(scale.key)!;
     pairs.push(pair);
+    const problem = descriptorOf(conditionOf(course.episode, subject)?.code) ?? 'unknown';
+    if (pair.change.reliable !== null) cases.push({ cell: `${bandOf(scale, pair.baseline.value)?.code ?? 'none'}|${problem}`, outcome: pair.change.reliable === 'better' });
     improvement.push(untilFirst(course, pair, ({ reliable }) => reliable === 'better'));
     if (pair.change.preClinical === true) recovery.push(untilFirst(course, pair, (change) => change.class === 'recovered'));
     const { start, end } = course.episode.period as { start?: string; end?: string };
@@ -70,10 +83,22 @@ export class CaseloadOutcomes {
     if (quantity !== null) homework.push([quantity, pair.change.improvement]);
   }
 
-  /** @param isSuppressed whether numbers that rest on fewer than five courses are left out. */
-  lines(isSuppressed: boolean): Line[] {
+  /** @returns what the courses of this caseload lead one to expect of others that began like them, by scale. */
+  caseMix(): ReadonlyMap<string, CaseMix> {
+    return new Map([...this.#gathered].map(([key, { cases }]) => [key, {
+      rates: referenceRates(cases, leastInCell), overall: cases.length < leastInCell ? null : cases.filter(({ outcome }) => outcome).length / cases.length,
+    }]));
+  }
+
+  /**
+   * @param isSuppressed whether numbers that rest on fewer than five courses are left out.
+   * @param reference what the caseload is held against; absent: nothing.
+   */
+  lines(isSuppressed: boolean, reference?: ReadonlyMap<string, CaseMix>): Line[] {
     return this.#scales.flatMap((scale) => {
-      const lines = this.#linesOf(scale, this.#gathered.get(scale.key)!);
+      const gathered = this.#gathered.get(scale.key)!;
+      const mix = reference?.get(scale.key);
+      const lines = [...this.#linesOf(scale, gathered), ...(mix === undefined || scale.threshold === undefined ? [] : caseMixLines(scale, gathered.cases, mix))];
       return isSuppressed ? lines.map(suppressedLine) : lines;
     });
   }
@@ -109,6 +134,20 @@ function untilFirst({ sessions, series }: Course, { scale, baseline }: Paired, i
   const first = later.find(({ value }) => isEvent(changeBetween(scale, baseline.value, value)));
   const session = first === undefined ? sessions.length : sessionNumber(sessions, first);
   return { session: Math.max(1, session), event: first !== undefined };
+}
+
+/** The caseload against what courses that began like its own came to everywhere, and where a unit of its size lies by chance. */
+function caseMixLines(scale: Scale, cases: readonly Case[], { rates, overall }: CaseMix): Line[] {
+  const { n, withoutReference, observed, expected, ratio, interval } = observedExpected(cases, rates);
+  const line = (statistic: string, of: number, value: number | null, limits: { low: number; high: number } | null, note?: string): Line =>
+    ({ scale: scale.key, statistic, n: of, value, ...limits, ...(note === undefined ? {} : { note }) });
+  const compared = `${withoutReference} courses have no reference: fewer than ${leastInCell} began like them`;
+  if (ratio === null || overall === null) return [line('reliable-improvement-observed-to-expected', n, null, null, `no reference yet: fewer than ${leastInCell} courses that began alike`)];
+  return [
+    line('reliable-improvement-observed', n, observed, null), line('reliable-improvement-expected', n, expected, null, compared),
+    line('reliable-improvement-observed-to-expected', n, ratio, interval, 'an association with how courses began, not a verdict on anybody'),
+    line('reliable-improvement-funnel-95', cases.length, overall, funnel(overall, cases.length)), line('reliable-improvement-funnel-99.8', cases.length, overall, funnel(overall, cases.length, z998)),
+  ];
 }
 
 const tooFew = `fewer than ${effectSizeMinimum} courses with two scores, or scores without spread`;
