@@ -9,7 +9,7 @@ for (const id of ['ada', 'bea']) await fhir('PUT', `Patient/${id}`, { resourceTy
 
 /** A request with bytes, answered with bytes. */
 async function raw(method: string, path: string, headers: Record<string, string>, body?: Buffer | string, who = {}): Promise<{ status: number; headers: Headers; bytes: Buffer }> {
-  const response = await fetch(`${service.url}/${path}`, { method, headers: { authorization: `Bearer ${await service.token(who)}`, ...headers }, ...(body === undefined ? {} : { body: new Uint8Array(Buffer.from(body as string)) }) });
+  const response = await fetch(`${service.url}/${path}`, { method, headers: { authorization: `Bearer ${await service.token(who)}`, ...headers }, ...(body === undefined ? {} : { body: new Uint8Array(typeof body === 'string' ? Buffer.from(body) : body) }) });
   return { status: response.status, headers: response.headers, bytes: Buffer.from(await response.arrayBuffer()) };
 }
 
