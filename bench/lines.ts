@@ -41,6 +41,7 @@ export const lines: readonly Line[] = [
   reading('search-scores', 'search: PHQ-9 scores since', ({ patients }) => `Observation?patient=${pick(patients)}&code=http://loinc.org%7C44261-6&date=ge2025-01-01`),
   reading('search-tasks', 'search: open tasks', ({ patients }) => `Task?patient=${pick(patients)}&status=requested`),
   { name: 'put', title: 'PUT Task', connections: usual, reference: 'insert', prepare: put },
+  { name: 'recompute', title: 'records computed anew', connections: [4], prepare: recompute },
   { name: 'bundle', title: 'transaction of 100, resources', connections: [4], reference: 'insert', prepare: bundle },
 ];
 
@@ -118,6 +119,20 @@ async function longRecords(bench: Bench, count: number): Promise<string[]> {
   } finally {
     connection.close();
   }
+}
+
+/** Whole records, each read, computed from its sources and held against what is stored, in a transaction of its own. */
+async function recompute(bench: Bench): ReturnType<Line['prepare']> {
+  const { service, known } = bench;
+  const sent = await headers(bench);
+  let differing = 0;
+  const request = (): Buffer => requestOf('POST', service.url, `${base(bench)}/Patient/${pick(known.patients)}/$recompute?apply=true`, sent);
+  const answered = ({ body }: Response): void => {
+    const { parameter } = JSON.parse(body.toString()) as { parameter: { name: string; valueInteger?: number }[] };
+    differing += parameter.find(({ name }) => name === 'differences')!.valueInteger!;
+  };
+  const check = (): Promise<void> => { must(differing === 0, 'what was computed as it was written is as it was'); return Promise.resolve(); };
+  return { work: { line: 'recompute', open: overHttp(service.url, request, answered), cpu: cpu(bench) }, check };
 }
 
 /** @param of which clients answer, how a response is made, and how many Observations follow from each. */

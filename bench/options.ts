@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
 
 /** The lines of the table, in the order in which they run. */
-export const lineNames = ['hello', 'insert', 'post', 'post-plain', 'post-long', 'read', 'search-responses', 'search-scores', 'search-tasks', 'put', 'bundle'] as const;
+export const lineNames = ['hello', 'insert', 'post', 'post-plain', 'post-long', 'read', 'search-responses', 'search-scores', 'search-tasks', 'put', 'bundle', 'recompute'] as const;
 export type LineName = (typeof lineNames)[number];
 
 export interface Options {
