@@ -146,6 +146,8 @@ function update(write: Extract<WriteRequest, { kind: 'update' | 'patch' }>, unit
   checkCondition(write.condition, found);
   const current = staging.current(type, id);
   if (current === undefined ? !unit.internal && overlooks(unit.visibility, type, id) : !reachesRow(unit, found, 'u', current)) return gone(type);
+  // A system that goes on sending what it has must not bring the person back; one that means to says so.
+  if (current?.erased === true && !(write.kind === 'update' && write.ifNoneMatch === '*')) throw problem('gone', 'deleted', 'This Patient was erased. Whoever begins a new record under the id says so with If-None-Match: *.');
   checkVersion(type, current, write.ifMatch);
   if (write.kind === 'update' && write.ifNoneMatch === '*' && current?.live === true) {
     throw problem('precondition-failed', 'conflict', `If-None-Match: * asks that there is no such ${type} yet, and there is.`);

@@ -45,7 +45,8 @@ export async function lock(connection: Lease, keys: readonly bigint[]): Promise<
 }
 
 const currentVersions = `
-  select r.type, r.id, r.rid, r.version, r.live, r.patient, r.restricted, r.private, ${instant('r.last_updated')} as "lastUpdated", r.body
+  select r.type, r.id, r.rid, r.version, r.live, r.patient, r.restricted, r.private, ${instant('r.last_updated')} as "lastUpdated", r.body,
+    case when r.type = 'Patient' and not r.live then exists (select from erasure e where e.patient = r.rid) else false end as erased
   from unnest($1::text[], $2::text[]) as k(type, id)
   cross join lateral (
     select * from resource v where v.id = k.id and v.type = k.type order by v.version desc limit 1

@@ -102,4 +102,6 @@ export interface Current {
   readonly private: boolean;
   readonly lastUpdated: string;
   readonly body: string | null;
+  /** A Patient that was erased: its id is used up. */
+  readonly erased?: boolean;
 }

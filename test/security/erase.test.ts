@@ -134,7 +134,9 @@ t.test('an erasure that was interrupted goes on by itself, and one of a seal of 
   t.equal(await service.job('erasure'), true);
   t.same(await traces(service), []);
   t.match(valuesOf((await system('POST', 'Patient/ida/$erase')).body), { erased: true });
-  await system('PUT', 'Patient/ida', { resourceType: 'Patient', id: 'ida', name: [{ family: canary }] });
+  const back = { resourceType: 'Patient', id: 'ida', name: [{ family: canary }] };
+  t.equal((await system('PUT', 'Patient/ida', back)).status, 410, 'a system that sends what it has does not bring the person back');
+  t.equal((await system('PUT', 'Patient/ida', back, { 'if-none-match': '*' })).status, 201, 'one that means to says so');
   const anew = valuesOf((await system('POST', 'Patient/ida/$erase')).body);
   t.equal(anew['erased'], false, 'who comes back under the same id can be erased again');
   t.equal((await system('POST', 'Patient/ida/$erase', parameter('confirm', anew['confirm']))).status, 200);
