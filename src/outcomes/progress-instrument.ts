@@ -1,3 +1,4 @@
+import { codeSystem } from '../fhir/canonical.ts';
 import { isLater, type Valid } from './baseline.ts';
 import { normCutoffs } from './change.ts';
 import { changeForClient, classForClient, scoreForClient } from './client-words.ts';
@@ -97,7 +98,7 @@ function changePart(scale: Scale, baseline: Valid, latest: Valid): Part {
     part: [
       number('delta', change.delta),
       number('improvement', change.improvement),
-      { name: 'class', valueCodeableConcept: { coding: [{ code: change.class, display: changeClassDisplay[change.class] }], text: changeClassDisplay[change.class] } },
+      { name: 'class', valueCodeableConcept: { coding: [{ system: codeSystem('change-class'), code: change.class, display: changeClassDisplay[change.class] }], text: changeClassDisplay[change.class] } },
       { name: 'crossed-without-reliable-change', valueBoolean: change.crossedWithoutReliable },
       reference('observation', `Observation/${observationId('reliable-change', scale, latest.id)}`),
       { name: 'four-way-class', valueCode: change.fourWay },

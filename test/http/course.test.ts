@@ -111,6 +111,8 @@ t.test('an episode between its sessions, its progress and its course', async (t)
     t.ok(texts.length >= 10);
     for (const text of texts) t.notMatch(text, judgingWords);
     t.equal(JSON.stringify(body).includes('text-for-client'), false);
+    t.notMatch(JSON.stringify(body), /"Moderate"|"Moderately severe"|"Severe"|Reliably|clinical range/, 'names of bands and classes are for clinicians');
+    t.match(JSON.stringify(body), /"band-for-client".*change-class/, 'what they are called for clients, and the class by its code');
     t.equal((await client('GET', 'EpisodeOfCare/ep/$trajectory')).status, 200);
     t.equal((await client('GET', 'EpisodeOfCare/ep/$interval?session=2')).status, 200);
   });
