@@ -1,7 +1,6 @@
 import type { Resource } from '../fhir/resource.ts';
 import { answeredShare, covered, prompts, type Prompt } from './completeness.ts';
 import { dueOf } from './adherence.ts';
-import { shown } from './explain.ts';
 import { metricTable } from './metrics.ts';
 import { explanation, known, number, reference, type Part } from './parts.ts';
 import { instant, sourceOf, type Episode, type PatientRecord } from './record.ts';
@@ -22,7 +21,7 @@ export function completenessPart(record: PatientRecord, episode: Episode, { regi
   });
   const share = sessions.length === 0 ? null : scored.length / sessions.length;
   const words = {
-    clinician: sessions.length === 0 ? 'No finished session yet.' : `${scored.length} of ${sessions.length} finished sessions have a score at most three days away (${shown(100 * share!)} %). Any rate of outcomes is only as sure as its data are complete.`,
+    clinician: sessions.length === 0 ? 'No finished session yet.' : `${scored.length} of ${sessions.length} finished sessions have a score at most three days away (${Math.round(100 * share!)} %). Any rate of outcomes is only as sure as its data are complete.`,
     client: sessions.length === 0 ? 'There are no finished sessions yet.' : `For ${scored.length} of your ${sessions.length} sessions there are answers of yours.`,
   };
   return {
@@ -42,8 +41,8 @@ function schedulePart(questionnaire: string, list: readonly Prompt[], registry: 
   const title = registry.byCanonical.get(questionnaire)?.definition.shortTitle ?? questionnaire;
   const over = count('answered') + count('overdue') + count('skipped');
   const words = {
-    clinician: `${title}: asked for ${list.length} times; ${count('answered')} answered${share === null ? '' : `, ${shown(100 * share)} % of ${over} whose time is over`}; ${count('due')} may be answered now, ${count('open')} later, ${count('overdue')} are overdue, ${count('skipped')} were skipped.`,
-    client: `${title}: you answered ${count('answered')} of ${list.length}${count('due') + count('overdue') === 0 ? '.' : `; ${count('due') + count('overdue')} are waiting for you, if you like to answer.`}`,
+    clinician: `${title}: asked for ${list.length} times; ${count('answered')} answered${share === null ? '' : `, ${Math.round(100 * share)} % of ${over} whose time is over`}; ${count('due')} may be answered now, ${count('open')} later, ${count('overdue')} are overdue, ${count('skipped')} were skipped.`,
+    client: `${title}: you answered ${count('answered')} of ${list.length}${count('due') + count('overdue') === 0 ? '.' : `; ${count('due') + count('overdue')} still open, if you like to answer.`}`,
   };
   return {
     name: 'schedule',

@@ -50,8 +50,9 @@ const measurePart = ({ scale, first, last, cutoff, threshold, reliable }: Judged
 });
 
 function sentence({ measures, caseAtStart, recovery, reliableImprovement, reliableDeterioration }: PairOutcome): string {
-  const each = measures.map(({ scale, first, last }) => `${scale.definition.title} ${first.value} to ${last.value}`).join(', ');
-  const end = recovery === null ? 'recovery cannot be told from one measure' : recovery ? 'both below the cut-offs at the end (recovery)' : caseAtStart ? 'not both below the cut-offs at the end' : 'not a case at the start';
+  const each = measures.map(({ scale, first, last, cutoff, threshold }) =>
+    `${scale.definition.title} ${first.value} to ${last.value} (a case ${cutoff.op} ${cutoff.value}, reliable ${threshold.op} ${threshold.value})`).join(', ');
+  const end = recovery === null ? 'recovery cannot be told from one measure' : recovery ? 'both below the cut-offs at the end (recovery)' : caseAtStart ? 'not both below the cut-offs at the end' : 'so recovery does not arise';
   const moved = reliableImprovement ? 'reliable improvement' : reliableDeterioration ? 'reliable deterioration' : 'no reliable change of the pair';
   return `First and last recorded: ${each}. ${caseAtStart ? 'A case at the start' : 'Not a case at the start'}; ${end}; ${moved}.`;
 }

@@ -1,6 +1,5 @@
 import type { Resource } from '../fhir/resource.ts';
 import { adherence, dueOf, isHomework, type Adherence } from './adherence.ts';
-import { shown } from './explain.ts';
 import { endOf, localDate } from './local-time.ts';
 import { metricTable } from './metrics.ts';
 import { explanation, known, number, reference, type Part } from './parts.ts';
@@ -69,19 +68,19 @@ const measures = ({ eligible, completed, onTime, overdue, completionRate, quanti
 ];
 
 const references = (tasks: readonly Resource[]): string[] => tasks.map(({ id }) => `Task/${id}`);
-const percent = (share: number): string => `${shown(100 * share)} %`;
+const percent = (share: number): string => `${Math.round(100 * share)} %`;
 
 function words({ eligible, completed, onTime, overdue, quantity, quality, qualityBy, reviewRate }: Adherence): { clinician: string; client: string } {
   if (eligible.length === 0) return { clinician: 'No homework has been due so far: there is no rate, and not a rate of 0.', client: 'Nothing that you agreed to try has been due so far.' };
   const raters = qualityBy.client === null ? 'rated by the therapist' : qualityBy.therapist === null ? 'rated by the client' : 'mean of the client\'s and the therapist\'s rating';
   return {
     clinician: [
-      `${completed} of ${eligible.length} exercises that were due are completed, ${onTime} of them within a day of being due; ${overdue} are still open.`,
+      `${completed} of ${eligible.length} exercises that were due are completed, ${onTime} of them within a day of being due; still open: ${overdue}.`,
       ...(quantity === null ? [] : [`On average ${percent(quantity)} of each was done.`]),
       ...(quality === null ? [] : [`Of what was done the idea was used to ${percent(quality)} (${raters}).`]),
       ...(reviewRate === null ? [] : [`${percent(reviewRate)} of the completed ones were talked about in a session.`]),
     ].join(' '),
-    client: `${completed} of the ${eligible.length} things that you agreed to try until now are done${overdue === 0 ? '' : `; ${overdue} are still on your list`}. What got in the way is worth talking about as much as what worked.`,
+    client: `${completed} of the ${eligible.length} things that you agreed to try until now are done${overdue === 0 ? '' : `; still on your list: ${overdue}`}. What got in the way is worth talking about as much as what worked.`,
   };
 }
 
