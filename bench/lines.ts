@@ -1,9 +1,10 @@
+import { randomInt } from 'node:crypto';
 import pg from 'pg';
 import { HttpConnection, requestOf, type Response } from './http-client.ts';
 import { overHttp, type Work } from './measure.ts';
 import type { LineName } from './options.ts';
 import { cpuOf, cpuOfPostgres, type Program } from './processes.ts';
-import { longRecord, next, phq9InRecord, pick, record, response, task, totalOf, unscored, type Form, type Known } from './resources.ts';
+import { longRecord, next, phq9InRecord, pick, practice, record, response, task, totalOf, unscored, type Form, type Known } from './resources.ts';
 import type { Resource } from '../src/fhir/resource.ts';
 
 /** Everything that runs while lines are measured. */
@@ -41,9 +42,28 @@ export const lines: readonly Line[] = [
   reading('search-scores', 'search: PHQ-9 scores since', ({ patients }) => `Observation?patient=${pick(patients)}&code=http://loinc.org%7C44261-6&date=ge2025-01-01`),
   reading('search-tasks', 'search: open tasks', ({ patients }) => `Task?patient=${pick(patients)}&status=requested`),
   { name: 'put', title: 'PUT Task', connections: usual, reference: 'insert', prepare: put },
+  ...finding({
+    'find-dense': ['a code that many have', () => `Observation?code=${score}`],
+    'find-medium': ['a code that fewer have', () => 'Observation?code=http://loinc.org%7C70274-6'],
+    'find-rare': ['a rare token', () => 'Task?priority=asap'],
+    'find-two': ['two tokens, one rare', () => 'Task?priority=asap&status=requested'],
+    'find-date': ['a day', () => 'Observation?date=2024-03-03'],
+    'find-quantity': ['a quantity', () => 'Observation?value-quantity=gt28%7Chttp://unitsofmeasure.org%7Cmin'],
+    'find-composite': ['a code with its quantity', () => `Observation?code-value-quantity=${minutes}$gt28`],
+    'find-chain': ['a code, and the name of whom', () => `Observation?code=${score}&subject:Patient.family=${family(4)}`],
+    'find-has': ['who has such a quantity', () => `Patient?_has:Observation:patient:code-value-quantity=${minutes}$gt28`],
+    'find-prefix': ['the beginning of a name', () => `Patient?family=${family(4)}`],
+    'find-contains': ['a part of a name', () => `Patient?family:contains=${randomInt(1000, 10_000)}`],
+    'find-include': ['a code, with whom it is of', () => `Observation?code=${score}&_include=Observation:subject`],
+  }),
   { name: 'recompute', title: 'records computed anew', connections: [4], prepare: recompute },
   { name: 'bundle', title: 'transaction of 100, resources', connections: [4], reference: 'insert', prepare: bundle },
 ];
+
+const score = 'http://loinc.org%7C44261-6';
+const minutes = `${practice.system}%7C${practice.code}`;
+/** The beginning of a name that some may have. */
+function family(digits: number): string { return `family${String(randomInt(0, 10 ** digits)).padStart(digits, '1')}`; }
 
 const must = (condition: boolean, what: string): void => {
   if (!condition) throw new Error(`not done: ${what}`);
@@ -163,6 +183,19 @@ async function post(bench: Bench, of: { patients?: readonly string[]; make?: typ
     must(entry?.[0]?.resource.valueInteger === totalOf(phq9, lastSent.get(identifier.value)!), 'the score is the sum of the answers');
   };
   return { work: { line: 'post', open: overHttp(service.url, request, answered), cpu: cpu(bench) }, check };
+}
+
+/** Searches over every record, twenty a page: what one of them costs, one after the other. Some find nothing; the first page is all that is asked for. */
+function finding(searches: Partial<Record<LineName, readonly [title: string, path: () => string]>>): Line[] {
+  return Object.entries(searches).map(([name, [title, path]]): Line => ({
+    name: name as LineName, title: `find: ${title}`, connections: [1], reference: 'hello',
+    prepare: async (bench) => {
+      const sent = await headers(bench);
+      const request = (): Buffer => requestOf('GET', bench.service.url, `${base(bench)}/${path()}&_count=20`, sent);
+      const check = async (): Promise<void> => must((await ask(bench, `${path()}&_count=20`)).resourceType === 'Bundle', 'a page is answered');
+      return { work: { line: name, open: overHttp(bench.service.url, request), cpu: cpu(bench) }, check };
+    },
+  }));
 }
 
 function reading(name: LineName, title: string, path: (known: Known) => string): Line {

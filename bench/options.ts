@@ -1,7 +1,8 @@
 import { parseArgs } from 'node:util';
 
 /** The lines of the table, in the order in which they run. */
-export const lineNames = ['hello', 'insert', 'post', 'post-plain', 'post-long', 'read', 'search-responses', 'search-scores', 'search-tasks', 'put', 'bundle', 'recompute'] as const;
+export const lineNames = ['hello', 'insert', 'post', 'post-plain', 'post-long', 'read', 'search-responses', 'search-scores', 'search-tasks', 'put', 'bundle', 'recompute',
+  'find-dense', 'find-medium', 'find-rare', 'find-two', 'find-date', 'find-quantity', 'find-composite', 'find-chain', 'find-has', 'find-prefix', 'find-contains', 'find-include'] as const;
 export type LineName = (typeof lineNames)[number];
 
 export interface Options {

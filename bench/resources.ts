@@ -92,6 +92,9 @@ export function task(patient: string, note: string): Resource {
   };
 }
 
+/** What the clients of the benchmark measure themselves: from 5 to 29 minutes. */
+export const practice = { system: 'http://example.org/measure', code: 'practice-minutes' } as const;
+
 /** @returns the record of a new patient as one transaction of a hundred resources. */
 export function record(phq9: Form, gad7: Form): Resource {
   const patient = `urn:uuid:${randomUUID()}`, episode = `urn:uuid:${randomUUID()}`;
@@ -102,11 +105,11 @@ export function record(phq9: Form, gad7: Form): Resource {
     { resourceType: 'CareTeam', status: 'active', subject: reference, participant: [{ member: { reference: 'Practitioner/bench' } }] },
     { resourceType: 'Goal', lifecycleStatus: 'active', description: { text: 'To enjoy weekends again' }, subject: reference, startDate: '2024-01-01', target: [{ measure: { coding: [{ system: 'http://loinc.org', code: '44261-6' }] }, detailInteger: 9 }] },
     ...times(10, (): Resource => { const start = past(); return { resourceType: 'Encounter', status: 'finished', class: { system: 'http://terminology.hl7.org/CodeSystem/v3-ActCode', code: 'AMB' }, subject: reference, episodeOfCare: [{ reference: episode }], period: { start } }; }),
-    ...times(30, (at): Resource => ({ ...task(patient, `Note ${at}`), ...(at % 3 === 0 ? {} : { status: at % 3 === 1 ? 'accepted' : 'completed' }) })),
+    ...times(30, (at): Resource => ({ ...task(patient, `Note ${at}`), ...(at % 3 === 0 ? {} : { status: at % 3 === 1 ? 'accepted' : 'completed' }), ...(randomInt(0, 3000) === 0 ? { priority: 'asap' } : {}) })),
     ...times(phq9InRecord, () => response(phq9, patient, past())),
     ...times(4, () => response(gad7, patient, past())),
     ...times(39, (): Resource => ({
-      resourceType: 'Observation', status: 'final', code: { text: 'Minutes of practice' }, subject: reference, performer: [reference], effectiveDateTime: past(),
+      resourceType: 'Observation', status: 'final', code: { coding: [practice], text: 'Minutes of practice' }, subject: reference, performer: [reference], effectiveDateTime: past(),
       valueQuantity: { value: randomInt(5, 30), unit: 'min', system: 'http://unitsofmeasure.org', code: 'min' },
     })),
   ];
