@@ -49,8 +49,8 @@ export function courseOf(record: PatientRecord, scale: Scale, series: Series): C
   return { scale, series: { ...series, baseline: onWholeScale(scale, series.baseline) }, scores, sessions, placed, discharge: dischargeOf(series.episode) };
 }
 
-/** A score to which an item did not apply, as it compares with others. */
-function onWholeScale(scale: Scale, score: Valid): Valid {
+/** @returns a score to which an item did not apply, as it compares with others. */
+export function onWholeScale(scale: Scale, score: Valid): Valid {
   const value = comparable(scale, score.value, score.data.maxScore);
   return value === score.value ? score : { ...score, value };
 }

@@ -1,5 +1,6 @@
 import { adherence } from '../adherence.ts';
 import { onePerDate } from '../baseline.ts';
+import { onWholeScale } from '../course.ts';
 import { changeBetween } from '../change.ts';
 import { observedExpected, referenceRates, type Case, type ReferenceRates } from '../case-mix.ts';
 import { association, effectSize, effectSizeMinimum } from '../effect-size.ts';
@@ -130,7 +131,7 @@ export class CaseloadOutcomes {
 
 /** The session of the first score with the event; without one the course ends, for the curve, with its last session. */
 function untilFirst({ sessions, series }: Course, { scale, baseline }: Paired, isEvent: (change: Paired['change']) => boolean): SurvivalCourse {
-  const later = onePerDate(series(scale.key)!.scores).filter(({ at, date }) => at > baseline.at && date !== baseline.date);
+  const later = onePerDate(series(scale.key)!.scores).map((score) => onWholeScale(scale, score)).filter(({ at, date }) => at > baseline.at && date !== baseline.date);
   const first = later.find(({ value }) => isEvent(changeBetween(scale, baseline.value, value)));
   const session = first === undefined ? sessions.length : sessionNumber(sessions, first);
   return { session: Math.max(1, session), event: first !== undefined };

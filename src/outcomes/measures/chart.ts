@@ -1,3 +1,4 @@
+import { extensionUrl } from '../../fhir/canonical.ts';
 import type { Resource } from '../../fhir/resource.ts';
 import { spanOf, type Span } from './calendar.ts';
 import { classesOf, type Concept, type ConceptGroup, type Concepts } from './concepts.ts';
@@ -46,15 +47,22 @@ export class Chart {
       .map((resource) => ({ resource, span: { low: spanOf(resource, 'onset')?.low ?? -Infinity, high: spanOf(resource, 'abatement')?.high ?? Infinity } }));
   }
 
-  /** PHQ-9 totals in time order; of equal times the one with the larger id last. */
+  /** PHQ-9 totals in time order, none of them prorated; of equal times the one with the larger id last. */
   assessments(): Assessment[] {
-    return this.of('Observation', 'phq-9').filter(({ status }) => counted.includes(status)).flatMap((resource): Assessment[] => {
+    return this.of('Observation', 'phq-9').filter((resource) => counted.includes(resource.status) && !isProrated(resource)).flatMap((resource): Assessment[] => {
       const span = spanOf(resource, 'effective');
       const value = valueOf(resource);
       return span === undefined || value === undefined ? [] : [{ resource, span, value }];
     }).sort((a, b) => a.span.low - b.span.low || (a.resource.id! < b.resource.id! ? -1 : 1));
   }
 }
+
+interface Quality { readonly url?: string; readonly extension?: readonly { readonly url?: string; readonly valueBoolean?: boolean }[] }
+
+/** Whether this service wrote the total from fewer answers than there are items: reports to others leave it out (docs/clinical.md 3.5). */
+const isProrated = ({ extension }: Resource): boolean => ((extension ?? []) as readonly Quality[])
+  .some(({ url, extension: parts }) => url === quality && parts?.some((part) => part.url === 'prorated' && part.valueBoolean === true) === true);
+const quality = extensionUrl('score-quality');
 
 /** Whole numbers, quantities and, as some systems write them, texts. */
 function valueOf({ valueInteger, valueQuantity, valueString }: Resource): number | undefined {

@@ -1,7 +1,7 @@
 import type { Resource } from '../../fhir/resource.ts';
 import { isLater, seriesOf, type Series, type Valid } from '../baseline.ts';
 import { changeBetween, isClinical, type Change } from '../change.ts';
-import { dischargeOf } from '../course.ts';
+import { dischargeOf, onWholeScale } from '../course.ts';
 import type { PatientRecord, Session } from '../record.ts';
 import type { Scale } from '../registry.ts';
 import { bandOf } from '../score.ts';
@@ -48,7 +48,8 @@ export function paired(course: Course, scale: Scale): Paired | undefined {
   const discharge = series === undefined ? null : dischargeOf(series.episode);
   const last = series?.scores.findLast(({ date }) => discharge === null || date <= discharge);
   if (series === undefined || last === undefined || !isLater(last, series)) return undefined;
-  return { scale, baseline: series.baseline, last, change: changeBetween(scale, series.baseline.value, last.value) };
+  const [x0, x1] = [onWholeScale(scale, series.baseline), onWholeScale(scale, last)];
+  return { scale, baseline: x0, last: x1, change: changeBetween(scale, x0.value, x1.value) };
 }
 
 interface Reference { readonly reference?: string }
