@@ -98,20 +98,24 @@ export function appendHead(file: string, key: KeyObject, { position, hash, at }:
   }
 }
 
+/** @returns how much a file of heads holds now; nothing where there is none. */
+export const sizeOfHeads = (file: string): number => (existsSync(file) ? statSync(file).size : 0);
+
 /** What is wrong with a line of a file of heads. */
 export interface HeadFault { readonly line: number; readonly reason: 'forged' | 'missing' | 'rewound' }
 
 /**
  * Reads the statements of a file in their order. A line that a crash cut off is passed over: the next one joins on to the one
  * before it.
+ * @param size how much of the file is read: what was there before the chain was looked at.
  * @param report told of a line whose signature is not by the key, before which lines are missing, or that goes back.
  */
-export async function* readHeads(file: string, publicKey: KeyObject, report: (fault: HeadFault) => void): AsyncGenerator<Head> {
-  if (!existsSync(file) || statSync(file).size === 0) return;
+export async function* readHeads(file: string, size: number, publicKey: KeyObject, report: (fault: HeadFault) => void): AsyncGenerator<Head> {
+  if (size === 0) return;
   let previous = '';
   let position = 0;
   let number = 0;
-  for await (const line of createInterface({ input: createReadStream(file, 'utf8'), crlfDelay: Infinity })) {
+  for await (const line of createInterface({ input: createReadStream(file, { encoding: 'utf8', end: size - 1 }), crlfDelay: Infinity })) {
     number++;
     const head = headOf(line);
     if (head === undefined) continue;

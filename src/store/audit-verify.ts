@@ -1,6 +1,6 @@
 import { createHash, type KeyObject } from 'node:crypto';
 import { chained, noHash, sealedColumns, type Seal, type SealedEvent } from './audit-chain.ts';
-import { readHeads, type Head, type HeadFault } from './audit-heads.ts';
+import { readHeads, sizeOfHeads, type Head, type HeadFault } from './audit-heads.ts';
 import type { Connection } from './database.ts';
 import { instant } from './load.ts';
 
@@ -85,9 +85,9 @@ class Heads {
   newest: Head | undefined;
   count = 0;
 
-  constructor(file: string, publicKey: KeyObject, report: (fault: AuditFault) => void) {
+  constructor(file: string, size: number, publicKey: KeyObject, report: (fault: AuditFault) => void) {
     this.#file = file;
-    this.#heads = readHeads(file, publicKey, ({ line, reason }) => { report({ position: this.newest?.position ?? 0, reason: `head-${reason}`, head: `${file}:${line}` }); });
+    this.#heads = readHeads(file, size, publicKey, ({ line, reason }) => { report({ position: this.newest?.position ?? 0, reason: `head-${reason}`, head: `${file}:${line}` }); });
   }
 
   async begin(): Promise<this> {
@@ -129,10 +129,12 @@ export async function verifyAudit(verification: AuditVerification): Promise<Audi
   const { connection, publicKey, headFiles, lateMs, mostFaults } = verification;
   const faults: AuditFault[] = [];
   const report = (fault: AuditFault): void => { if (faults.length < mostFaults) faults.push(fault); };
+  // Before the snapshot: a head is written after its seals, so none of these lies beyond what the snapshot shows. The job goes on meanwhile.
+  const sizes = headFiles.map(sizeOfHeads);
   await connection.query('begin isolation level repeatable read read only');
   try {
     const [clock] = await connection.query<{ due: string }>(`select ${instant(`(clock_timestamp() - $1::int * interval '1 millisecond')`)} as due`, [lateMs]);
-    const heads = await Promise.all(headFiles.map((file) => new Heads(file, publicKey, report).begin()));
+    const heads = await Promise.all(headFiles.map((file, at) => new Heads(file, sizes[at]!, publicKey, report).begin()));
     const walk = new Walk(connection, heads, clock!.due, report);
     await walk.run();
     for (const each of heads) await each.end(walk.position, report);
