@@ -14,7 +14,7 @@ interface Stated {
 const base = 'https://intersession.example/fhir/';
 const values: Readonly<Record<string, string>> = { token: 'urn:x|y', string: 'x', reference: 'p', date: '2026-01-01', number: '1', quantity: '1', uri: 'urn:x' };
 /** Telephone numbers and addresses have no system. */
-const contacts: ReadonlySet<string> = new Set(['email', 'phone', 'telecom']);
+const contacts: ReadonlySet<string> = new Set(['email', 'phone', 'telecom', 'contact']);
 
 /** Answers of many requests, asked for in batches. */
 async function all(fhir: Client, urls: readonly string[]): Promise<[string, { status: string; outcome?: unknown }][]> {
