@@ -2,17 +2,13 @@
 // It needs no private key, changes nothing, and reads as the role of AUDIT_DATABASE_URL where that is set. Exit code: 0 sound, 1 not, 2 could not be told.
 import { createPublicKey } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { loadConfig, type Config } from '../config.ts';
-import { silent } from '../log.ts';
+import { loadConfig } from '../config.ts';
 import { StartRefusal } from '../start-refusal.ts';
 import { publicKeyFileOf } from '../store/audit-heads.ts';
 import { verifyAudit, type AuditFault, type AuditReport } from '../store/audit-verify.ts';
 import { openDatabase } from '../store/database.ts';
-import { databaseAccount } from '../store/embedded-binaries.ts';
-import { runningServer, socketFolder } from '../store/embedded-cluster.ts';
-import { startEmbedded } from '../store/embedded.ts';
+import { ownerDatabase } from './owner-database.ts';
 
 const words: Readonly<Record<AuditFault['reason'], string>> = {
   modified: 'the event differs from what was sealed',
@@ -30,25 +26,12 @@ const words: Readonly<Record<AuditFault['reason'], string>> = {
   'head-rewound': 'a head goes back behind the one before it',
 };
 
-/** The database to read: over a connection that may only read. The built-in one is started for it where it does not run. */
-async function databaseOf(config: Config): Promise<{ url: string; stop: () => Promise<void> }> {
-  const given = config.auditDatabaseUrl ?? config.migrationUrl ?? config.databaseUrl;
-  if (given !== undefined) return { url: given, stop: () => Promise.resolve() };
-  const cluster = join(config.dataDir, 'postgres');
-  if (!existsSync(cluster)) throw new StartRefusal(`There is no database in ${config.dataDir}: set DATA_DIR or DATABASE_URL.`);
-  if (runningServer(cluster) !== undefined) {
-    return { url: `postgresql://intersession@/intersession?host=${encodeURIComponent(socketFolder(cluster, databaseAccount()))}`, stop: () => Promise.resolve() };
-  }
-  const embedded = await startEmbedded(config.dataDir, silent);
-  return { url: embedded.ownerUrl, stop: () => embedded.stop() };
-}
-
 async function verified(): Promise<AuditReport> {
   const { values } = parseArgs({ options: { heads: { type: 'string', multiple: true }, 'public-key': { type: 'string' }, late: { type: 'string' } } });
   const config = loadConfig();
   const keyFile = values['public-key'] ?? publicKeyFileOf(config.auditKeyFile);
   if (!existsSync(keyFile)) throw new StartRefusal(`The public key ${keyFile} is not there: name it with --public-key.`);
-  const { url, stop } = await databaseOf(config);
+  const { url, stop } = await ownerDatabase({ ...config, migrationUrl: config.auditDatabaseUrl ?? config.migrationUrl });
   const database = openDatabase({ url, connections: 1, namedStatements: false, statementTimeoutMs: 600_000 });
   try {
     const connection = await database.lease();

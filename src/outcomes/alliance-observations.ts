@@ -2,27 +2,13 @@ import { codeSystem } from '../fhir/canonical.ts';
 import type { Resource } from '../fhir/resource.ts';
 import type { AllianceEvent } from './alliance-events.ts';
 import { allianceWords } from './alliance-words.ts';
-import { ruleOf } from './metrics.ts';
-import { frame, identity, labels, notes, number, part, scoreReference, therapy, type ObservationContext, type ObservationStatus } from './observations.ts';
+import { number, occurrenceObservation, part, type ObservationContext, type ObservationStatus } from './observations.ts';
 import type { Scale } from './registry.ts';
 import { allianceStateDisplay } from './terminology.ts';
 
 /** @returns the Observation of something that stands out in the ratings of the work together. */
-export function allianceObservation(scale: Scale, event: AllianceEvent, status: ObservationStatus, context: ObservationContext): Resource {
-  const { anchor, metric, inputs, series: { episode } } = event;
-  const { instrument: { definition: { id, version, shortTitle } } } = scale;
-  return {
-    resourceType: 'Observation',
-    ...frame(anchor, episode, labels(...inputs), context),
-    ...identity(metric, scale, anchor, episode),
-    status,
-    category: therapy,
-    derivedFrom: inputs.map((score) => ({ reference: scoreReference(scale, score) })),
-    method: { coding: [ruleOf(metric), { system: codeSystem('scoring-method'), version, code: id, display: `Scoring of ${shortTitle}` }] },
-    ...content(scale, event),
-    note: notes(allianceWords(scale, event)),
-  };
-}
+export const allianceObservation = (scale: Scale, event: AllianceEvent, status: ObservationStatus, context: ObservationContext): Resource =>
+  occurrenceObservation(scale, event, event.series.episode, status, context, content(scale, event), allianceWords(scale, event));
 
 const coded = (code: keyof typeof allianceStateDisplay): object =>
   ({ valueCodeableConcept: { coding: [{ system: codeSystem('alliance-state'), code, display: allianceStateDisplay[code] }] } });

@@ -2,28 +2,15 @@ import { codeSystem } from '../fhir/canonical.ts';
 import type { Resource } from '../fhir/resource.ts';
 import type { CourseEvent } from './course.ts';
 import { eventWords } from './course-words.ts';
-import { ruleOf } from './metrics.ts';
-import { frame, identity, labels, notes, number, part, scoreReference, therapy, type ObservationContext, type ObservationStatus } from './observations.ts';
+import { exact } from './decimals.ts';
+import { number, occurrenceObservation, part, type ObservationContext, type ObservationStatus } from './observations.ts';
 import type { Episode } from './record.ts';
 import type { Scale } from './registry.ts';
 import { courseStateDisplay } from './terminology.ts';
 
 /** The Observation of something that stands out in a course. It exists only where the rule applies: a usual score writes none. */
-export function courseObservation(scale: Scale, event: CourseEvent, episode: Episode | null, status: ObservationStatus, context: ObservationContext): Resource {
-  const { anchor, metric, inputs } = event;
-  const { instrument: { definition: { id, version, shortTitle } } } = scale;
-  return {
-    resourceType: 'Observation',
-    ...frame(anchor, episode, labels(...inputs), context),
-    ...identity(metric, scale, anchor, episode),
-    status,
-    category: therapy,
-    derivedFrom: inputs.map((score) => ({ reference: scoreReference(scale, score) })),
-    method: { coding: [ruleOf(metric), { system: codeSystem('scoring-method'), version, code: id, display: `Scoring of ${shortTitle}` }] },
-    ...content(scale, event),
-    note: notes(eventWords(scale, event)),
-  };
-}
+export const courseObservation = (scale: Scale, event: CourseEvent, episode: Episode | null, status: ObservationStatus, context: ObservationContext): Resource =>
+  occurrenceObservation(scale, event, episode, status, context, content(scale, event), eventWords(scale, event));
 
 const state = (code: keyof typeof courseStateDisplay): object =>
   ({ valueCodeableConcept: { coding: [{ system: codeSystem('course-state'), code, display: courseStateDisplay[code] }] } });
@@ -41,7 +28,7 @@ function content(scale: Scale, event: CourseEvent): object {
     case 'relapse': return { ...state(event.after.state), component: [part('reference-score', number(event.after.reference.value)), ...threshold] };
     case 'sudden-gain': case 'sudden-loss': {
       const { before, after, reversal } = event.step;
-      return { ...number(after[0]!.value - before.at(-1)!.value), component: [...threshold, ...(reversal === null ? [] : [part('reversed', { valueBoolean: true })])] };
+      return { ...number(exact(after[0]!.value - before.at(-1)!.value)), component: [...threshold, ...(reversal === null ? [] : [part('reversed', { valueBoolean: true })])] };
     }
     case 'trajectory-signal': {
       const { signal: { code, reference }, session } = event;

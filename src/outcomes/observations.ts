@@ -248,3 +248,22 @@ export function labels(...scores: readonly Score[]): readonly Coding[] | undefin
 export interface Words { readonly clinician: string; readonly client: string }
 
 export const notes = ({ clinician, client }: Words): object[] => [{ text: clinician }, { extension: [{ url: extensionUrl('audience'), valueCode: 'client' }], text: client }];
+
+/** What an Observation of something that stands out in several scores says beside its own value. */
+export interface Occurrence { readonly metric: MetricId & ProgressMetric; readonly anchor: Score; readonly inputs: readonly Score[] }
+
+/** The Observation of something that stands out in the scores of one scale; it exists only where the rule applies. */
+export function occurrenceObservation(scale: Scale, { metric, anchor, inputs }: Occurrence, episode: Episode | null, status: ObservationStatus, context: ObservationContext, content: object, words: Words): Resource {
+  const { instrument: { definition: { id, version, shortTitle } } } = scale;
+  return {
+    resourceType: 'Observation',
+    ...frame(anchor, episode, labels(...inputs), context),
+    ...identity(metric, scale, anchor, episode),
+    status,
+    category: therapy,
+    derivedFrom: inputs.map((score) => ({ reference: scoreReference(scale, score) })),
+    method: { coding: [ruleOf(metric), { system: codeSystem('scoring-method'), version, code: id, display: `Scoring of ${shortTitle}` }] },
+    ...content,
+    note: notes(words),
+  };
+}
