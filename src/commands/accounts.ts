@@ -45,7 +45,7 @@ export async function typedPassword(): Promise<string | undefined> {
   if (process.stdin.isTTY) return undefined;
   const typed = (await text(process.stdin)).replace(/\r?\n$/, '');
   if (typed === '') return undefined;
-  if ([...typed].length < shortestPassword) throw new Error(`the password must have ${shortestPassword} characters or more`);
+  if (Array.from(typed).length < shortestPassword) throw new Error(`the password must have ${shortestPassword} characters or more`);
   return typed;
 }
 
