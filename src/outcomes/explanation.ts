@@ -1,11 +1,12 @@
 import { extensionUrl } from '../fhir/canonical.ts';
 import type { Resource } from '../fhir/resource.ts';
 import { changeArithmetic, classArithmetic, dropArithmetic, scoringFormula, totalArithmetic } from './arithmetic.ts';
+import { eventArithmetic, type Given } from './event-arithmetic.ts';
 import { marks } from './explain.ts';
 import { metricTable, type MetricId } from './metrics.ts';
 import { recognise } from './recognise.ts';
 import type { Registry, Scale } from './registry.ts';
-import { itemScores } from './score.ts';
+import { comparable, itemScores } from './score.ts';
 
 /** The full derivation of a computed Observation, for `Observation/$explain` (docs/operations-fhir.md). Pure. */
 
@@ -45,7 +46,7 @@ export function explanation(observation: Resource, context: ExplanationContext):
 }
 
 function partsOf(observation: Resource & Computed, context: ExplanationContext, depth: number): Part[] {
-  const scale = scaleOf(observation, context.registry);
+  const scale = scaleOf(observation, context.registry, context.inputs);
   const formula = arithmetic(observation, scale, context);
   return [
     { name: 'observation', valueReference: { reference: `Observation/${observation.id}` } },
@@ -158,7 +159,7 @@ function answerParts(response: Resource, reference: string, scale: Scale | undef
 function arithmetic(observation: Resource & Computed, scale: Scale | undefined, context: ExplanationContext): string | undefined {
   const metric = observation.method?.coding?.[0]?.code;
   const inputs = (observation.derivedFrom ?? []).map(({ reference }) => ({ reference: reference ?? '', resource: context.inputs.get(reference ?? '') }));
-  const own = scale ?? scaleOf(observation, context.registry, context.inputs);
+  const own = scale;
   if (own === undefined) return undefined;
   const [first, second] = inputs;
   if (first?.resource?.resourceType === 'QuestionnaireResponse') {
@@ -166,6 +167,12 @@ function arithmetic(observation: Resource & Computed, scale: Scale | undefined, 
     if (recognised === undefined) return undefined;
     const { scores, notApplicable } = itemScores(recognised);
     return isItem(observation, own) ? undefined : totalArithmetic(own, scores, notApplicable);
+  }
+  if (metric !== undefined && !inputs.some(({ resource }) => resource === undefined)) {
+    const told = eventArithmetic(metric, own, inputs.flatMap(({ resource }) => givenIn(resource, own)), {
+      at: observation.effectiveDateTime ?? '', session: componentOf(observation, 'session-number'), expected: componentOf(observation, 'expected'), boundary: componentOf(observation, 'boundary'),
+    });
+    if (told !== undefined) return told;
   }
   const [current, baseline] = [scoreIn(first?.resource, own), scoreIn(second?.resource, own)];
   if (current === undefined || baseline === undefined) return undefined;
@@ -175,6 +182,13 @@ function arithmetic(observation: Resource & Computed, scale: Scale | undefined, 
   if (metric === 'alliance-rupture') return dropArithmetic(current.value, baseline.value, componentOf(observation, 'reference-sd')!, (observation['valueCodeableConcept'] as { coding?: { code?: string }[] } | undefined)?.coding?.[0]?.code);
   if (metric === 'response') return `(${baseline.value} - ${current.value}) / ${baseline.value} = ${Math.round((1000 * (baseline.value - current.value)) / baseline.value) / 10} %`;
   return undefined;
+}
+
+/** A score on the whole scale with its time. */
+function givenIn(resource: Resource | undefined, scale: Scale): Given[] {
+  const found = scoreIn(resource, scale);
+  const at = (resource as Computed | undefined)?.effectiveDateTime;
+  return found === undefined || at === undefined ? [] : [{ value: comparable(scale, found.value, found.maxScore), at }];
 }
 
 /** The number of a component of ours. */

@@ -22,7 +22,7 @@ export interface SuddenChangeOptions {
 }
 
 /** Two-sided 5 % points of Student's t by degrees of freedom. */
-const critical: Readonly<Record<number, number>> = { 2: 4.303, 3: 3.182, 4: 2.776 };
+export const criticalT: Readonly<Record<number, number>> = { 2: 4.303, 3: 3.182, 4: 2.776 };
 
 /**
  * @param scores one a date, in time order, of one episode.
@@ -49,7 +49,7 @@ function standsOut(before: readonly Valid[], after: readonly Valid[], turn: numb
   const df = before.length + after.length - 2;
   if (before.length < 2 || after.length < 2) return false;
   const difference = turn * (mean(before) - mean(after));
-  return difference > critical[df]! * Math.sqrt((squares(before) + squares(after)) / df);
+  return difference > criticalT[df]! * Math.sqrt((squares(before) + squares(after)) / df);
 }
 
 const mean = (scores: readonly Valid[]): number => scores.reduce((sum, { value }) => sum + value, 0) / scores.length;

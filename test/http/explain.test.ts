@@ -75,6 +75,7 @@ t.test('missing answers, factors and every stored metric can be explained', asyn
     const { status, body: told } = await fhir('GET', `Observation/${id}/$explain`);
     t.equal(status, 200);
     t.ok(of(told.parameter, 'rule').length > 0 && of(told.parameter, 'input').length > 0, `${code.coding[0].code}: a rule and inputs`);
+    if (code.coding[0].code !== '44260-8') t.ok(of(told.parameter, 'formula-with-numbers').length === 1 && of(told.parameter, 'threshold').length > 0, `${code.coding[0].code}: numbers filled in, and the limits`);
     metrics.add(code.coding[0].code);
   }
   t.ok(metrics.size >= 5, [...metrics].join(' '));

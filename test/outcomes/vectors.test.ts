@@ -1,6 +1,7 @@
 import t from 'tap';
 import type { Valid } from '../../src/outcomes/baseline.ts';
 import { changeBetween, isClinical, reliability } from '../../src/outcomes/change.ts';
+import { eventArithmetic } from '../../src/outcomes/event-arithmetic.ts';
 import { goalAttainment } from '../../src/outcomes/goal-attainment.ts';
 import { momentary } from '../../src/outcomes/momentary.ts';
 import { decidingCutoff, type Scale } from '../../src/outcomes/registry.ts';
@@ -212,4 +213,21 @@ t.test('momentary ratings by hand: 2 4 4 6 4 2 6 every day', async (t) => {
   t.match(momentary(ratings), { n: 7, mean: 4, rollingMean: 4, sd: Math.sqrt(16 / 6), inertia: -4 / 16, mssd: 32 / 6, rmssd: Math.sqrt(32 / 6) });
   t.equal(momentary(ratings.slice(1)), null, 'six are too few');
   t.equal(momentary(ratings.map((each) => ({ ...each, value: 5 })))?.inertia, null, 'a constant series has none');
+});
+
+t.test('what stands out, with its numbers filled in', async (t) => {
+  const given = (...values: readonly number[]): { value: number; at: string }[] => weekly(...values).map(({ value, data: { authored } }) => ({ value, at: authored! }));
+  const told = (at: string, more: object = {}): { at: string } => ({ at, ...more });
+  const [phq, who] = [scaleOf('phq-9'), scaleOf('who-5')];
+  const gain = given(20, 19, 21, 10, 10, 9);
+  t.equal(eventArithmetic('sudden-gain', phq, gain, told(gain[3]!.at)), '(1) 21 - 10 = 11; 11 >= 6; (2) 11 >= 0.25 x 21 = 5.25; (3) mean of 20, 19, 21 = 20, mean of 10, 10, 9 = 9.6667: 10.3333 > 2.776 x 0.8165 = 2.2666');
+  const rise = given(20, 24, 20, 60, 64);
+  t.match(eventArithmetic('sudden-gain', who, rise, told(rise[3]!.at)), /^\(1\) 60 - 20 = 40; 40 >= 10; \(2\) 40 >= 0\.25 x 20 = 5; \(3\) mean of 20, 24, 20 = 21\.3333, mean of 60, 64 = 62: 40\.6667 > 3\.182 x /);
+  const [best, possible, confirmed, resolved] = given(6, 13, 12, 11) as [{ value: number; at: string }, { value: number; at: string }, { value: number; at: string }, { value: number; at: string }];
+  t.equal(eventArithmetic('setback', phq, [possible, best, confirmed, resolved], told(possible.at)), '2024-01-08: worse than the best by 13 - 6 = 7; 7 >= 6 is true: possible; 2024-01-15: worse than the best by 12 - 6 = 6; 6 >= 6 is true: confirmed; 2024-01-22: worse than the best by 11 - 6 = 5; 5 >= 6 is false: resolved after 14 days');
+  t.equal(eventArithmetic('relapse', phq, [possible, best], told(possible.at)), '13 >= 10 is true: clinical side; worse than the end of the therapy by 13 - 6 = 7; 7 >= 6 is true');
+  t.equal(eventArithmetic('remission', phq, given(4, 16), told('')), 'baseline 16 >= 5 is true; 4 >= 5 is false: in the remission range');
+  t.equal(eventArithmetic('trajectory-signal', phq, given(14, 16), told('', { session: 6 })), 'session 6: improvement = 16 - 14 = 2; reliable >= 6, half of it 3; 14 >= 10 is true: clinical side');
+  t.equal(eventArithmetic('trajectory-signal', who, given(40, 20), told('', { session: 4, expected: 44.5, boundary: 30 })), 'session 4: 40 against 44.5 expected; not on track below 30');
+  t.equal(eventArithmetic('setback', phq, [possible], told('')), undefined, 'an input that is not shown');
 });
