@@ -103,7 +103,7 @@ export async function createApp({ config, database, log }: { config: Config; dat
       const limit = rateLimiter(config.rateLimits);
       authorization = await openAuthorization({ config, database, audit: parts.audit, log, origin, limit: limit.signIn });
       const authenticate = reportingIgnored(authorization.authenticate, (ignored) => log.warn({ event: 'scope-ignored', ...ignored }));
-      const capabilities = capabilityStatement({ baseUrl, version, date: new Date(now()).toISOString(), shipped, tokenEndpoint: authorization.tokenEndpoint });
+      const capabilities = capabilityStatement({ baseUrl, version, date: new Date(now()).toISOString(), shipped, authorization: authorization.metadata });
       service = { ...parts, baseUrl, authenticate, capabilities, limit };
       if (config.jobs) schedule.start();
       return { url: baseUrl, notice: authorization.notice };

@@ -27,7 +27,8 @@ import { signInViews } from '../web/sign-in.ts';
 /** Who issues the tokens, and how they are read. */
 export interface Authorization {
   readonly issuer: string;
-  readonly tokenEndpoint: string | undefined;
+  /** What the authorization server says of itself (RFC 8414). */
+  readonly metadata: Readonly<Record<string, unknown>>;
   readonly authenticate: (token: string) => Promise<Caller>;
   readonly smartConfiguration: unknown;
   /** The service's own authorization server, where it has one. */
@@ -73,7 +74,7 @@ async function ownServer({ config, database, audit, log, origin, limit }: Author
   });
   return {
     issuer,
-    tokenEndpoint: server.metadata.token_endpoint,
+    metadata: server.metadata,
     authenticate: server.authenticate,
     smartConfiguration: smartConfiguration(issuer),
     handle: (request, response) => server.handle(request, response),
@@ -93,7 +94,7 @@ async function foreignIssuer({ config, origin }: AuthorizationParts, issuer: str
   const { introspectionClient } = config;
   return {
     issuer,
-    tokenEndpoint: undefined,
+    metadata: found.metadata,
     authenticate: tokenVerifier({
       issuer, audience: `${origin}/fhir/R4`, now, type: config.oidcTokenType, keys: keySource(() => fetchKeys(found.keys, send), now),
       ...(introspectionClient === undefined || found.introspection === undefined ? {} : { introspect: introspector(found.introspection, introspectionClient, send) }),

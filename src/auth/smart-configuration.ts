@@ -49,7 +49,7 @@ export function authorizationMetadata(issuer: string) {
 
 /** http://hl7.org/fhir/smart-app-launch/conformance.html#capabilities */
 const capabilities = [
-  'launch-ehr', 'launch-standalone',
+  'launch-ehr', 'launch-standalone', 'authorize-post',
   'client-public', 'client-confidential-symmetric', 'client-confidential-asymmetric',
   'sso-openid-connect',
   'context-banner', 'context-style', 'context-ehr-patient', 'context-ehr-encounter', 'context-standalone-patient',

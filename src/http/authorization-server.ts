@@ -7,6 +7,7 @@ import { authorizationMetadata, authorizationPath, type AuthorizationMetadata } 
 import { tokenVerifier, type Caller } from '../auth/token.ts';
 import { Problem } from '../fhir/outcome.ts';
 import type { Accounts } from './authorization-accounts.ts';
+import { readBody } from './authorization-form.ts';
 import { openLaunch } from './authorization-launch.ts';
 import type { AuthorizationServerOptions } from './authorization-options.ts';
 import { launchOf, openProvider } from './authorization-provider.ts';
@@ -26,7 +27,8 @@ export interface AuthorizationServer {
 
 /** The endpoints that are open, and for which methods. What is not listed here does not exist. */
 const endpoints: readonly (readonly [path: RegExp, methods: string])[] = [
-  [/^\/authorize(?:\/[\w-]{1,64})?$/, 'GET'],
+  [/^\/authorize$/, 'GET, POST'],
+  [/^\/authorize\/[\w-]{1,64}$/, 'GET'],
   [/^\/signin\/[\w-]{1,64}$/, 'GET, POST'],
   [/^\/(?:token|introspect|revoke)$/, 'POST, OPTIONS'],
   [/^\/launch$/, 'POST'],
@@ -71,6 +73,7 @@ export async function authorizationServer(options: AuthorizationServerOptions): 
     const asked = path === '/authorize' ? withConsent(query) : query;
     const url = asked === '' ? path : `${path}?${asked}`;
     Object.assign(request, { url, originalUrl: issuer.pathname + url });
+    if (path === '/authorize' && request.method === 'POST') return asQuery(request, response, issuerUrl);
     if (path === '/launch') return openLaunch(options, authenticate, request, response);
     const library = await provider();
     if (path.startsWith('/signin/')) return signIn.handle(library, request, response, path.slice('/signin/'.length), new URLSearchParams(query));
@@ -107,6 +110,17 @@ function pathOf(url: string): string[] {
   if (!url.startsWith(`${authorizationPath}/`)) return [];
   const mark = url.indexOf('?');
   return mark < 0 ? [url.slice(authorizationPath.length)] : [url.slice(authorizationPath.length, mark), url.slice(mark + 1)];
+}
+
+/** The longest authorization request: as a query it must fit into the line of a request. */
+const longestRequest = 16 * 1024;
+
+/** `authorize-post` (http://hl7.org/fhir/smart-app-launch/conformance.html): the same request, which the browser goes on with as a query. */
+async function asQuery(request: IncomingMessage, response: ServerResponse, issuer: string): Promise<void> {
+  const body = await readBody(request, 'application/x-www-form-urlencoded');
+  const query = typeof body === 'number' ? '' : new URLSearchParams(body).toString();
+  if (typeof body === 'number' || query.length > longestRequest) return respond(response, typeof body === 'number' ? body : 413, JSON.stringify({ error: 'invalid_request', error_description: `send a form of at most ${longestRequest} characters` }));
+  respond(response, 303, '', { location: `${issuer}/authorize?${query}` });
 }
 
 /** A person is asked at every launch; without saying so the library would drop `offline_access` (OpenID Connect Core 1.0, 11). */
@@ -146,6 +160,7 @@ async function opened(options: AuthorizationServerOptions, keys: Keys, metadata:
     if (typeof context.body === 'string' && context.body.includes('name="xsrf"') && context.body.includes('<script>')) options.pages.logout(context, context.body);
     if (context.oidc?.route === 'discovery' && context.status === 200) context.body = metadata;
     if (context.oidc?.route === 'jwks' && context.status === 200) context.body = publicKeys(keys); // with those that signed before, which the library has no use for
+    if (context.oidc?.route === 'token') context.set('pragma', 'no-cache'); // RFC 6749, 5.1
     if (context.oidc?.route === 'token' && context.status === 200) context.body = await withLaunch(context, options);
     await aboutToken(context, tokens);
     const event = eventOf(context);

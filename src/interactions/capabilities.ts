@@ -14,8 +14,8 @@ export interface Deployment {
   readonly date: string;
   /** What the service ships: the profiles in it are those that it knows from the start. */
   readonly shipped: readonly Resource[];
-  /** Endpoints of the authorization server, where known. */
-  readonly tokenEndpoint?: string;
+  /** What the authorization server says of itself (RFC 8414). */
+  readonly authorization?: Readonly<Record<string, unknown>>;
 }
 
 const reading = ['read', 'vread', 'history-instance', 'history-type', 'search-type'];
@@ -68,15 +68,19 @@ function resource(type: string, profiles: readonly string[] = []): Record<string
   };
 }
 
+/** Endpoints for clients of SMART 1.0, which look for them here (http://hl7.org/fhir/smart-app-launch/1.0.0/conformance/#using-capabilitystatement). */
+function oauthUris(authorization: Deployment['authorization']): object {
+  const extension = [['authorize', 'authorization_endpoint'], ['token', 'token_endpoint'], ['introspect', 'introspection_endpoint'], ['revoke', 'revocation_endpoint']].flatMap(([url, name]) => {
+    const value = authorization?.[name!];
+    return typeof value === 'string' ? [{ url, valueUri: value }] : [];
+  });
+  return extension.length === 0 ? {} : { extension: [{ url: 'http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris', extension }] };
+}
+
 /** @returns the CapabilityStatement (http://hl7.org/fhir/R4/capabilitystatement.html) as text: computed from what is enabled. */
-export function capabilityStatement({ baseUrl, version, date, shipped, tokenEndpoint }: Deployment): string {
+export function capabilityStatement({ baseUrl, version, date, shipped, authorization }: Deployment): string {
   const profiles = profilesByType(shipped);
-  const uris = tokenEndpoint === undefined ? {} : {
-    extension: [{
-      url: 'http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris',
-      extension: [{ url: 'token', valueUri: tokenEndpoint }],
-    }],
-  };
+  const uris = oauthUris(authorization);
   const ofSystem = [...operations].filter(([, operation]) => isAt(operation, 'system'));
   return JSON.stringify({
     resourceType: 'CapabilityStatement',

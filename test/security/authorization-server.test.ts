@@ -201,8 +201,8 @@ await t.test('the SMART configuration names the endpoints of the issuer', async 
     issuer: 'https://service.example/oauth', token_endpoint: 'https://service.example/oauth/token', jwks_uri: 'https://service.example/oauth/jwks', authorization_endpoint: 'https://service.example/oauth/authorize',
     introspection_endpoint: /introspect$/, revocation_endpoint: /revoke$/, code_challenge_methods_supported: ['S256'],
   });
-  for (const present of ['launch-standalone', 'launch-ehr', 'sso-openid-connect', 'client-public', 'client-confidential-symmetric', 'client-confidential-asymmetric', 'permission-offline', 'permission-v2', 'permission-patient', 'context-standalone-patient', 'context-ehr-patient']) t.ok(document.capabilities.includes(present), present);
-  for (const absent of ['context-standalone-encounter', 'authorize-post', 'smart-app-state']) t.notOk(document.capabilities.includes(absent), absent);
+  for (const present of ['launch-standalone', 'launch-ehr', 'authorize-post', 'sso-openid-connect', 'client-public', 'client-confidential-symmetric', 'client-confidential-asymmetric', 'permission-offline', 'permission-v2', 'permission-patient', 'context-standalone-patient', 'context-ehr-patient']) t.ok(document.capabilities.includes(present), present);
+  for (const absent of ['context-standalone-encounter', 'smart-app-state']) t.notOk(document.capabilities.includes(absent), absent);
 });
 
 await t.test('keys are made once, by one of many, for their owner only, and are never overwritten', async (t) => {

@@ -43,6 +43,7 @@ t.test('a standalone launch: sign in, choose whose record, choose what for', asy
   const { status, body, headers } = await exchange(service, back!.searchParams.get('code')!, verifier);
   t.match({ status, body }, { status: 200, body: { token_type: 'Bearer', expires_in: 300, patient: 'ada', need_patient_banner: true, smart_style_url: `${service.issuer}/smart-style.json` } });
   t.match(headers.get('cache-control'), /no-store/);
+  t.equal(headers.get('pragma'), 'no-cache');
   t.strictSame(new Set(body.scope.split(' ')), new Set(['launch/patient', 'openid', 'fhirUser', 'patient/Observation.rs']), 'the subset that was ticked, and it says so');
   t.notOk('refresh_token' in body, 'staying connected was not ticked');
   t.equal(await read(body.access_token, 'Observation'), 200);
@@ -162,7 +163,10 @@ t.test('the authorization request', async (t) => {
     t.match(page!.text, /This did not work/, name);
     t.match(page!.headers.get('content-security-policy'), /default-src 'none'/, name);
   }
-  t.equal((await service.ask('authorize', Object.fromEntries(new URL(request(service).url).searchParams))).status, 405, 'GET only');
+  const posted = await fetch(`${service.issuer}/authorize`, { method: 'POST', redirect: 'manual', body: new URL(request(service).url).searchParams });
+  t.equal(posted.status, 303, 'a request that is posted goes on as a query');
+  t.ok(posted.headers.get('location')?.startsWith(`${service.issuer}/authorize?response_type=code&`));
+  t.equal((await fetch(`${service.issuer}/authorize`, { method: 'POST', redirect: 'manual', body: new URLSearchParams({ state: 'x'.repeat(20_000) }) })).status, 413, 'not at any length');
 });
 
 t.test('a made-up, strange or used launch is refused once it is known who asks', async (t) => {
