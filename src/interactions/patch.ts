@@ -147,8 +147,11 @@ function applied(document: unknown, operations: readonly Operation[]): unknown {
       copied += JSON.stringify(jsonPatch.getValueByPointer(result, operation.from))?.length ?? 0;
       if (copied > mostCopied) throw problem('too-large', 'too-costly', `The patch copies too much (operation ${index}): PUT the resource instead.`);
     }
+    // RFC 6902 4.4: what is moved into itself would have no end
+    if (operation?.op === 'move' && operation.path !== operation.from && `${operation.path}/`.startsWith(`${operation.from}/`)) throw problem('invalid', 'processing', `The patch moves something into itself (operation ${index}).`);
     result = jsonPatch.applyOperation(result, operation, true, true, true, index).newDocument;
   }
+  if (result === null || typeof result !== 'object') throw problem('invalid', 'processing', 'The patch leaves nothing of the resource.');
   return result;
 }
 

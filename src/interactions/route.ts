@@ -40,6 +40,7 @@ export function route(method: string, path: string, query: string, form?: Query)
   if (first === 'metadata' && parts.length === 1) return only(verb, ['GET'], { kind: 'capabilities' });
   if (first === '_history' && parts.length === 1) return only(verb, ['GET'], { kind: 'history', query: pairs() });
   if (first.startsWith('$') && parts.length === 1) return only(verb, ['GET', 'POST'], { kind: 'operation', name: first.slice(1), method: verb, query: pairs() });
+  if (first === 'CapabilityStatement' && second === '$versions' && parts.length === 2) return only(verb, ['GET', 'POST'], { kind: 'operation', name: 'versions', method: verb, query: pairs() });
   if (servedType(first) === undefined) throw problem('not-found', 'not-supported', 'This service has no such resource type. GET metadata lists what it serves.');
   if (second === undefined) return atType(verb, first, query, pairs);
   if (second === '_search' && parts.length === 2) return only(verb, ['POST'], { kind: 'search', type: first, query: pairs() });

@@ -81,6 +81,12 @@ t.test('a history (http.html#history) is summarized as a search is, and its page
   t.same([versions, sizes], [['W/"4"', 'W/"3"', 'W/"2"', 'W/"1"'], [3, 1]], 'the version that passes the limit is the last of its page');
 });
 
+t.test('$versions is asked of the base and of CapabilityStatement', async (t) => {
+  for (const path of ['$versions', 'CapabilityStatement/$versions']) t.match(await fhir('GET', path), { status: 200, body: { parameter: [{ name: 'version', valueCode: '4.0' }, { name: 'default', valueCode: '4.0' }] } }, path);
+  t.equal((await fhir('DELETE', 'CapabilityStatement/$versions')).status, 405);
+  t.equal((await fhir('GET', 'CapabilityStatement')).status, 404);
+});
+
 t.test('a Bundle without entries is nothing to do; an empty patch changes nothing', async (t) => {
   for (const type of ['batch', 'transaction']) for (const entry of [undefined, []]) t.match(await fhir('POST', '', { resourceType: 'Bundle', type, entry }), { status: 200, body: { type: `${type}-response`, entry: undefined } });
   const patched = await fhir('PATCH', 'Patient/ada', [], { 'content-type': 'application/json-patch+json' });
