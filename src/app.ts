@@ -4,6 +4,7 @@ import { reportingIgnored } from './auth/ignored-scopes.ts';
 import { now } from './clock.ts';
 import type { Config } from './config.ts';
 import type { Service } from './http/funnel.ts';
+import { clientAddress } from './http/client-address.ts';
 import { createMetrics, serveMetrics } from './http/metrics.ts';
 import { rateLimiter } from './http/rate-limit.ts';
 import { httpServer, type Answered } from './http/server.ts';
@@ -85,7 +86,9 @@ export async function createApp({ config, database, log }: { config: Config; dat
   let authorization: Authorization | undefined;
   let metricsServer: Awaited<ReturnType<typeof serveMetrics>> | undefined;
   let draining = false;
+  const address = clientAddress(config.trustedProxies);
   const server = httpServer({
+    address,
     isOrigin: async (origin) => config.corsOrigins.includes(origin) || (await authorization?.isOrigin(origin)) === true,
     service: () => service,
     ready: async () => !draining && service !== undefined && (await canWrite(database)),
@@ -101,7 +104,7 @@ export async function createApp({ config, database, log }: { config: Config; dat
       const origin = config.publicUrl ?? `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${port}`;
       const baseUrl = `${origin}/fhir/R4`;
       const limit = rateLimiter(config.rateLimits);
-      authorization = await openAuthorization({ config, database, audit: parts.audit, log, origin, limit: limit.signIn });
+      authorization = await openAuthorization({ config, database, audit: parts.audit, log, origin, address, limit: limit.signIn });
       const authenticate = reportingIgnored(authorization.authenticate, (ignored) => log.warn({ event: 'scope-ignored', ...ignored }));
       const capabilities = capabilityStatement({ baseUrl, version, date: new Date(now()).toISOString(), shipped, authorization: authorization.metadata });
       service = { ...parts, baseUrl, authenticate, capabilities, limit };

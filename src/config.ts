@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { isIP } from 'node:net';
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
 import { logLevels } from './log.ts';
@@ -23,6 +24,13 @@ const flag = z.enum(['true', 'false', '1', '0'], 'must be true or false').transf
 const httpUrl = z.string().refine((text) => URL.canParse(text) && /^https?:$/.test(new URL(text).protocol), 'must be a URL that begins with http:// or https://')
   .refine((text) => !URL.canParse(text) || (new URL(text).search === '' && new URL(text).hash === '' && new URL(text).username === ''), 'must have no user, query or fragment')
   .transform((text) => text.replace(/\/+$/, ''));
+
+/** An address, or one with the length of a prefix. */
+const isNetwork = (text: string): boolean => {
+  const [address = '', prefix, ...more] = text.split('/');
+  const family = isIP(address);
+  return family !== 0 && more.length === 0 && (prefix === undefined || (/^\d{1,3}$/.test(prefix) && Number(prefix) <= (family === 4 ? 32 : 128)));
+};
 
 const databaseUrl = z.string().regex(/^postgres(?:ql)?:\/\/./, 'must be a URL that begins with postgresql://');
 
@@ -63,6 +71,8 @@ const variables = z.object({
   INSTRUMENT_TEXTS: z.string().optional(),
   CORS_ORIGINS: z.string().default('').transform((text) => text.split(/[\s,]+/).filter((origin) => origin !== ''))
     .refine((origins) => origins.every((origin) => URL.canParse(origin) && new URL(origin).origin === origin && /^https?:[^*]+$/.test(origin)), 'must list origins such as https://app.example, exactly and without a path; * is none'),
+  TRUSTED_PROXIES: z.string().default('').transform((text) => text.split(/[\s,]+/).filter((entry) => entry !== ''))
+    .refine((entries) => entries.every(isNetwork), 'must list addresses or networks such as 10.0.0.5 or 10.0.0.0/8'),
   RATE_LIMIT_CLIENT: whole(1, 100_000_000).default(1_200_000),
   RATE_LIMIT_PATIENT: whole(1, 100_000_000).default(3000),
   RATE_LIMIT_STRANGER: whole(1, 100_000_000).default(6000),
@@ -131,6 +141,8 @@ export interface Config {
   /** Origins of the web pages whose scripts may call the API; [] by default. */
   readonly corsOrigins: readonly string[];
   /** Requests in a minute to this process (http/rate-limit.ts). */
+  /** Addresses and networks of the proxies in front, whose word on where a request comes from counts. */
+  readonly trustedProxies: readonly string[];
   readonly rateLimits: { readonly client: number; readonly patient: number; readonly stranger: number };
   readonly logLevel: (typeof logLevels)[number];
   /** npm started this process: a signal that ends npm does not reach it through the shell between them. */
@@ -189,6 +201,7 @@ export function loadConfig(env: Environment = environment()): Config {
     introspectionClient: values.OIDC_INTROSPECTION_CLIENT === undefined ? undefined : { id: values.OIDC_INTROSPECTION_CLIENT, secret: values.OIDC_INTROSPECTION_SECRET! },
     safety,
     corsOrigins: Object.freeze(values.CORS_ORIGINS),
+    trustedProxies: Object.freeze(values.TRUSTED_PROXIES),
     rateLimits: Object.freeze({ client: values.RATE_LIMIT_CLIENT, patient: values.RATE_LIMIT_PATIENT, stranger: values.RATE_LIMIT_STRANGER }),
     logLevel: values.LOG_LEVEL ?? (mode === 'development' ? 'warn' : 'info'),
     startedByNpm: env['npm_lifecycle_event'] !== undefined,

@@ -8,6 +8,7 @@ import { tokenVerifier, type Caller } from '../auth/token.ts';
 import { now } from '../clock.ts';
 import type { Config } from '../config.ts';
 import { Accounts } from '../http/authorization-accounts.ts';
+import type { ClientAddress } from '../http/client-address.ts';
 import { Pages } from '../http/authorization-pages.ts';
 import { People } from '../http/authorization-people.ts';
 import { authorizationServer } from '../http/authorization-server.ts';
@@ -47,6 +48,8 @@ export interface AuthorizationParts {
   readonly log: Log;
   /** Where clients reach the service, e.g. `https://fhir.example`. */
   readonly origin: string;
+  /** From where a request comes. */
+  readonly address: ClientAddress;
   /** Counts requests to the service's own authorization server by address. */
   readonly limit: (address: string) => Promise<void>;
 }
@@ -59,7 +62,7 @@ export async function openAuthorization(parts: AuthorizationParts): Promise<Auth
   return parts.config.oidcIssuer === undefined ? ownServer(parts) : foreignIssuer(parts, parts.config.oidcIssuer);
 }
 
-async function ownServer({ config, database, audit, log, origin, limit }: AuthorizationParts): Promise<Authorization> {
+async function ownServer({ config, database, audit, log, origin, address, limit }: AuthorizationParts): Promise<Authorization> {
   const issuer = `${origin}${authorizationPath}`;
   const audience = `${origin}/fhir/R4`;
   const send = outbound({ loopback: config.mode === 'development' });
@@ -70,7 +73,7 @@ async function ownServer({ config, database, audit, log, origin, limit }: Author
   const server = await authorizationServer({
     issuer, audience, keysFile: config.keysFile, mode: config.mode, now, accounts,
     store: new AuthorizationStore(database), people: new People(database), pages: new Pages(signInViews), cookieKey: await deploymentSecret(database, 'cookie-key'),
-    audit: auditOf(audit, log), limit, report: (error) => log.error({ event: 'authorization-failed', ...failure(error) }),
+    audit: auditOf(audit, log), address, limit, report: (error) => log.error({ event: 'authorization-failed', ...failure(error) }),
   });
   return {
     issuer,

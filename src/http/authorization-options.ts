@@ -1,6 +1,7 @@
 import type { AuthorizationAudit } from '../auth/authorization-event.ts';
 import type { AuthorizationStore } from '../store/authorization.ts';
 import type { Accounts } from './authorization-accounts.ts';
+import type { ClientAddress } from './client-address.ts';
 import type { Pages } from './authorization-pages.ts';
 import type { People } from './authorization-people.ts';
 
@@ -21,6 +22,8 @@ export interface AuthorizationServerOptions {
   /** Signs cookies and forms; the same in all processes of the deployment. */
   readonly cookieKey: string;
   readonly audit: AuthorizationAudit;
+  /** From where a request comes. */
+  readonly address: ClientAddress;
   /** Counts a request from an address. @throws Problem `throttled` when there are too many. */
   readonly limit: (address: string) => Promise<void>;
   /** Told of faults of the server itself, never of refused requests. */

@@ -93,7 +93,7 @@ export async function authorizationServer(options: AuthorizationServerOptions): 
       } else if (path === '/smart-style.json') {
         respond(response, 200, style, { 'cache-control': 'max-age=3600', 'access-control-allow-origin': '*' });
       } else {
-        options.limit(request.socket.remoteAddress ?? '').then(() => forward(request, response, path, query)).catch((error: unknown) => {
+        options.limit(options.address(request)).then(() => forward(request, response, path, query)).catch((error: unknown) => {
           if (error instanceof Problem && error.kind === 'throttled') return respond(response, 429, JSON.stringify({ error: 'temporarily_unavailable', error_description: error.message }), error.headers);
           report(error);
           respond(response, 500, JSON.stringify({ error: 'server_error' }));
@@ -163,7 +163,7 @@ async function opened(options: AuthorizationServerOptions, keys: Keys, metadata:
     if (context.oidc?.route === 'token') context.set('pragma', 'no-cache'); // RFC 6749, 5.1
     if (context.oidc?.route === 'token' && context.status === 200) context.body = await withLaunch(context, options);
     await aboutToken(context, tokens);
-    const event = eventOf(context);
+    const event = eventOf(context, options.address(context.req));
     if (event !== undefined) await options.audit(event);
   });
   for (const name of ['server_error', 'error']) provider.on(name, (...values) => { options.report(values.find((value) => value instanceof Error)); });
@@ -208,15 +208,14 @@ async function aboutToken(context: Context, tokens: IssuedTokens): Promise<void>
 const kinds: Readonly<Record<string, AuthorizationEvent['kind']>> = { token: 'token', revocation: 'revocation', introspection: 'introspection', authorization: 'authorization', resume: 'authorization', end_session_confirm: 'logout' };
 
 /** What the access log gets of a request to the library; the steps of a sign-in report themselves. */
-function eventOf(context: Context): AuthorizationEvent | undefined {
+function eventOf(context: Context, address: string): AuthorizationEvent | undefined {
   const { route, client, params } = context.oidc ?? {};
   const kind = kinds[route ?? ''];
   const refused = context.status >= 400;
   if (kind === undefined || context.method === 'OPTIONS' || (kind === 'authorization' && !refused)) return undefined;
   const named = client?.clientId ?? (typeof params?.['client_id'] === 'string' ? params['client_id'].slice(0, 128) : undefined);
   const reason = (context.body as { error?: unknown } | undefined)?.error;
-  const { remoteAddress } = context.req.socket;
   return {
-    kind, refused, ...(named === undefined ? {} : { client: named }), ...(typeof reason === 'string' ? { reason } : {}), ...(remoteAddress === undefined ? {} : { address: remoteAddress }),
+    kind, refused, ...(named === undefined ? {} : { client: named }), ...(typeof reason === 'string' ? { reason } : {}), address,
   };
 }

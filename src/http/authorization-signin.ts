@@ -56,7 +56,7 @@ export class SignIn {
 
   /** Sends the browser back to the app with an error. */
   async #fail({ provider, request, response, client, interaction }: Step, [error, description]: readonly [string, string]): Promise<void> {
-    await this.#options.audit({ kind: 'authorization', refused: true, client: client.clientId, reason: error, ...address(request), ...person(await this.#userOf(interaction)) });
+    await this.#options.audit({ kind: 'authorization', refused: true, client: client.clientId, reason: error, address: this.#options.address(request), ...person(await this.#userOf(interaction)) });
     await provider.interactionFinished(request, response, { error, error_description: description }, { mergeWithLastSubmission: false });
   }
 
@@ -71,9 +71,9 @@ export class SignIn {
     const show = (status: number, problem?: 'wrong' | 'too-many', more: Record<string, string> = {}): void =>
       { pages.send(response, status, pages.views.login({ ...this.#page(step), name, problem }), client.redirectUris, more); };
     if (form === undefined) return show(200);
-    const keys = { name: `name ${name.toLowerCase()}`, address: `address ${step.request.socket.remoteAddress ?? ''}` };
+    const keys = { name: `name ${name.toLowerCase()}`, address: `address ${this.#options.address(step.request)}` };
     const attempts = await Promise.all([store.attempt(keys.name, windowSeconds), store.attempt(keys.address, windowSeconds)]);
-    const refused = { kind: 'login' as const, refused: true, client: client.clientId, ...address(step.request) };
+    const refused = { kind: 'login' as const, refused: true, client: client.clientId, address: this.#options.address(step.request) };
     if (attempts[0].failures > mostFailures.name || attempts[1].failures > mostFailures.address) {
       await audit({ ...refused, reason: 'too-many' });
       const seconds = Math.max(...attempts.map((attempt) => attempt.seconds));
@@ -127,7 +127,7 @@ export class SignIn {
     const { pages, people, audit } = this.#options;
     const query = step.query.get('name')?.slice(0, 100) ?? '';
     const found = await people.list(user.fhirUser, query);
-    await audit({ kind: 'patient-list', refused: false, client: step.client.clientId, ...person(user), patients: found.patients.map(({ rid }) => rid), ...address(step.request) });
+    await audit({ kind: 'patient-list', refused: false, client: step.client.clientId, ...person(user), patients: found.patients.map(({ rid }) => rid), address: this.#options.address(step.request) });
     pages.send(step.response, 200, pages.views.patients({ ...this.#page(step), user: user.name, query, ...found }), step.client.redirectUris);
   }
 
@@ -168,7 +168,7 @@ export class SignIn {
       needPatientBanner: launch?.need_patient_banner ?? true,
     };
     await store.keep('Launch', grantId, { ...context, grantId, accountId: user.id, clientId: client.clientId }, lifetimes.grant);
-    await audit({ kind: 'authorization', refused: false, client: client.clientId, ...person(user), ...(patient === undefined ? {} : { patient: patient.id }), ...address(request) });
+    await audit({ kind: 'authorization', refused: false, client: client.clientId, ...person(user), ...(patient === undefined ? {} : { patient: patient.id }), address: this.#options.address(request) });
     await provider.interactionFinished(request, response, { consent: { grantId } }, { mergeWithLastSubmission: true });
   }
 }
@@ -195,4 +195,3 @@ const refusals = {
 } as const;
 
 const person = (user: UserEntry | undefined): { fhirUser?: string } => (user === undefined ? {} : { fhirUser: user.fhirUser });
-const address = ({ socket }: IncomingMessage): { address?: string } => (socket.remoteAddress === undefined ? {} : { address: socket.remoteAddress });

@@ -4,6 +4,7 @@ import cors, { type FastifyCorsOptions } from '@fastify/cors';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { problem, Problem } from '../fhir/outcome.ts';
 import type { Interaction } from '../interactions/route.ts';
+import type { ClientAddress } from './client-address.ts';
 import { closingIdle } from './closing.ts';
 import { isKnown, journey, type Service } from './funnel.ts';
 import { confineLargeBodies } from './large-bodies.ts';
@@ -28,6 +29,8 @@ export interface Answered {
 }
 
 export interface ServerOptions {
+  /** From where a request comes. */
+  readonly address: ClientAddress;
   /** Origins of web pages whose scripts may call the FHIR API. */
   readonly isOrigin: (origin: string) => Promise<boolean>;
   /** The service, or undefined while it is not there yet: requests get 503. */
@@ -76,7 +79,7 @@ export function httpServer(options: ServerOptions): HttpServer {
   const handler = (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => handle(options, request, reply);
   void fastify.register(async (api) => {
     await api.register(cors, crossOrigin(options.isOrigin));
-    confineLargeBodies(api, { isKnown: (request) => isKnown(options.service(), incomingOf(request)), refuse: handler });
+    confineLargeBodies(api, { isKnown: (request) => isKnown(options.service(), incomingOf(options, request)), refuse: handler });
     for (const url of [fhirRoot, `${fhirRoot}/*`]) api.route({ method: methods, url, handler });
   });
   return {
@@ -136,17 +139,17 @@ function placeOf(request: FastifyRequest): { path: string; query: string } {
   return { path: (mark < 0 ? url : url.slice(0, mark)).slice(fhirRoot.length), query: mark < 0 ? '' : url.slice(mark + 1) };
 }
 
-function incomingOf(request: FastifyRequest): Incoming {
+function incomingOf({ address }: ServerOptions, request: FastifyRequest): Incoming {
   const incoming = {
     id: requestId(request), method: request.method, ...placeOf(request),
-    headers: request.headers, body: typeof request.body === 'string' ? request.body : '', address: request.ip,
+    headers: request.headers, body: typeof request.body === 'string' ? request.body : '', address: address(request.raw),
   };
   return Buffer.isBuffer(request.body) ? asResource(incoming, request.body) : incoming;
 }
 
 async function handle(options: ServerOptions, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
   const started = performance.now();
-  const incoming = incomingOf(request);
+  const incoming = incomingOf(options, request);
   const service = options.service();
   let interaction: Interaction | null = null;
   let answer;

@@ -215,3 +215,24 @@ await t.test('requests to sign in are limited by address, with room for others a
   for (const path of ['authorize', 'jwks', '.well-known/openid-configuration', 'signin/x']) t.equal((await fetch(`${limited.issuer}/${path}`)).status, 429, path);
   t.equal((await limited.as()('GET', 'Patient/ada')).status, 200, 'the control: who has access goes on');
 });
+
+await t.test('an address is what the operator’s own proxies say, and nobody else', async (t) => {
+  const open = await signInService(t, { env: { RATE_LIMIT_STRANGER: '5' } });
+  const statuses = async ({ url }: { url: string }, forwarded: (n: number) => string): Promise<number[]> => {
+    const found: number[] = [];
+    for (let n = 0; n < 8; n++) {
+      const response = await fetch(`${url}/Patient`, { headers: { authorization: 'Bearer nonsense', 'x-forwarded-for': forwarded(n) } });
+      await response.text();
+      found.push(response.status);
+    }
+    return found;
+  };
+  const five = [401, 401, 401, 401, 401, 429, 429, 429];
+  t.same(await statuses(open, (n) => `203.0.113.${n}`), five, 'without a proxy it is a header like any other');
+  const behind = await signInService(t, { env: { RATE_LIMIT_STRANGER: '5', TRUSTED_PROXIES: '127.0.0.1 10.1.0.0/16' } });
+  t.same(await statuses(behind, (n) => `203.0.113.${n}, 10.1.2.3`), Array.from({ length: 8 }, () => 401), 'the control: eight clients behind two proxies');
+  t.same(await statuses(behind, (n) => `198.51.100.${n}, 203.0.113.99`), five, 'what a client puts before it is not believed');
+  t.same(await statuses(behind, (n) => `198.51.100.${n}, 203.0.113.98, unknown`), five, 'nor what stands beyond something that is no address');
+  const rows = await behind.database.query<{ address: string }>("select distinct address from audit_event where outcome = '4' order by address", []);
+  t.ok(rows.some(({ address }) => address === '203.0.113.99') && !rows.some(({ address }) => address.startsWith('198.51.100')), 'and the log has it');
+});

@@ -40,7 +40,7 @@ async function serve(t: Test, mode: 'development' | 'production' = 'development'
   const keys = await openKeys(keysFile);
   const now = (): number => Date.now();
   const server = await authorizationServer({
-    issuer, audience, keysFile, mode, now, report: (fault) => faults.push(fault), audit: async () => {}, limit: () => Promise.resolve(), cookieKey: 'cookie-key',
+    issuer, audience, keysFile, mode, now, report: (fault) => faults.push(fault), audit: async () => {}, limit: () => Promise.resolve(), address: () => '127.0.0.1', cookieKey: 'cookie-key',
     store: new AuthorizationStore(database), people: new People(database), pages: new Pages(signInViews),
     accounts: new Accounts({ store: new AccountStore(database), clientsFile: undefined, usersFile: undefined, development: mode === 'development' ? keys : undefined, now, fetchKeys: () => Promise.reject(new Error('nothing to fetch')) }),
   });
