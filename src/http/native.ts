@@ -11,11 +11,28 @@ const fhirTypes = /^(?:application\/(?:fhir\+)?json|text\/json)$/;
 
 const typeOf = (header: string | undefined): string => (header ?? '').split(';', 1)[0]!.trim().toLowerCase();
 
-/** @returns whether a request brings the content of a Binary instead of the resource: any type but JSON does. */
-export function bringsContent(method: string, path: string, contentType: string | undefined): boolean {
+/**
+ * @returns whether a request brings the content of a Binary instead of the resource: any type does but the formats of FHIR, and
+ * JSON that is no Binary itself.
+ */
+export function bringsContent(method: string, path: string, contentType: string | undefined, body: Buffer): boolean {
   const id = place.exec(path);
   const type = typeOf(contentType);
-  return id !== null && method === (id[1] === undefined ? 'POST' : 'PUT') && type !== '' && !fhirTypes.test(type) && !/^application\/(?:fhir\+xml|xml\+fhir|fhir\+turtle|x-www-form-urlencoded)$/.test(type);
+  if (id === null || method !== (id[1] === undefined ? 'POST' : 'PUT') || type === '' || otherFormats.test(type)) return false;
+  return !fhirTypes.test(type) || isOtherJson(body.toString());
+}
+
+const otherFormats = /^application\/(?:fhir\+xml|xml\+fhir|fhir\+turtle|x-www-form-urlencoded)$/;
+
+/** What cannot be parsed is left to those who say so. */
+function isOtherJson(text: string): boolean {
+  if (/"resourceType"\s*:\s*"Binary"/.test(text)) return false;
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /**

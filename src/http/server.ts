@@ -115,7 +115,7 @@ function acceptBodies(fastify: FastifyInstance): void {
   fastify.removeAllContentTypeParsers();
   fastify.addContentTypeParser('*', { parseAs: 'buffer' }, (request, body, done) => {
     try {
-      if (bringsContent(request.method, placeOf(request).path, request.headers['content-type'])) done(null, body);
+      if (bringsContent(request.method, placeOf(request).path, request.headers['content-type'], body as Buffer)) done(null, body);
       else done(null, utf8.decode(body as Buffer));
     } catch {
       done(problem('malformed', 'invalid', 'The body is not UTF-8.'), undefined);

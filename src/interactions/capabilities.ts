@@ -41,6 +41,8 @@ function profilesByType(resources: readonly Resource[]): ReadonlyMap<string, rea
   return new Map([...Map.groupBy(profiles, (each) => each['type'] as string)].map(([type, list]) => [type, list.map((each) => each['url'] as string).toSorted()]));
 }
 
+const stated = (parameters: readonly SearchParameter[]): object[] => parameters.map(({ code, type, url }) => ({ name: code, ...(url === '' ? {} : { definition: url }), type }));
+
 function resource(type: string, profiles: readonly string[] = []): Record<string, unknown> {
   const parameters = searchParameters(type).filter((parameter) => searchable(parameter, type));
   const references = parameters.filter((parameter) => parameter.type === 'reference');
@@ -63,7 +65,7 @@ function resource(type: string, profiles: readonly string[] = []): Record<string
     conditionalDelete: readOnly ? 'not-supported' : 'multiple',
     referencePolicy: ['literal', 'logical', 'local'],
     ...(readOnly ? {} : { searchInclude: ['*', ...references.map(({ code }) => `${type}:${code}`)], searchRevInclude: incoming }),
-    searchParam: [...parameters.map(({ code, type: kind, url }) => ({ name: code, ...(url === '' ? {} : { definition: url }), type: kind })), ...(readOnly ? [] : general)],
+    searchParam: [...stated(parameters), ...(readOnly ? [] : general)],
     ...(offered.length === 0 ? {} : { operation: offered.map(([name, { definition }]) => ({ name, definition })) }),
   };
 }
@@ -103,14 +105,15 @@ export function capabilityStatement({ baseUrl, version, date, shipped, authoriza
       documentation: 'A QuestionnaireResponse is answered after its scores, change classes, goal status and alerts are stored, in the same transaction. Computed Observations are written by the service only. Unknown search parameters are refused unless Prefer: handling=lenient. A conditional delete takes several matches (100 at most) only where it says _multiple=true. What is not visible to a caller does not exist for it. A resource that says in meta.profile that it meets a profile which is stored here is refused (422) when it does not; other profiles are taken as they come.',
       security: {
         ...uris,
-        cors: false,
+        cors: true,
         service: [{ coding: [{ system: 'http://terminology.hl7.org/CodeSystem/restful-security-service', code: 'SMART-on-FHIR', display: 'SMART-on-FHIR' }] }],
         description: 'OAuth 2.0 bearer tokens with SMART v2 scopes of the contexts patient, user and system.',
       },
       resource: servedTypes.map((type) => resource(type, profiles.get(type))),
       interaction: ['transaction', 'batch', 'search-system', 'history-system'].map((code) => ({ code })),
-      searchParam: [{ name: '_type', type: 'token', documentation: 'Of a search over several types: all other parameters must be ones of each of them. AuditEvent is searched by itself.' }],
+      searchParam: [...stated(searchParameters('Goal').filter(({ code }) => code.startsWith('_'))), { name: '_type', type: 'token', documentation: 'Of a search over several types: all other parameters must be ones of each of them. AuditEvent is searched by itself.' }],
       ...(ofSystem.length === 0 ? {} : { operation: ofSystem.map(([name, { definition }]) => ({ name, definition })) }),
+      compartment: ['http://hl7.org/fhir/CompartmentDefinition/patient'],
     }],
   });
 }

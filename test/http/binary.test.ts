@@ -61,11 +61,15 @@ t.test('the content of a Binary is seen, written and logged as the resource is',
 
 t.test('what is no content of a Binary is a resource, or is refused', async (t) => {
   for (const [method, path, type, body, status] of [
-    ['POST', 'Binary', 'application/fhir+json', '{"resourceType":"Patient"}', 400], ['POST', 'Binary', 'application/fhir+xml', '<Binary/>', 415], ['POST', 'Patient', 'image/png', 'x', 415],
+    ['POST', 'Binary', 'application/fhir+json', '{"resourceType":"Binary"}', 400], ['POST', 'Binary', 'application/fhir+json', '{', 400], ['POST', 'Binary', 'application/fhir+json', '', 400], ['POST', 'Binary', 'application/fhir+xml', '<Binary/>', 415], ['POST', 'Patient', 'image/png', 'x', 415],
     ['PUT', 'Binary/bad_id', 'text/plain', 'x', 400], ['POST', 'Binary', 'not a type', 'x', 415], ['PUT', 'Binary', 'text/plain', 'x', 415], ['POST', 'Binary/_search', 'text/plain', 'x', 415], ['POST', 'Binary', 'text/plain', '', 201],
   ] as const) {
     const { status: got, bytes } = await raw(method, path, { 'content-type': type }, body);
     t.equal(got, status, `${method} ${path} ${type}: ${bytes.toString().slice(0, 200)}`);
+  }
+  for (const [type, json] of [['application/json', '{"a": 1.00}'], ['application/fhir+json', '{"resourceType":"Patient"}'], ['application/json', '[]']] as const) {
+    const { status, bytes } = await raw('POST', 'Binary', { 'content-type': type }, json);
+    t.same([status, (JSON.parse(bytes.toString()) as { contentType: string; data: string })], [201, { ...JSON.parse(bytes.toString()), contentType: type, data: Buffer.from(json).toString('base64') }], 'JSON that is no Binary is content');
   }
   await fhir('PUT', 'Binary/odd', { resourceType: 'Binary', id: 'odd', contentType: 'text/plain; x="\\"', data: 'aGk=' });
   t.match((await raw('GET', 'Binary/odd', { accept: '*/*' })).headers.get('content-type')!, /^(application\/octet-stream|application\/fhir\+json)/);

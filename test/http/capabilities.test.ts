@@ -45,6 +45,13 @@ t.test('every statement of the CapabilityStatement holds', async (t) => {
     for (const [url, { status, outcome }] of await all(fhir, urls)) t.equal(status.slice(0, 3), '200', `${url} ${JSON.stringify(outcome ?? '')}`);
   });
 
+  await t.test('what is stated of all types holds for each, and for several together', async (t) => {
+    const names = rest.searchParam.map(({ name }: Param) => name) as string[];
+    t.same(names.filter((name) => name !== '_type').toSorted(), ['_id', '_lastUpdated', '_profile', '_security', '_source', '_tag']);
+    for (const name of names) t.equal((await fhir('GET', `${service.url}?${name === '_type' ? '' : '_type=Goal,Task&'}${name}=${name === '_type' ? 'Goal' : name === '_lastUpdated' ? '2026' : 'x'}&_count=1`)).status, 200, name);
+    t.same(rest.compartment, ['http://hl7.org/fhir/CompartmentDefinition/patient']);
+  });
+
   await t.test('every include and revinclude is followed', async (t) => {
     const urls = resources.flatMap(({ type, searchInclude = [], searchRevInclude = [] }) => [
       ...searchInclude.map((include) => `${type}?_include=${include}&_count=1`), ...searchRevInclude.map((include) => `${type}?_revinclude=${include}&_count=1`),

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { MedplumClient, OperationOutcomeError, createReference, getReferenceString } from '@medplum/core';
 import type { Bundle, Observation, Patient, Practitioner, QuestionnaireResponse, Task } from '@medplum/fhirtypes';
-import { Client } from 'fhir-kit-client';
+import { CapabilityTool, Client } from 'fhir-kit-client';
 import smart from 'fhirclient';
 import t from 'tap';
 import { phq9, spread } from '../kit/answers.ts';
@@ -57,6 +57,16 @@ t.test('fhirclient (SMART JS client)', async (t) => {
     let streamed = 0;
     for await (const _ of client.resources('Observation?patient=ada&_count=2', { limit: 5 })) streamed += 1;
     t.equal(streamed, 5);
+  });
+
+  await t.test('a graph of resolved references, onPage, POST _search', async (t) => {
+    const graph: any = await client.request('Observation?patient=ada&_count=2', { resolveReferences: ['subject'], graph: true });
+    t.equal(graph.entry[0].resource.subject.resourceType, 'Patient');
+    let pages = 0;
+    await client.request('Observation?patient=ada&_count=2', { pageLimit: 3, onPage: () => { pages += 1; } });
+    t.equal(pages, 3);
+    const posted: any = await client.request({ url: 'Patient/_search', method: 'POST', body: '_id=ada', headers: { 'content-type': 'application/x-www-form-urlencoded' } });
+    t.equal(posted.entry[0].resource.id, 'ada');
   });
 
   await t.test('it tells the release from the CapabilityStatement, and refusals from their status', async (t) => {
@@ -123,6 +133,21 @@ t.test('fhir-kit-client', async (t) => {
     t.match(refused, { status: 404, data: { issue: [{ expression: ['Bundle.entry[1]'] }] } });
     const transaction: any = await client.transaction({ body: { resourceType: 'Bundle', type: 'transaction', entry: [entry[0]] } });
     t.match(transaction, { type: 'transaction-response', entry: [{ resource: { id: first.id } }] });
+  });
+
+  await t.test('what its CapabilityTool reads from the statement; searches of the system, of a compartment and of a type, by GET and POST', async (t) => {
+    const tool = new CapabilityTool(await client.capabilityStatement() as any);
+    t.same([tool.serverCan('transaction'), tool.resourceCan('Patient', 'vread'), tool.serverSearch('_id'), tool.resourceSearch('Patient', 'name'), tool.resourceSearch('Patient', 'nothing')], [true, true, true, true, false]);
+    for (const postSearch of [false, true]) {
+      const options = { postSearch };
+      const [system, compartment, type] = await Promise.all([
+        client.systemSearch({ searchParams: { _type: 'Patient', _id: 'bea' }, options } as never), client.compartmentSearch({ resourceType: 'QuestionnaireResponse', compartment: { resourceType: 'Patient', id: 'bea' }, searchParams: { _count: 1 }, options } as never),
+        client.resourceSearch({ resourceType: 'Patient', searchParams: { _id: 'bea' }, options } as never),
+      ]) as any[];
+      t.same([system.total, compartment.total, type.total], [1, 5, 1], `postSearch ${postSearch}`);
+    }
+    t.match(await client.operation({ name: 'versions', method: 'GET' } as never), { resourceType: 'Parameters' });
+    t.match(await client.operation({ resourceType: 'Patient', name: '$validate', input: { resourceType: 'Parameters', parameter: [{ name: 'resource', resource: { resourceType: 'Patient' } }] } } as never), { resourceType: 'OperationOutcome' });
   });
 
   await t.test('operation, and a relative reference resolved', async (t) => {
@@ -207,6 +232,28 @@ t.test('MedplumClient', async (t) => {
     const [one, none] = await Promise.allSettled([gathering.readResource('Patient', patient!.id), gathering.readResource('Patient', 'nobody')]);
     t.match(one, { status: 'fulfilled', value: { id: patient!.id } });
     t.match(none, { status: 'rejected', reason: { outcome: { issue: [{ code: 'not-found' }] } } });
+  });
+
+  await t.test('createBinary, createAttachment, createDocumentReference, download', async (t) => {
+    const patient = await medplum.createResource<Patient>({ resourceType: 'Patient' });
+    const securityContext = createReference(patient);
+    const binary = await medplum.createBinary({ data: 'hello', contentType: 'text/plain', filename: 'a.txt', securityContext });
+    t.match(binary, { resourceType: 'Binary', contentType: 'text/plain', securityContext: { reference: getReferenceString(patient) } });
+    const bytes = await medplum.createBinary({ data: new Uint8Array([0x89, 0xff, 0]), contentType: 'image/png', securityContext });
+    t.same(Buffer.from(await (await medplum.download(medplum.fhirUrl('Binary', bytes.id!), { headers: { accept: 'image/png' } })).arrayBuffer()), Buffer.from([0x89, 0xff, 0]));
+    t.equal(await (await medplum.download(medplum.fhirUrl('Binary', binary.id!))).text(), 'hello', 'it accepts anything');
+    t.match(await medplum.createBinary({ data: '{"a":1}', contentType: 'application/json' }), { contentType: 'application/json' });
+    t.match(await medplum.createAttachment({ data: 'x', contentType: 'text/plain', securityContext } as never), { contentType: 'text/plain' });
+    t.match(await medplum.createDocumentReference({ data: 'x', contentType: 'text/plain', additionalFields: { subject: securityContext }, securityContext } as never), { resourceType: 'DocumentReference', subject: securityContext });
+  });
+
+  await t.test('readPatientEverything, validateResource, valueSetExpand, createComment, a batch of nothing', async (t) => {
+    const patient = await medplum.createResource<Patient>({ resourceType: 'Patient' });
+    t.match(await medplum.createComment(patient, 'hello'), { resourceType: 'Communication', payload: [{ contentString: 'hello' }] });
+    t.equal((await medplum.readPatientEverything(patient.id)).entry?.length, 2);
+    t.match((await medplum.validateResource({ resourceType: 'Patient', gender: 'x' } as never)).issue, [{ severity: 'error' }]);
+    t.ok((await medplum.valueSetExpand({ url: 'http://hl7.org/fhir/ValueSet/administrative-gender' })).expansion!.contains!.length >= 4);
+    t.match(await medplum.executeBatch({ resourceType: 'Bundle', type: 'batch', entry: [] }), { type: 'batch-response' });
   });
 
   await t.test('deleteResource, and what it says afterwards', async (t) => {
