@@ -82,9 +82,11 @@ function refuseContained({ contained }: SearchPlan): void {
   if (contained !== 'false') throw problem('not-supported', 'not-supported', 'Contained resources are found by a search of one type, without an operation.', 'http._contained');
 }
 
-/** The conditions of a match on the row `r`. */
-export function matchConditions(plan: SearchPlan, tests: readonly Test[], visibility: Visibility): Fragment[] {
-  const confined = isConfined(plan.tests, visibility, plan.type);
+/**
+ * The conditions of a match on the row `r`.
+ * @param confined whether few rows are looked at whatever the conditions are: then each row is asked by itself.
+ */
+export function matchConditions(plan: SearchPlan, tests: readonly Test[], visibility: Visibility, confined = isConfined(plan.tests, visibility, plan.type)): Fragment[] {
   const record = recordOf(plan.tests, visibility, plan.type);
   const subject = { type: plan.type, alias: 'r', visibility, confined, record };
   return [
@@ -108,6 +110,33 @@ function matchStatement(plan: SearchPlan, tests: readonly Test[], visibility: Vi
   // one page for each value, of which the first page of all is made
   return sql`${selected} from resource r where ${others}
     and r.rid in (${sql.join(walked.map((page) => sql`(select r.rid ${page})`), sql` union all `)}) ${ending}`;
+}
+
+/** Resources of a type that are looked at one by one before anything else is tried. */
+const newest = 200;
+
+/**
+ * Whether most resources may be a match by what points to them (`_has`). The planner computes all that do before it takes a
+ * page of them: 1.7 s of 10,000 Patients with 390,000 Observations, for a page that the newest few fill.
+ */
+const mayBeDense = (plan: SearchPlan, tests: readonly Test[], visibility: Visibility): boolean =>
+  plan.sort.length === 0 && tests.some(({ kind }) => kind === 'has') && !isConfined(plan.tests, visibility, plan.type);
+
+/** The statement that fetches `limit` matches after `cursor` from the newest resources of the type alone. */
+function newestStatement(plan: SearchPlan, tests: readonly Test[], visibility: Visibility, cursor: Cursor | undefined, limit: number): Fragment {
+  const after = cursor === undefined ? sql`` : sql` and q.rid < ${cursor.rid}::bigint`;
+  return sql`select ${rowColumns('r')} from (select * from resource q where q.type = ${typeLiteral(plan.type)} and q.live${after} order by q.rid desc limit ${literal(newest)}) r
+    where ${and(matchConditions(plan, tests, visibility, true))} order by r.rid desc limit ${literal(limit)}`;
+}
+
+/** One page of matches, and the match after it. */
+async function pageRows(connection: Connection, plan: SearchPlan, tests: readonly Test[], visibility: Visibility, cursor: Cursor | undefined): Promise<Keyed[]> {
+  const limit = plan.count + 1;
+  if (mayBeDense(plan, tests, visibility)) {
+    const rows = await run<Keyed>(connection, bounded(newestStatement(plan, tests, visibility, cursor, limit), 0), 'once');
+    if (rows.length === limit) return rows;
+  }
+  return run<Keyed>(connection, bounded(matchStatement(plan, tests, visibility, cursor, limit), plan.sort.length), planOf(plan, visibility));
 }
 
 /** A search within one record or among some ids has one good plan; any other depends on how frequent its values are. */
@@ -144,7 +173,7 @@ export async function search(connection: Connection, plan: SearchPlan, visibilit
   const tests = admitted(plan, visibility);
   if (plan.count === 0) return { matches: [], included: [], incomplete: false, total: await count(connection, plan, tests, visibility) };
   const [rows, counted] = await Promise.all([
-    run<Keyed>(connection, bounded(matchStatement(plan, tests, visibility, page, plan.count + 1), plan.sort.length), planOf(plan, visibility)),
+    pageRows(connection, plan, tests, visibility, page),
     isAsked(plan) ? count(connection, plan, tests, visibility) : undefined,
   ]);
   const { matches, last } = pageOf(rows, plan.count);
