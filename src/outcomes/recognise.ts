@@ -31,7 +31,7 @@ interface AnsweredItem { readonly linkId?: string; readonly answer?: readonly { 
 
 /**
  * @returns the instruments that `response` answers.
- * Known by the canonical (with or without |version), by the codes of the Questionnaire that it names, or by LOINC codes in its
+ * Known by the canonical (with or without |version), ours, LOINC's (`http://loinc.org/q/44249-1`) or another publisher's, by the codes of the Questionnaire that it names, or by LOINC codes in its
  * linkIds as LHC-Forms and US Core write them (`/44250-9`, `44249-1/44250-9`); never by position.
  * Without the panel's own code or canonical every item of the panel must be on the form. A form may hold several instruments.
  */
@@ -46,7 +46,9 @@ export function recognise(response: Resource, registry: Registry, questionnaire?
   const common = { add: registry.codings.get(canonical) ?? 0, ...(questionnaire === undefined ? {} : { form: questionnaire }) };
   const instruments = known === undefined ? byCodes(leaves.map(codeOf), codes, questionnaire, registry) : [known];
   const found = instruments.map((instrument): Recognised => ({ instrument, panel: true, ...common, items: matched(instrument, leaves, codeOf) }));
-  return known === undefined ? [...found, ...safetyOnly(leaves, codeOf, registry, instruments)] : found;
+  if (known === undefined) return [...found, ...safetyOnly(leaves, codeOf, registry, instruments)];
+  // Under the canonical of another publisher the items may have names of their own, of which nothing can be said.
+  return known.canonical === canonical || registry.codings.has(canonical) ? found : found.filter(({ items }) => items.size > 0);
 }
 
 /** @returns a canonical without its |version. */

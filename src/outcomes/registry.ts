@@ -105,7 +105,8 @@ export function instrumentRegistry(definitions: readonly unknown[], texts: reado
   for (const each of instruments) {
     const { id, panel, alsoKnownAs, safety } = each.definition;
     for (const { canonical, add } of each.definition.codings ?? []) codings.set(canonical, add);
-    for (const url of [each.canonical, ...alsoKnownAs, ...(each.definition.codings ?? []).map(({ canonical }) => canonical)]) claim(byCanonical, url, each, id);
+    const published = panel === undefined ? [] : [`${loinc}/q/${panel.code}`]; // the Questionnaires that LOINC itself publishes
+    for (const url of [each.canonical, ...published, ...alsoKnownAs, ...(each.definition.codings ?? []).map(({ canonical }) => canonical)]) claim(byCanonical, url, each, id);
     if (panel !== undefined) claim(byPanel, panel.code, each, id);
     for (const scale of each.scales) {
       claim(scales, scale.key, scale, id);
