@@ -14,6 +14,9 @@ const defaultCount = 50;
 const largestCount = 1000;
 const known = new Set(['_count', '_since', '_at', '_list', '_sort', '_page', '_format', '_pretty', '_summary', '_elements']);
 
+/** Where a page begins: after this version, or, read backwards, before it. */
+type Edge = HistoryPosition & { readonly backwards?: true };
+
 /** What is asked for: a resource, a type, or everything. */
 export interface HistoryOf { readonly type?: string; readonly id?: string }
 
@@ -35,19 +38,23 @@ export async function history(context: Context, of: HistoryOf, query: readonly (
   const path = [of.type, of.id, '_history'].filter((part) => part !== undefined).join('/');
   const page = get('_page');
   const binding = `${path}?${new URLSearchParams(applied as [string, string][]).toString()}`;
-  const after = page === undefined ? undefined : openPage<HistoryPosition>(context, binding, page);
-  const { rows, more } = await versions(context.database, context.visibility, {
-    types: of.type === undefined ? servedTypes : [of.type], id: of.id, count, since: since?.low, at, after, list: listOf(context, get('_list')), oldestFirst: oldestFirst(get('_sort')),
+  const after = page === undefined ? undefined : openPage<Edge>(context, binding, page);
+  const backwards = after?.backwards === true;
+  const found = await versions(context.database, context.visibility, {
+    types: of.type === undefined ? servedTypes : [of.type], id: of.id, count, since: since?.low, at, after, list: listOf(context, get('_list')), oldestFirst: oldestFirst(get('_sort')) !== backwards,
   });
+  const rows = backwards ? found.rows.toReversed() : found.rows;
   if (of.id !== undefined && rows.length === 0 && after === undefined && since === undefined && at === undefined && get('_list') === undefined) {
     throw problem('not-found', 'not-found', `No such ${of.type}.`);
   }
   await context.audit.record(accessRows(context, { interaction: `history-${of.id !== undefined ? 'instance' : of.type !== undefined ? 'type' : 'system'}`, type: of.type, id: of.id, patients: rows.map(({ patient }) => patient) }));
+  const first = rows[0];
   const last = rows.at(-1);
-  const next = more && last !== undefined ? sealPage(context, binding, positionOf(last)) : undefined;
+  const previous = first !== undefined && (backwards ? found.more : after !== undefined) ? sealPage(context, binding, { ...positionOf(first), backwards: true } satisfies Edge) : undefined;
+  const next = last !== undefined && (backwards || found.more) ? sealPage(context, binding, positionOf(last)) : undefined;
   // a page that holds everything tells how much that is; counting would cost more than it tells
-  const total = after === undefined && !more ? rows.length : undefined;
-  return { status: 200, body: bundle(context, path, applied, rows, { next, total, shape, isFirst: after === undefined }) };
+  const total = after === undefined && !found.more ? rows.length : undefined;
+  return { status: 200, body: bundle(context, path, applied, rows, { previous, next, total, shape, isFirst: after === undefined }) };
 }
 
 function countOf(text: string | undefined): number {
@@ -82,10 +89,10 @@ const whole: Shaper = (text) => text;
 const methods = { C: 'POST', P: 'PUT', U: 'PUT', D: 'DELETE' } as const;
 const statuses = { C: '201', P: '201', U: '200', D: '204' } as const;
 
-function bundle(context: Context, path: string, applied: readonly (readonly [string, string])[], rows: readonly HistoryRow[], { next, total, shape = whole, isFirst }: { readonly next: string | undefined; readonly total: number | undefined; readonly shape: Shaper | undefined; readonly isFirst: boolean }): string {
+function bundle(context: Context, path: string, applied: readonly (readonly [string, string])[], rows: readonly HistoryRow[], { previous, next, total, shape = whole, isFirst }: { readonly previous: string | undefined; readonly next: string | undefined; readonly total: number | undefined; readonly shape: Shaper | undefined; readonly isFirst: boolean }): string {
   const self = new URLSearchParams(applied as [string, string][]).toString();
   const url = (page?: string): string => `${context.baseUrl}/${path}${self === '' && page === undefined ? '' : '?'}${self}${page === undefined ? '' : `${self === '' ? '' : '&'}_page=${page}`}`;
-  const links = [{ relation: 'self', url: url() }, ...(isFirst ? [] : [{ relation: 'first', url: url() }]), ...(next === undefined ? [] : [{ relation: 'next', url: url(next) }])];
+  const links = [{ relation: 'self', url: url() }, ...(isFirst ? [] : [{ relation: 'first', url: url() }]), ...(previous === undefined ? [] : [{ relation: 'previous', url: url(previous) }]), ...(next === undefined ? [] : [{ relation: 'next', url: url(next) }])];
   const entries = rows.map((row) => {
     const fullUrl = JSON.stringify(`${context.baseUrl}/${row.type}/${row.id}`);
     const method = methods[row.method];

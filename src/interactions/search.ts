@@ -8,8 +8,8 @@ import type { Connection } from '../store/database.ts';
 import { search, searchSeveral, type Cursor, type Found, type Row } from '../store/search.ts';
 import type { Contained } from '../store/search-contained.ts';
 import { decided } from './concept-tests.ts';
-import { openPage, sealPage } from './paging.ts';
 import { containedPage, shownOf, type FoundContained } from './search-contained.ts';
+import { PageTrail } from './trail.ts';
 
 /** What a search needs beside its plan. */
 export interface SearchContext {
@@ -49,13 +49,16 @@ async function answered(context: SearchContext, path: string, plan: SearchPlan, 
   const query = encoded(plan.applied);
   const binding = `${path}?${query}`;
   const sealing = { pageKey: context.pageKey, visibility };
-  const found = await find(plan.page === null ? undefined : openPage<Cursor>(sealing, binding, plan.page));
+  const trail = new PageTrail<Cursor>(sealing, binding, plan.page);
+  const found = await find(trail.position);
   const url = path === '' ? context.baseUrl : `${context.baseUrl}/${path}`;
-  const next = found.next === undefined ? undefined : sealPage(sealing, binding, found.next);
+  const page = (token: string | null): string => withQuery(url, [query, ...(token === null ? [] : [`${pageParameter}=${token}`])].filter((part) => part !== '').join('&'));
+  const previous = trail.previous();
   const links = [
     { relation: 'self', url: withQuery(url, query) },
-    ...(plan.page === null ? [] : [{ relation: 'first', url: withQuery(url, query) }]),
-    ...(next === undefined ? [] : [{ relation: 'next', url: withQuery(url, [query, `${pageParameter}=${next}`].filter((part) => part !== '').join('&')) }]),
+    ...(plan.page === null ? [] : [{ relation: 'first', url: page(null) }]),
+    ...(previous === undefined ? [] : [{ relation: 'previous', url: page(previous) }]),
+    ...(found.next === undefined ? [] : [{ relation: 'next', url: page(trail.next(found.next)) }]),
   ];
   return { status: 200, body: bundle(context, plan, found, links), patients: [...found.matches, ...insideOf(found).map(({ container }) => container), ...found.included].map(({ patient }) => patient) };
 }

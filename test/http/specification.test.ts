@@ -54,10 +54,33 @@ t.test('totals and links of pages (search.html#total, bundle.html#searchset)', a
   const first = await fhir('GET', 'Observation?patient=ada&_count=3');
   t.same([first.body.total, links(first)], [8, 'self next'], 'within a record the total costs little');
   const second = await fhir('GET', link(first, 'next'));
-  t.same([second.body.total, links(second), link(second, 'first')], [undefined, 'self first next', link(first, 'self')]);
+  t.same([second.body.total, links(second), link(second, 'first')], [undefined, 'self first previous next', link(first, 'self')]);
   t.same([(await fhir('GET', 'Observation?patient=ada&_count=3&_total=none')).body.total, (await fhir('GET', 'Observation?_count=3')).body.total], [undefined, undefined]);
   t.equal((await fhir('GET', 'Observation?_count=3&_total=accurate')).body.total, 8);
   t.equal((await fhir('GET', 'Observation?_id=n5,n51,n49&_count=1')).body.total, 3);
+});
+
+t.test('previous links lead back through the same pages, of searches and histories', async (t) => {
+  for (let n = 0; n < 70; n++) await fhir('PUT', `Organization/o${n}`, { resourceType: 'Organization', id: `o${n}`, name: `name ${n % 3}` });
+  const names = ({ body }: Reply): string => body.entry.map(({ fullUrl, response }: { fullUrl: string; response?: { etag: string } }) => `${fullUrl.split('/').at(-1)} ${response?.etag ?? ''}`).join();
+  const walk = async (start: string, relation: string): Promise<{ pages: string[]; last: Reply }> => {
+    const pages: string[] = [];
+    for (let reply = await fhir('GET', start); ; reply = await fhir('GET', link(reply, relation))) {
+      pages.push(names(reply));
+      if (!links(reply).split(' ').includes(relation)) return { pages, last: reply };
+    }
+  };
+  for (const [start, size] of [['Observation?patient=ada&_count=2&_sort=value-quantity', 4], [`${service.url}?_type=Observation,Patient&_count=2`, 5], ['Organization?_count=7', 10], ['Organization?_count=7&_sort=-name,_id', 10], ['Observation/_history?_count=2', 4], ['Organization/_history?_count=5', 14], ['Organization/_history?_count=7&_sort=_lastUpdated', 10]] as const) {
+    const there = await walk(start, 'next');
+    t.equal(there.pages.length, size, start);
+    const back = await walk(link(await fhir('GET', link(there.last, 'previous')), 'next'), 'previous');
+    t.same(back.pages, there.pages.toReversed(), `${start}, back`);
+  }
+  const far = await walk('Organization?_count=1', 'next');
+  t.equal(far.pages.length, 70);
+  const { pages } = await walk(link(far.last, 'previous'), 'previous');
+  t.ok(pages.length > 30, `${pages.length} pages back`);
+  t.same(pages, far.pages.toReversed().slice(1, pages.length + 1), 'as far as the way is remembered');
 });
 
 t.test('a history (http.html#history) is summarized as a search is, and its pages are of bounded size', async (t) => {
