@@ -59,7 +59,8 @@ export function classSentence(scale: Scale, change: Change): string {
   const { cutoff, threshold } = scale;
   const name = changeClassDisplay[change.class];
   if (threshold === undefined) return `${name}.`;
-  const compared = `Improvement ${shown(change.improvement)} against a threshold of ${threshold.op} ${shown(threshold.value)} (${threshold.id}, ${marks[threshold.definition.verification]})`;
+  const size = change.improvement === 0 ? 'No difference' : `${shown(Math.abs(change.improvement))} for the ${change.improvement > 0 ? 'better' : 'worse'}`;
+  const compared = `${size} against a threshold of ${threshold.op} ${shown(threshold.value)} (${threshold.id}, ${marks[threshold.definition.verification]})`;
   const side = (clinical: boolean | null): string => (clinical === true ? 'clinical' : 'functional');
   const range = cutoff === undefined ? 'no cut-off is known'
     : `baseline on the ${side(change.preClinical)}, current on the ${side(change.postClinical)} side of the cut-off (${cutoff.op} ${shown(cutoff.value)} is clinical; ${cutoff.id}, ${marks[cutoff.verification]})`;
