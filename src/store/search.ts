@@ -149,6 +149,15 @@ async function count(connection: Connection, plan: SearchPlan, tests: readonly T
   return rows[0]!.total;
 }
 
+/** Number of all visible resources of a type, where they are few; undefined where there are more: counting stops there. */
+async function countOfFew(connection: Connection, plan: SearchPlan, visibility: Visibility): Promise<number | undefined> {
+  const part = sql`select from resource r where ${and(matchConditions(plan, [], visibility))} limit ${literal(few + 1)}`;
+  const [row] = await run<{ total: number }>(connection, sql`select count(*)::integer as total from (${part}) part`, 'once');
+  return row!.total > few ? undefined : row!.total;
+}
+
+const few = 1000;
+
 const isAsked = ({ total }: Pick<SearchPlan, 'total'>): boolean => total === 'accurate' || total === 'estimate';
 
 type Keyed = Row & Readonly<Record<string, unknown>>;
@@ -162,8 +171,8 @@ function pageOf(rows: readonly Keyed[], count: number): { matches: readonly Keye
 
 /**
  * Runs a search: one statement fetches the page, with one row more that tells whether another page follows. The total is known
- * where all matches are on the page; else it is a statement of its own, made where it is asked for, and for the first page
- * within one record or among some ids, where it costs little. So is each round of includes.
+ * where all matches are on the page; else it is a statement of its own, made where it is asked for, and where it costs little:
+ * for the first page within one record, among some ids, and of a type of which there are few. So is each round of includes.
  * @param page where the page begins; from a `next` of the same plan and caller.
  * @throws Problem `forbidden` when the caller may not search the type or a type that a condition reaches; `not-supported`
  *   for AuditEvent.
@@ -179,8 +188,11 @@ export async function search(connection: Connection, plan: SearchPlan, visibilit
   const { matches, last } = pageOf(rows, plan.count);
   const next = last === undefined ? undefined : cursorOf(last, plan.sort.length);
   const unasked = async (): Promise<number | undefined> => {
-    if (page !== undefined || (next !== undefined && (plan.total === 'none' || !isConfined(tests, visibility, plan.type)))) return undefined;
-    return next === undefined ? matches.length : count(connection, plan, tests, visibility);
+    if (page !== undefined) return undefined;
+    if (next === undefined) return matches.length;
+    if (plan.total === 'none') return undefined;
+    if (isConfined(tests, visibility, plan.type)) return count(connection, plan, tests, visibility);
+    return tests.length === 0 ? countOfFew(connection, plan, visibility) : undefined;
   };
   const total = counted ?? await unasked();
   const { rows: included, incomplete } = await includedRows(connection, plan, visibility, matches);
