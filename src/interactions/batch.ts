@@ -12,18 +12,51 @@ import { entryContext, largestBundle, splitUrl } from './transaction-steps.ts';
 
 /**
  * batch (http://hl7.org/fhir/R4/http.html#transaction): each entry is a request of its own; one that is refused leaves the
- * others alone. The response mirrors the order.
+ * others alone. They run in their order, those at once that `runsOf` puts together. The response mirrors the order.
  * @param statusOf the HTTP status that belongs to a Problem's kind.
  */
 export async function batch(context: Context, stored: unknown, perform: Perform, statusOf: (problem: Problem) => number): Promise<Answer> {
   const entries = entriesOf(stored as Resource);
   if (entries.length > largestBundle) throw problem('too-large', 'too-costly', `A Bundle takes ${largestBundle} entries at most; split it.`, 'Bundle.entry');
   const performing = bounded(perform);
-  const answers = await each(entries, (entry) => one(context, entry, performing, statusOf));
+  const names = new Set(entries.flatMap(({ fullUrl }) => (fullUrl?.startsWith('urn:') === true ? [fullUrl] : [])));
+  const answers: string[] = [];
+  for (const run of runsOf(entries)) answers.push(...await each(run, (entry) => one(context, entry, names, performing, statusOf)));
   return { status: 200, body: `{"resourceType":"Bundle","type":"batch-response"${answers.length === 0 ? '' : `,"entry":[${answers.join(',')}]`}}` };
 }
 
-async function one(context: Context, entry: Entry, perform: Perform, statusOf: (problem: Problem) => number): Promise<string> {
+/**
+ * Parts entries into runs whose entries may run at the same time: reads that follow each other, and writes of one kind to
+ * different places of one type. A Patient is there before the Observations that follow it, and gone after those before it.
+ */
+function runsOf(entries: readonly Entry[]): Entry[][] {
+  const runs: Entry[][] = [];
+  let kind = '';
+  const places = new Set<string>();
+  for (const entry of entries) {
+    const reads = entry.method === 'GET' || entry.method === 'HEAD';
+    const own = reads ? 'read' : `${entry.method} ${/[A-Z][A-Za-z]+/.exec(entry.url)?.[0] ?? ''}`;
+    const again = entry.method !== 'POST' && !reads && places.has(entry.url);
+    if (own !== kind || again) {
+      runs.push([]);
+      places.clear();
+      kind = own;
+    }
+    places.add(entry.url);
+    runs.at(-1)!.push(entry);
+  }
+  return runs;
+}
+
+/** @throws Problem `invalid` for what refers to another entry: only a transaction knows what becomes of it. */
+function refuseLinks(sent: string, names: ReadonlySet<string>, own: string | undefined): void {
+  if (names.size === 0) return;
+  for (const [, name] of sent.matchAll(/"(urn:(?:uuid|oid):[^"\\]{1,200})"/g)) {
+    if (name !== own && names.has(name!)) throw problem('invalid', 'business-rule', 'The entries of a batch cannot refer to each other: send a transaction.', 'resource');
+  }
+}
+
+async function one(context: Context, entry: Entry, names: ReadonlySet<string>, perform: Perform, statusOf: (problem: Problem) => number): Promise<string> {
   let interaction: Interaction | undefined;
   try {
     const [path, query] = splitUrl(entry.url, context.baseUrl);
@@ -32,6 +65,7 @@ async function one(context: Context, entry: Entry, perform: Perform, statusOf: (
     const needs = verbOf(interaction);
     if (needs !== null) authorize(context.visibility, needs.type, needs.verb);
     const sent = /^(conditional-)?patch$/.test(interaction.kind) ? patchIn(entry.resource) : entry.resource === undefined ? '' : JSON.stringify(entry.resource);
+    refuseLinks(sent, names, entry.fullUrl);
     const answer = await perform(entryContext(context, entry), interaction, sent);
     return isReading(interaction) ? readEntry(entry.method, answer) : writtenEntry(context, answer);
   } catch (error) {

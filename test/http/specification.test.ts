@@ -117,3 +117,22 @@ t.test('a Bundle without entries is nothing to do; an empty patch changes nothin
   t.same([patched.status, patched.headers.get('etag')], [200, 'W/"1"']);
   t.equal((await fhir('PATCH', 'Patient/nobody', [], { 'content-type': 'application/json-patch+json' })).status, 404);
 });
+
+t.test('a batch (http.html#brules) runs in its order, and its entries do not refer to each other', async (t) => {
+  const observed = (subject: string): object => ({ resourceType: 'Observation', status: 'final', code: { text: 'b' }, subject: { reference: subject } });
+  const batch = async (entry: readonly object[]): Promise<string[]> => (await fhir('POST', '', { resourceType: 'Bundle', type: 'batch', entry })).body.entry.map(({ response }: { response: { status: string } }) => response.status.slice(0, 3));
+  for (let round = 0; round < 5; round++) {
+    const id = `batch${round}`;
+    t.same(await batch([
+      { resource: { resourceType: 'Patient', id }, request: { method: 'PUT', url: `Patient/${id}` } },
+      ...[1, 2, 3].map((n) => ({ resource: { ...observed(`Patient/${id}`), id: `${id}-${n}` }, request: { method: 'PUT', url: `Observation/${id}-${n}` } })),
+      { resource: { resourceType: 'Patient', id, active: true }, request: { method: 'PUT', url: `Patient/${id}` } }, { resource: { resourceType: 'Patient', id, active: false }, request: { method: 'PUT', url: `Patient/${id}` } },
+      { request: { method: 'GET', url: `Observation?patient=${id}` } },
+      ...[1, 2, 3].map((n) => ({ request: { method: 'DELETE', url: `Observation/${id}-${n}` } })),
+      { request: { method: 'DELETE', url: `Patient/${id}` } }, { request: { method: 'GET', url: `Patient/${id}` } },
+    ]), ['201', '201', '201', '201', '200', '200', '200', '204', '204', '204', '204', '410']);
+    t.equal((await fhir('GET', `Patient/${id}/_history/3`)).body.active, false, 'the later of two writes of one place is the later version');
+  }
+  const urn = 'urn:uuid:7a0f6c1e-7d0c-4f0b-9a55-3f0a2b9c1d01';
+  t.same(await batch([{ fullUrl: urn, resource: { resourceType: 'Patient' }, request: { method: 'POST', url: 'Patient' } }, { resource: observed(urn), request: { method: 'POST', url: 'Observation' } }]), ['201', '422']);
+});
