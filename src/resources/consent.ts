@@ -22,3 +22,13 @@ export function checkEmergency(previous: Resource | undefined): Issue[] {
   if (previous?.resourceType !== 'Consent' || recorderOf(previous) !== 'break-glass') return [];
   return [{ severity: 'error', code: 'forbidden', text: 'This is the record of an access in an emergency: it ends by its time and is changed by nobody.', expression: 'Consent' }];
 }
+
+interface Provision { readonly type?: string; readonly provision?: readonly Provision[] }
+
+const denies = ({ type, provision = [] }: Provision): boolean => type === 'deny' || provision.some(denies);
+
+/** @returns why somebody who treats may not change or delete what the person or a system denies: whom it denies would take it back. */
+export function checkDenial(previous: Resource | undefined): Issue[] {
+  if (previous?.resourceType !== 'Consent' || recorderOf(previous) === 'practitioner' || !denies((previous['provision'] ?? {}) as Provision)) return [];
+  return [{ severity: 'error', code: 'forbidden', text: 'This Consent denies something: the person or a system changes it, not who treats.', expression: 'Consent' }];
+}

@@ -5,7 +5,7 @@ import type { Resource } from '../fhir/resource.ts';
 import { checkByPatient } from '../resources/by-patient.ts';
 import { goalByClient } from '../resources/goal.ts';
 import { decisionProvenance } from '../resources/provenance.ts';
-import { checkEmergency, withRecorder } from '../resources/consent.ts';
+import { checkDenial, checkEmergency, withRecorder } from '../resources/consent.ts';
 import { checkMaker } from '../resources/maker.ts';
 import { checkWrite } from '../resources/rules.ts';
 import { checkClinician, flagByClient, reviewByClient } from '../resources/safety-review.ts';
@@ -104,7 +104,7 @@ function labelled(incoming: Incoming, questionnaire: Resource | undefined, { vis
 function checkPerson({ visibility: { reach }, requester: { agent } }: Unit, previous: Resource | undefined, next: Resource): Issue[] {
   const clinician = checkClinician(previous, next, agent);
   if (reach.kind === 'all') return clinician;
-  if (reach.kind !== 'patient') return [...clinician, ...checkEmergency(previous), ...checkMaker(previous, next)];
+  if (reach.kind !== 'patient') return [...clinician, ...checkEmergency(previous), ...checkDenial(previous), ...checkMaker(previous, next)];
   const persons = new Set([`Patient/${reach.patient}`, ...(agent === undefined ? [] : [agent])]);
   return [...checkEmergency(previous), ...checkByPatient(previous, next, persons), ...checkMaker(previous, next)];
 }
@@ -184,10 +184,14 @@ function remove(write: Extract<WriteRequest, { kind: 'delete' }>, unit: Unit, fo
   if (!current.live) return absent;
   checkRecord(write, current);
   const previous = JSON.parse(current.body!) as Resource;
-  const issues = [...checkWrite(previous, null), ...(unit.visibility.reach.kind === 'all' ? [] : checkEmergency(previous))];
+  const issues = [...checkWrite(previous, null), ...byHand(unit.visibility.reach.kind, previous)];
   if (issues.length > 0 && !unit.internal) throw refused(issues);
   return staging.delete(type, id);
 }
+
+/** What of Consents people do not delete. */
+const byHand = (reach: Unit['visibility']['reach']['kind'], previous: Resource): Issue[] =>
+  (reach === 'all' ? [] : [...checkEmergency(previous), ...(reach === 'patient' ? [] : checkDenial(previous))]);
 
 /**
  * A Patient is deleted with everything in the record or after it. What a unit deletes of the record it may name in any

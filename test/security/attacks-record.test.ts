@@ -104,6 +104,36 @@ await t.test('a label is not taken off by who does not see under it', async (t) 
   t.notMatch(exported.text, /kept-secret-note/, 'and does not give it away with the record');
 });
 
+await t.test('a denial is not taken back by whom it denies', async (t) => {
+  const condition = { resourceType: 'Condition', id: 'worry', subject: ref('Patient/ann'), code: { text: 'kept-secret-worry' } };
+  await made(system, condition);
+  const consent = {
+    resourceType: 'Consent', status: 'active', scope: { coding: [{ code: 'patient-privacy' }] }, category: [{ text: 'x' }], policyRule: { text: 'x' }, patient: ref('Patient/ann'), performer: [ref('Patient/ann')],
+    provision: { type: 'deny', actor: [{ role: { text: 'x' }, reference: ref('Practitioner/tom') }], class: [{ system: 'http://hl7.org/fhir/resource-types', code: 'Condition' }] },
+  };
+  t.equal((await tom('GET', 'Condition/worry')).status, 200, 'the control: before it');
+  for (const [who, client] of Object.entries({ 'of the person': ann, 'of a system': system, 'below a permit': system })) {
+    const body = who === 'below a permit' ? { ...consent, provision: { type: 'permit', provision: [consent.provision] } } : consent;
+    const { body: { id, ...kept }, status } = await client('POST', 'Consent', body);
+    t.equal(status, 201, who);
+    const attempts: [string, () => Promise<Reply>][] = [
+      ['an update', () => tom('PUT', `Consent/${id}`, { ...kept, id, status: 'inactive' })], ['a draft', () => tom('PUT', `Consent/${id}`, { ...kept, id, status: 'draft', provision: undefined })], ['an update by condition', () => tom('PUT', `Consent?_id=${id}`, { ...kept, provision: undefined })], ['a patch', () => tom('PATCH', `Consent/${id}`, [{ op: 'remove', path: '/provision' }], { 'content-type': 'application/json-patch+json' })],
+      ['a FHIRPath patch', () => tom('PATCH', `Consent/${id}`, { resourceType: 'Parameters', parameter: [{ name: 'operation', part: [{ name: 'type', valueCode: 'delete' }, { name: 'path', valueString: 'Consent.provision' }] }] })], ['a deletion', () => tom('DELETE', `Consent/${id}`)], ['a deletion by condition', () => tom('DELETE', 'Consent?patient=ann&_multiple=true')], ['a transaction', () => tom('POST', '', { resourceType: 'Bundle', type: 'transaction', entry: [{ request: { method: 'DELETE', url: `Consent/${id}` } }] })],
+      ['a permit beside it', () => tom('POST', 'Consent', { ...consent, provision: { ...consent.provision, type: 'permit' } })], ['another scope', () => tom('PATCH', `Consent/${id}`, [{ op: 'replace', path: '/scope/coding/0/code', value: 'research' }], { 'content-type': 'application/json-patch+json' })],
+    ];
+    for (const [name, attempt] of attempts) {
+      const reply = await attempt();
+      t.ok(reply.status < 500, `${who}: ${name}: ${reply.status}`);
+      t.equal((await tom('GET', 'Condition/worry')).status, 404, `${who}: ${name}`);
+    }
+    const own = await ann('PUT', `Consent/${id}`, { ...kept, id, status: 'inactive' });
+    t.equal(own.status, 200, `the person may: ${own.text.slice(0, 300)}`);
+    t.equal((await ann('PUT', `Consent/${id}`, { ...kept, id })).status, 200);
+    t.equal((await system('PUT', `Consent/${id}`, { ...kept, id, status: 'inactive' })).status, 200, 'a system may');
+    t.equal((await tom('GET', 'Condition/worry')).status, 200, 'the control: after it');
+  }
+});
+
 await t.test('an emergency opens one record, for reading, for its time, and says so each time', async (t) => {
   const reason = { resourceType: 'Parameters', parameter: [{ name: 'reason', valueCode: 'BTG' }, { name: 'text', valueString: 'called at night' }] };
   const breakGlass = (client: Client, id: string): Promise<Reply> => client('POST', `Patient/${id}/$break-glass`, reason);

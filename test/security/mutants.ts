@@ -61,6 +61,7 @@ const mutants: readonly Mutant[] = [
   { guard: 'who may ask about tokens', file: 'src/http/authorization-provider.ts', from: "  client['may_introspect'] === true || client.clientId === token.clientId;", to: "  client['may_introspect'] === true || token.clientId !== '';", by: 'security/launch' },
   { guard: 'grants of an erased record', file: 'src/store/erase.ts', from: '    await endAllAbout(connection, id);\n', to: '', by: 'security/attacks-sign-in' },
   { guard: 'an erased person is not brought back', file: 'src/store/decide.ts', from: 'if (current?.erased === true && ', to: 'if (current?.erased === true && unit.writes.length === 0 && ', by: 'security/attacks-record' },
+  { guard: 'a denial is not taken back', file: 'src/resources/consent.ts', from: "recorderOf(previous) === 'practitioner' || !denies(", to: "recorderOf(previous) !== undefined || !denies(", by: 'security/attacks-record' },
   { guard: 'no note of therapists in what is taken away', file: 'src/operations/export-record.ts', from: 'list.filter(forClient)', to: 'list.filter((row) => forClient(row) || true)', by: 'security/attacks-record' },
   { guard: 'large bodies are counted', file: 'src/http/large-bodies.ts', from: 'if (taken + bytes > together) return false;', to: '', by: 'security/attacks-service' },
   { guard: 'large bodies of strangers are not read', file: 'src/http/large-bodies.ts', from: '    if (!await isKnown(request)) return refuse(request, reply);\n', to: '    void isKnown; void refuse; void reply;\n', by: 'security/attacks-service' },
