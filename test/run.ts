@@ -30,7 +30,7 @@ interface Outcome {
 
 /** Runs tap and prints one line a file; of a file that fails, everything but its passing assertions. */
 async function runTap(files: readonly string[], server: string, signal: AbortSignal): Promise<Outcome> {
-  const child = spawn(process.execPath, [tap, '--reporter=tap', ...files], { cwd: root, env: { ...process.env, INTERSESSION_TEST_SERVER: server, NO_COLOR: '1' }, stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(process.execPath, [tap, '--reporter=tap', '--timeout=300', ...files], { cwd: root, env: { ...process.env, INTERSESSION_TEST_SERVER: server, NO_COLOR: '1' }, stdio: ['ignore', 'pipe', 'inherit'] });
   signal.addEventListener('abort', () => child.kill('SIGTERM'));
   const ended = new Promise<number>((settle) => { child.once('close', (code) => { settle(code ?? 1); }); });
   const outcome: Outcome = { passed: 0, failed: 0 };
