@@ -2,6 +2,7 @@ import type { Issue } from '../fhir/outcome.ts';
 import type { Resource } from '../fhir/resource.ts';
 import { servedType } from '../fhir/types.ts';
 import { isSafetyReview } from '../outcomes/review-times.ts';
+import { recorderOf } from './consent.ts';
 
 const forbidden = (expression: string, text: string): Issue => ({ severity: 'error', code: 'forbidden', text, expression });
 
@@ -27,7 +28,9 @@ export function checkByPatient(previous: Resource | undefined, next: Resource, p
   }
   if (author !== undefined) {
     const expression = `${type}.${author}`;
-    if (previous !== undefined && (!isOwn(previous, author) || (unsigned !== true && named(previous, author).length === 0))) {
+    // what the patient's own access recorded can be withdrawn by it, whether it names a performer or not
+    const isSigned = previous === undefined || unsigned === true || recorderOf(previous) === 'patient' || named(previous, author).length > 0;
+    if (previous !== undefined && (!isOwn(previous, author) || !isSigned)) {
       return [forbidden(expression, `This ${type} is not the patient's own: in a patient's access only what names the patient as ${author} can be changed.`)];
     }
     if (!isOwn(next, author)) return [forbidden(expression, `In a patient's access ${author} may name the patient only.`)];

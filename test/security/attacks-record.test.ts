@@ -132,6 +132,11 @@ await t.test('a denial is not taken back by whom it denies', async (t) => {
     t.equal((await system('PUT', `Consent/${id}`, { ...kept, id, status: 'inactive' })).status, 200, 'a system may');
     t.equal((await tom('GET', 'Condition/worry')).status, 200, 'the control: after it');
   }
+  const unsigned = { ...consent, performer: undefined };
+  const [own, others] = [(await ann('POST', 'Consent', unsigned)).body, (await system('POST', 'Consent', unsigned)).body];
+  t.equal((await ann('PUT', `Consent/${own.id}`, { ...unsigned, id: own.id, status: 'inactive' })).status, 200, 'what an app recorded without a performer can be withdrawn');
+  t.equal((await ann('PUT', `Consent/${others.id}`, { ...unsigned, id: others.id, status: 'inactive' })).status, 403, 'what somebody else recorded without one cannot');
+  await system('DELETE', `Consent/${others.id}`);
 });
 
 await t.test('an emergency opens one record, for reading, for its time, and says so each time', async (t) => {
