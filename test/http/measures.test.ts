@@ -83,7 +83,7 @@ t.test('who may not see individuals gets rates with small numbers hidden, and no
   const { status, body, text } = await auditor('GET', path);
   t.equal(status, 200, text.slice(0, 300));
   const [group] = body.group;
-  t.same([population(group, 'denominator'), population(group, 'numerator'), group.measureScore.value], [20, 15, 0.888889], 'rounded to the nearest five; the rate is of the counts themselves');
+  t.same([population(group, 'denominator'), population(group, 'numerator'), group.measureScore.value], [20, 15, 0.89], 'rounded to the nearest five; the rate is of the counts themselves, in whole per cents');
   t.equal(population(group, 'denominator-exclusion'), undefined, 'nobody at all is hidden like a few');
   const strata = group.stratifier.find(({ code }: any) => code[0].coding[0].code === 'practitioner').stratum;
   t.same(strata.map(({ measureScore }: any) => measureScore.value !== undefined), [true, false, false], 'the small one, and one more so that it cannot be had by subtraction');

@@ -187,7 +187,10 @@ function suppressedLine(line: Line): Line {
   const isShare = line.low !== undefined && !line.statistic.startsWith('effect') && !line.statistic.startsWith('homework');
   const few = n === null || n < smallest || (isShare && value !== null && value * n < smallest - 0.5);
   if (few) return { scale: line.scale, statistic: line.statistic, n: null, value: null, note: 'hidden: small numbers' };
-  return { ...line, n: 5 * Math.round(n / 5), ...(line.statistic === 'courses' ? { value: 5 * Math.round(n / 5) } : {}) };
+  // The exact counts could be had from a share with more digits, and from a mean.
+  const [coarse, digits] = [5 * Math.round(n / 5), isShare ? 100 : 10];
+  const blurred = Object.fromEntries((['value', 'low', 'high'] as const).flatMap((key) => (line[key] == null ? [] : [[key, Math.round(line[key] * digits) / digits]])));
+  return { ...line, ...blurred, n: coarse, ...(line.statistic === 'courses' ? { value: coarse } : {}) };
 }
 
 const quoted = (text: string): string => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);

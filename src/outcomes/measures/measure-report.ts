@@ -99,11 +99,11 @@ function count(n: number, isSuppressed: boolean): object {
   return denominator === null ? { _count: { extension: [{ url: absentReason, valueCode: 'masked' }] } } : { count: denominator };
 }
 
-/** Six digits: a rate of counts has no more. */
-const rounded = (value: number): number => Number(value.toPrecision(6));
+/** Six digits: a rate of counts has no more. Suppressed, whole per cents: the exact counts could be had from more. */
+const rounded = (value: number, isSuppressed: boolean): number => (isSuppressed ? Math.round(value * 100) / 100 : Number(value.toPrecision(6)));
 
 function score({ rate }: Shown, isSuppressed: boolean): object {
-  if (rate !== null) return { measureScore: { value: rounded(rate) } };
+  if (rate !== null) return { measureScore: { value: rounded(rate, isSuppressed) } };
   return { measureScore: { extension: [{ url: absentReason, valueCode: isSuppressed ? 'masked' : 'not-applicable' }] } };
 }
 
@@ -115,20 +115,20 @@ function extensions(memberships: readonly Membership[], { numerator, denominator
   if (type === 'individual') return {};
   const parts: object[] = [];
   const interval = isSuppressed && suppressed({ numerator, denominator }).rate === null ? null : wilson(numerator, denominator);
-  if (interval !== null) parts.push(limits('confidence-interval', interval));
+  if (interval !== null) parts.push(limits('confidence-interval', interval, isSuppressed));
   const asked = memberships.filter(({ paired }) => paired !== undefined);
   if (asked.length > 0) {
     const paired = asked.filter((membership) => membership.paired === true).length;
     const completeness = isSuppressed ? suppressed({ numerator: paired, denominator: asked.length }) : unsuppressed({ numerator: paired, denominator: asked.length });
-    parts.push({ url: extensionUrl('paired-data-completeness'), ...(completeness.rate === null ? { valueCode: 'masked' } : { valueDecimal: rounded(completeness.rate) }) });
+    parts.push({ url: extensionUrl('paired-data-completeness'), ...(completeness.rate === null ? { valueCode: 'masked' } : { valueDecimal: rounded(completeness.rate, isSuppressed) }) });
     const range = isSuppressed ? null : bounds(numerator, denominator, asked.length - paired);
-    if (range !== null) parts.push(limits('missing-data-bounds', range));
+    if (range !== null) parts.push(limits('missing-data-bounds', range, isSuppressed));
   }
   return parts.length === 0 ? {} : { extension: parts };
 }
 
-const limits = (name: string, { low, high }: { low: number; high: number }): object =>
-  ({ url: extensionUrl(name), extension: [{ url: 'low', valueDecimal: rounded(low) }, { url: 'high', valueDecimal: rounded(high) }] });
+const limits = (name: string, { low, high }: { low: number; high: number }, isSuppressed: boolean): object =>
+  ({ url: extensionUrl(name), extension: [{ url: 'low', valueDecimal: rounded(low, isSuppressed) }, { url: 'high', valueDecimal: rounded(high, isSuppressed) }] });
 
 function stratify(memberships: readonly Membership[], code: { coding?: readonly { code?: string }[] } | undefined, total: Counts, isSuppressed: boolean): object {
   const by = code?.coding?.[0]?.code ?? '';
