@@ -59,6 +59,8 @@ function collect(pending: Map<string, Pending>, write: DerivedWrite, patientId: 
   } else {
     // A later answer in the same unit replaces what an earlier one implied, unless it may be created only once.
     if (!(write.kind === 'once' && entry.base !== null)) entry.base = write;
+    // What an earlier change of the unit made of it is of a record that has moved on: it was withdrawn, and is implied again.
+    if (write.kind === 'put') entry.changes.length = 0;
     entry.mayExist ||= write.mayExist;
   }
 }

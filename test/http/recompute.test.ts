@@ -127,6 +127,25 @@ t.test('the whole store is done in portions, while others write, by an administr
   t.equal((await service.as({ patient: 'p' })('POST', 'Patient/p/$recompute')).status, 403);
 });
 
+t.test('many answers in one transaction, in any order, leave what they imply together', async (t) => {
+  const service = await testService(t);
+  const fhir = service.as();
+  let seed = 7;
+  const random = (below: number): number => { seed = (seed * 1103515245 + 12345) % 2147483648; return Math.floor((seed / 2147483648) * below); };
+  for (let person = 0; person < 24; person += 1) {
+    const [patient, episode] = [`urn:uuid:${crypto.randomUUID()}`, `urn:uuid:${crypto.randomUUID()}`];
+    const day = (): string => new Date(Date.parse('2025-01-01T10:00:00Z') + random(200) * 86_400_000).toISOString();
+    const session = (): object => ({ resourceType: 'Encounter', status: 'finished', class: { system: 'http://terminology.hl7.org/CodeSystem/v3-ActCode', code: 'AMB' }, subject: { reference: patient }, episodeOfCare: [{ reference: episode }], period: { start: day() } });
+    const answers = (): object => ({ ...phq9('p', spread(8 + random(16)), day()), subject: { reference: patient } });
+    const resources: any[] = [...Array.from({ length: 8 }, session), ...Array.from({ length: 14 }, answers)].map((resource) => ({ resource, at: random(1000) })).sort((a, b) => a.at - b.at).map(({ resource }) => resource);
+    const entry = (resource: any, fullUrl = `urn:uuid:${crypto.randomUUID()}`): object => ({ fullUrl, resource, request: { method: 'POST', url: resource.resourceType } });
+    const { status, text } = await fhir('POST', '', { resourceType: 'Bundle', type: 'transaction', entry: [entry({ resourceType: 'Patient' }, patient), entry({ resourceType: 'EpisodeOfCare', status: 'active', patient: { reference: patient }, period: { start: '2025-01-01' } }, episode), ...resources.map((resource) => entry(resource))] });
+    t.equal(status, 200, text.slice(0, 200));
+  }
+  const { body } = await fhir('POST', '$recompute');
+  t.same([value(body, 'patients'), differences(body)], [24, []]);
+});
+
 t.test('a goal whose day is over says so by itself, the day after', async (t) => {
   const service = await testService(t);
   const fhir = service.as();
