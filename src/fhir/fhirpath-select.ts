@@ -17,7 +17,7 @@ export interface Selected {
 }
 
 /** @returns the extensions and id of the primitive at `place`, which JSON keeps beside it (http://hl7.org/fhir/R4/json.html#primitive). */
-export function besideOf({ holder, key, at }: Place): unknown {
+function besideOf({ holder, key, at }: Place): unknown {
   const beside = holder[`_${key}`];
   return at === undefined ? beside : (beside as unknown[] | undefined)?.[at];
 }

@@ -9,14 +9,9 @@ export interface Interval { readonly low: number; readonly high: number }
 export const z95 = 1.959963984540054;
 
 /**
+ * Wilson's score interval (Wilson 1927): unlike the simple one it stays within 0 and 1 and is not empty at 0 or n.
  * @param k how many, a whole number from 0 to `n`
  * @param n of how many
- * @returns k / n; null when n is 0
- */
-export const proportion = (k: number, n: number): number | null => (n === 0 ? null : k / n);
-
-/**
- * Wilson's score interval (Wilson 1927): unlike the simple one it stays within 0 and 1 and is not empty at 0 or n.
  * @returns the limits; null when n is 0
  */
 export function wilson(k: number, n: number, z = z95): Interval | null {

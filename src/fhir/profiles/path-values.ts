@@ -1,4 +1,4 @@
-import { besideOf, follow, objectOf, type Selected } from '../fhirpath-select.ts';
+import { follow, objectOf, type Selected } from '../fhirpath-select.ts';
 import { UnsupportedExpression } from '../simple-path-parse.ts';
 import { nodeOf } from '../structures.ts';
 
@@ -113,6 +113,3 @@ export function fitsPattern(value: unknown, pattern: unknown): boolean {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
   return Object.entries(pattern).every(([name, wanted]) => Object.hasOwn(value, name) && fitsPattern((value as Record<string, unknown>)[name], wanted));
 }
-
-/** The extensions beside a primitive, as an object; undefined where there are none. */
-export const besideItem = ({ selected }: Item): unknown => (selected?.place === undefined ? undefined : besideOf(selected.place));
