@@ -1,6 +1,7 @@
 import type { Resource } from '../fhir/resource.ts';
 import { seriesOf, type Valid } from './baseline.ts';
-import { courseEvents, courseOf, type Course, type CourseEvent } from './course.ts';
+import { checkInKeys } from './check-in-week.ts';
+import { courseOf, dependsOnCheckIns, scoreEvents, setbackEvents, withWeek, type Course, type CourseEvent } from './course.ts';
 import { courseObservation } from './course-observations.ts';
 import { reviewWrites } from './course-review.ts';
 import { Standing } from './difference.ts';
@@ -17,15 +18,9 @@ interface Found { readonly event: CourseEvent; readonly course: Course }
 export function courseWrites(writes: DerivedWrite[], scale: Scale, before: PatientRecord, after: PatientRecord, change: Change, context: DeriveContext): void {
   if (scale.definition.compared === false) return;
   const was = coursesOf(before, scale), is = coursesOf(after, scale);
-  const earlier = foundIn(was, context), now = foundIn(is, context);
-  for (const [key, found] of now) {
-    const known = earlier.get(key);
-    if (known !== undefined && same(known, found)) continue;
-    const standing = new Standing(found.event.anchor.id, change);
-    const status = standing.status(known !== undefined, found.event.anchor.data.status === 'amended' ? 'amended' : 'final');
-    writes.push({ kind: 'put', resource: courseObservation(scale, found.event, found.course.series.episode, status, context), mayExist: !standing.fresh });
-  }
-  for (const [key, { event }] of earlier) if (!now.has(key)) writes.push(withdrawal(scale, event.metric, event.anchor.id));
+  const events = (course: Course): CourseEvent[] => scoreEvents(course, context.reference ?? null);
+  const earlier = foundIn(was, events), now = foundIn(is, events);
+  eventWrites(writes, scale, earlier, now, change, context);
   for (const id of moved(was, is, change)) {
     const key = `trajectory-signal|${id}`;
     if (!now.has(key) && !earlier.has(key)) writes.push(withdrawal(scale, 'trajectory-signal', id));
@@ -33,11 +28,40 @@ export function courseWrites(writes: DerivedWrite[], scale: Scale, before: Patie
   reviewWrites(writes, scale, { was, is }, change, context);
 }
 
+/** Adds to `writes` what a change of check-ins means for the scores of another scale: whether a week of them confirms a setback. */
+export function checkInWrites(writes: DerivedWrite[], scale: Scale, before: PatientRecord, after: PatientRecord, change: Change, context: DeriveContext): void {
+  if (scale.definition.compared === false || scale.threshold === undefined) return;
+  eventWrites(writes, scale, foundIn(coursesOf(before, scale), setbackEvents), foundIn(coursesOf(after, scale), setbackEvents), change, context);
+}
+
+function eventWrites(writes: DerivedWrite[], scale: Scale, earlier: ReadonlyMap<string, Found>, now: ReadonlyMap<string, Found>, change: Change, context: DeriveContext): void {
+  for (const [key, byScores] of now) {
+    const before = earlier.get(key);
+    // What is the same by its scores is looked at again only where the check-ins are others.
+    if (before !== undefined && same(before, byScores) && sameCheckIns(before, byScores)) continue;
+    const known = before === undefined ? undefined : settled(before, context), found = settled(byScores, context);
+    if (known !== undefined && same(known, found)) continue;
+    const standing = new Standing(found.event.anchor.id, change);
+    const status = standing.status(known !== undefined, found.event.anchor.data.status === 'amended' ? 'amended' : 'final');
+    writes.push({ kind: 'put', resource: courseObservation(scale, found.event, found.course.series.episode, status, context), mayExist: !standing.fresh });
+  }
+  for (const [key, { event }] of earlier) if (!now.has(key)) writes.push(withdrawal(scale, event.metric, event.anchor.id));
+}
+
+const sameCheckIns = (a: Found, b: Found): boolean => !dependsOnCheckIns(b.course, b.event) || a.course.checkIns.every((list, i) => list.length === b.course.checkIns[i]!.length && list.every((score, j) => score === b.course.checkIns[i]![j]));
+
+/** An event with what check-ins add to it, which are asked for where the record may not have them. */
+function settled({ event, course }: Found, { looksAt }: DeriveContext): Found {
+  if (!dependsOnCheckIns(course, event)) return { event, course };
+  looksAt?.(checkInKeys);
+  return { event: withWeek(course, event), course };
+}
+
 const coursesOf = (record: PatientRecord, scale: Scale): Course[] => seriesOf(record, scale.key).map((series) => courseOf(record, scale, series));
 
-function foundIn(courses: readonly Course[], { reference = null }: DeriveContext): Map<string, Found> {
+function foundIn(courses: readonly Course[], events: (course: Course) => readonly CourseEvent[]): Map<string, Found> {
   const found = new Map<string, Found>();
-  for (const course of courses) for (const event of courseEvents(course, reference)) found.set(`${event.metric}|${event.anchor.id}`, { event, course });
+  for (const course of courses) for (const event of events(course)) found.set(`${event.metric}|${event.anchor.id}`, { event, course });
   return found;
 }
 

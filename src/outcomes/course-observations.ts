@@ -22,8 +22,8 @@ function content(scale: Scale, event: CourseEvent): object {
     case 'response': return { valueQuantity: { value: Math.round(1000 * event.reduction) / 10, unit: '%', system: 'http://unitsofmeasure.org', code: '%' }, component: [part('baseline', number(event.inputs[1]!.value))] };
     case 'remission': case 'sustained-remission': return { valueBoolean: true };
     case 'setback': {
-      const { best, recoveryDays } = event.setback;
-      return { ...state(event.state), component: [part('reference-score', number(best.value)), ...threshold, ...(recoveryDays === null ? [] : [part('recovery-days', { valueInteger: recoveryDays })])] };
+      const { best, recoveryDays, week } = event.setback;
+      return { ...state(event.state), component: [part('reference-score', number(best.value)), ...threshold, ...(recoveryDays === null ? [] : [part('recovery-days', { valueInteger: recoveryDays })]), ...(week === null ? [] : [part('check-in-week', { valuePeriod: { start: week.week.from, end: week.week.to } })])] };
     }
     case 'relapse': return { ...state(event.after.state), component: [part('reference-score', number(event.after.reference.value)), ...threshold] };
     case 'sudden-gain': case 'sudden-loss': {

@@ -1,3 +1,4 @@
+import type { CheckInWeek } from './check-in-week.ts';
 import type { CourseEvent } from './course.ts';
 import { marks, percent, shown } from './explain.ts';
 import { metricTable } from './metrics.ts';
@@ -45,8 +46,8 @@ function wordsOf(scale: Scale, event: CourseEvent): Words {
   }
 }
 
-function setbackWords(title: string, name: string, { best, possible, confirmed, resolved, recoveryDays }: Setback): Words {
-  const began = `${title} was ${shown(best.value)} at its best (${best.date}) and ${shown(possible.value)} on ${possible.date}, worse than that by a reliable change or more`;
+function setbackWords(title: string, name: string, { best, possible, confirmed, week, resolved, recoveryDays }: Setback): Words {
+  const began = `${title} was ${shown(best.value)} at its best (${best.date}) and ${shown(possible.value)} on ${possible.date}, worse than that by a reliable change or more${week === null ? '' : `; ${weekWords(week)}`}`;
   if (resolved !== null) {
     return {
       clinician: `${began}${confirmed === null ? '' : `, and again on ${confirmed.date}`}. On ${resolved.date} it was near the best again (${shown(resolved.value)}), after ${recoveryDays} days.`,
@@ -54,10 +55,14 @@ function setbackWords(title: string, name: string, { best, possible, confirmed, 
     };
   }
   return {
-    clinician: `${began}${confirmed === null ? '; the next score will show whether it stays' : `, and again on ${confirmed.date} (${shown(confirmed.value)})`}. A setback is counted from the best score, a deterioration from the baseline.`,
-    client: `Your ${name} score points to a harder time at the moment. ${roughPatch}`,
+    clinician: `${began}${confirmed !== null ? `, and again on ${confirmed.date} (${shown(confirmed.value)})` : week === null ? '; the next score will show whether it stays' : ''}. A setback is counted from the best score, a deterioration from the baseline.`,
+    client: `Your ${name} score points to a harder time at the moment${week === null ? '' : ', and so do your check-ins of the week after it'}. ${roughPatch}`,
   };
 }
+
+/** How the check-ins of a week differed from what was usual. */
+const weekWords = ({ week, usual, compared }: CheckInWeek): string => `in the check-ins from ${week.from} to ${week.to}, beside those from ${usual.from} to ${usual.to}, ${compared
+  .map(({ scale: { name }, mean, usual: before, sd }) => `${name} was ${shown(mean)} on average (${shown(before)}, SD ${shown(sd)})`).join(' and ')}`;
 
 function stepWords(scale: Scale, title: string, name: string, { step: { kind, before, after, size, reversal } }: Extract<CourseEvent, { metric: 'sudden-gain' | 'sudden-loss' }>): Words {
   const [from, to] = [before.at(-1)!, after[0]!];

@@ -1,12 +1,13 @@
 import { isLater, onePerDate, type Series, type Valid } from './baseline.ts';
 import { changeBetween, type Direction } from './change.ts';
+import { checkInsOf, type CheckIns } from './check-in-week.ts';
 import type { MetricId } from './metrics.ts';
 import type { Episode, PatientRecord, Session } from './record.ts';
 import type { Scale } from './registry.ts';
 import { earlyResponse, inRemission, responseBetween, sustainedRemission } from './response.ts';
 import { comparable } from './score.ts';
 import { sessionNumbers, sessionsOf } from './sessions.ts';
-import { afterRecovery, setbackState, setbacks, type AfterRecovery, type SetbackState, type Setback } from './setback.ts';
+import { afterRecovery, awaitsCheckIns, setbackState, setbacks, withCheckIns, type AfterRecovery, type SetbackState, type Setback } from './setback.ts';
 import { suddenChanges, type SuddenChange } from './sudden-gain.ts';
 import { firstSignal, signalAt, type Placed, type Signal } from './trajectory.ts';
 import type { TrajectoryReference } from './trajectory-reference.ts';
@@ -24,6 +25,7 @@ export interface Course {
   readonly placed: readonly Placed[];
   /** The last day of a finished episode. */
   readonly discharge: string | null;
+  readonly checkIns: CheckIns;
 }
 
 /** Something in a course that is worth an Observation of its own. */
@@ -46,7 +48,7 @@ export function courseOf(record: PatientRecord, scale: Scale, series: Series): C
   const numberOf = sessionNumbers(sessions);
   const placed = scores.filter((score) => score.id === series.baseline.id || isLater(score, series))
     .map((score) => ({ score, session: score.id === series.baseline.id ? 1 : numberOf(score) }));
-  return { scale, series: { ...series, baseline: onWholeScale(scale, series.baseline) }, scores, sessions, placed, discharge: dischargeOf(series.episode) };
+  return { scale, series: { ...series, baseline: onWholeScale(scale, series.baseline) }, scores, sessions, placed, discharge: dischargeOf(series.episode), checkIns: checkInsOf(record) };
 }
 
 /** @returns a score to which an item did not apply, as it compares with others. */
@@ -62,11 +64,22 @@ export function dischargeOf(episode: Episode | null): string | null {
 }
 
 /** @returns everything that stands out, in no particular order; [] where scores of the instrument are not compared. */
-export function courseEvents(course: Course, reference: TrajectoryReference | null): CourseEvent[] {
+export const courseEvents = (course: Course, reference: TrajectoryReference | null): CourseEvent[] =>
+  scoreEvents(course, reference).map((event) => withWeek(course, event));
+
+/** @returns what stands out by the scores of the instrument alone: a setback does not know of check-ins yet (`withWeek`). */
+export function scoreEvents(course: Course, reference: TrajectoryReference | null): CourseEvent[] {
   const { scale, placed } = course;
   if (scale.definition.compared === false || placed.length < 2) return [];
-  const within = placed.map(({ score }) => score);
-  return [...levelEvents(course, within), ...setbackEvents(course, within), ...stepEvents(course), ...signalEvents(course, reference)];
+  return [...levelEvents(course, placed.map(({ score }) => score)), ...setbackEvents(course), ...stepEvents(course), ...signalEvents(course, reference)];
+}
+
+/** @returns whether check-ins may change an event. */
+export const dependsOnCheckIns = ({ discharge }: Course, event: CourseEvent): boolean => event.metric === 'setback' && awaitsCheckIns(event.setback, discharge);
+
+/** @returns an event of `scoreEvents` with what check-ins add to it. */
+export function withWeek({ checkIns, discharge }: Course, event: CourseEvent): CourseEvent {
+  return event.metric === 'setback' ? setbackEvent(withCheckIns(event.setback, checkIns, discharge)) : event;
 }
 
 /** The first time that a level is reached. */
@@ -88,16 +101,21 @@ function levelEvents({ scale, series: { baseline }, discharge }: Course, within:
   return events;
 }
 
-function setbackEvents({ scale, series: { baseline }, discharge }: Course, within: readonly Valid[]): CourseEvent[] {
+/** @returns the setbacks of a course by its scores alone, and what followed a recovery at its end. */
+export function setbackEvents({ scale, placed, series: { baseline }, discharge }: Course): CourseEvent[] {
+  const within = placed.map(({ score }) => score);
   // After the end of a therapy it is not called a setback: what follows is compared with how it ended.
   const during = discharge === null ? within : within.filter(({ date }) => date <= discharge);
   return [
-    ...setbacks(scale, during).map((setback): CourseEvent => {
-      const { best, possible, confirmed, resolved } = setback;
-      return { metric: 'setback', anchor: possible, state: setbackState(setback), setback, inputs: [possible, best, confirmed, resolved].filter((each) => each !== null) };
-    }),
+    ...setbacks(scale, during).map(setbackEvent),
     ...afterRecovery(scale, baseline, within, discharge).map((after): CourseEvent => ({ metric: 'relapse', anchor: after.score, after, inputs: [after.score, after.reference] })),
   ];
+}
+
+function setbackEvent(setback: Setback): CourseEvent {
+  const { best, possible, confirmed, resolved, week } = setback;
+  const checkIns = week?.compared.flatMap(({ before, during }) => [...before, ...during]) ?? [];
+  return { metric: 'setback', anchor: possible, state: setbackState(setback), setback, inputs: [possible, best, ...[confirmed, resolved].filter((each) => each !== null), ...checkIns] };
 }
 
 const stepEvents = ({ scale, scores, discharge }: Course): CourseEvent[] => suddenChanges(scale, scores.filter(({ date }) => discharge === null || date <= discharge)).map((step) => ({

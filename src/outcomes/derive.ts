@@ -1,5 +1,6 @@
 import { allianceWrites } from './alliance-writes.ts';
-import { courseWrites } from './course-difference.ts';
+import { checkInKeys } from './check-in-week.ts';
+import { checkInWrites, courseWrites } from './course-difference.ts';
 import type { Change, DeriveContext, DerivedWrite } from './derived-write.ts';
 import { scaleFor } from './form-total.ts';
 import { goalStatus, isPast, withAchievement } from './goals.ts';
@@ -26,6 +27,9 @@ export function derive(before: PatientRecord, after: PatientRecord, change: Chan
     courseWrites(writes, scale, before, after, change, context);
     allianceWrites(writes, scale, before, after, change, context);
   }
+  if (touched.some(({ key }) => checkInKeys.includes(key))) {
+    for (const scale of otherScales(after, touched, context.registry)) checkInWrites(writes, scale, before, after, change, context);
+  }
   safetyWrites(writes, before, after, change, context);
   goalWrites(writes, before, after, change, touched, context);
   if (resourceType === 'QuestionnaireResponse') requestWrites(writes, after, change, context);
@@ -41,6 +45,10 @@ function touchedScales(before: PatientRecord, after: PatientRecord, { resource: 
   const holds = (record: PatientRecord, key: string): boolean => record.scores.get(key)?.some((score) => score.id === own) === true;
   return [...keys].filter((key) => moves || holds(before, key) || holds(after, key)).flatMap((key) => scaleFor(registry, key, after, before) ?? []);
 }
+
+/** The scales with scores that a change does not touch itself. */
+const otherScales = ({ scores }: PatientRecord, touched: readonly Scale[], { scales }: Registry): Scale[] =>
+  [...scores.keys()].flatMap((key) => scales.get(key) ?? []).filter((scale) => !touched.includes(scale));
 
 function goalWrites(writes: DerivedWrite[], before: PatientRecord, after: PatientRecord, change: Change, touched: readonly Scale[], { registry, now }: DeriveContext): void {
   const { resourceType, id } = change.resource;

@@ -29,6 +29,8 @@ export interface DeriveContext {
   readonly safety?: SafetySettings;
   /** What the course of closed episodes was; null or absent: there is no benchmark yet. */
   readonly reference?: TrajectoryReference | null;
+  /** Told by a rule that it looks at scores of other scales (keys) than those that the change touches; absent: the record has all scores. */
+  readonly looksAt?: (scales: readonly string[]) => void;
 }
 
 /** Only where this resource is there and `holds`; the same derivation must change it, so that it is read. */

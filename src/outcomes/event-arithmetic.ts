@@ -1,12 +1,13 @@
 import { isClinical, reliability } from './change.ts';
+import { checkInScales, compareCheckIns, reaches } from './check-in-week.ts';
 import { exact } from './decimals.ts';
 import type { Scale } from './registry.ts';
 import { criticalT } from './sudden-gain.ts';
 
 /** What stands out in a course, with the numbers of one case filled in, as text. Pure. */
 
-/** A score on the whole scale, at the time that it is of. */
-export interface Given { readonly value: number; readonly at: string }
+/** A score on the whole scale, at the time that it is of; with the key of its scale where that is another (check-ins beside a setback). */
+export interface Given { readonly value: number; readonly at: string; readonly rating?: string }
 
 /** What else decided, as the Observation has it. */
 export interface Told { readonly at: string; readonly session?: number; readonly expected?: number; readonly boundary?: number }
@@ -44,12 +45,28 @@ function against({ sign, threshold }: Scale, value: number, than: number, name: 
   return `worse than ${name} by ${less(high, low)}; ${shown(exact(high - low))} ${threshold!.op} ${shown(threshold!.value)} is ${reliability(sign * (than - value), threshold!) === 'worse'}`;
 }
 
-function setback(scale: Scale, possible: Given, best: Given, later: readonly Given[]): string {
-  const steps = later.map((each) => {
+function setback(scale: Scale, possible: Given, best: Given, others: readonly Given[]): string {
+  const steps = others.filter(({ rating }) => rating === undefined).map((each) => {
     const isWorse = reliability(scale.sign * (best.value - each.value), scale.threshold!) === 'worse';
     return `${each.at.slice(0, 10)}: ${against(scale, each.value, best.value, 'the best')}: ${isWorse ? 'confirmed' : `resolved after ${days(possible, each)} days`}`;
   });
-  return [`${possible.at.slice(0, 10)}: ${against(scale, possible.value, best.value, 'the best')}: possible`, ...steps].join('; ');
+  return [`${possible.at.slice(0, 10)}: ${against(scale, possible.value, best.value, 'the best')}: possible`, ...steps, ...checkIns(best, others)].join('; ');
+}
+
+/** The check-ins of the week after a score against those up to the best one, for each rating that has both. */
+function checkIns(best: Given, others: readonly Given[]): string[] {
+  const until = best.at.slice(0, 10);
+  const compared = checkInScales.flatMap(({ key, name, sign }): string[] => {
+    const own = others.filter(({ rating }) => rating === key);
+    const before = own.filter(({ at }) => at.slice(0, 10) <= until).map(({ value }) => value);
+    const during = own.filter(({ at }) => at.slice(0, 10) > until).map(({ value }) => value);
+    if (before.length === 0 || during.length === 0) return [];
+    const comparison = compareCheckIns(before, during, sign);
+    const size = Math.abs(comparison.worse);
+    return [`${name} in the check-ins of the week after: mean of ${during.map(shown).join(', ')} = ${shown(comparison.mean)}; up to the best: mean of ${before.map(shown).join(', ')} = ${shown(comparison.usual)}, SD ${shown(comparison.sd)}; `
+      + `${comparison.worse >= 0 ? 'worse' : 'better'} by ${shown(size)}; ${shown(size)} >= ${shown(comparison.limit)} (the SD, at least 1) is ${reaches(size, comparison)}`];
+  });
+  return compared.length === 0 ? [] : [...compared, 'confirmed by check-ins'];
 }
 
 const days = (from: Given, to: Given): number => Math.round((Date.parse(to.at.slice(0, 10)) - Date.parse(from.at.slice(0, 10))) / 86_400_000);

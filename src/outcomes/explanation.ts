@@ -169,7 +169,7 @@ function arithmetic(observation: Resource & Computed, scale: Scale | undefined, 
     return isItem(observation, own) ? undefined : totalArithmetic(own, scores, notApplicable);
   }
   if (metric !== undefined && !inputs.some(({ resource }) => resource === undefined)) {
-    const told = eventArithmetic(metric, own, inputs.flatMap(({ resource }) => givenIn(resource, own)), {
+    const told = eventArithmetic(metric, own, inputs.flatMap(({ resource }) => givenIn(resource, own, context.registry)), {
       at: observation.effectiveDateTime ?? '', session: componentOf(observation, 'session-number'), expected: componentOf(observation, 'expected'), boundary: componentOf(observation, 'boundary'),
     });
     if (told !== undefined) return told;
@@ -184,11 +184,12 @@ function arithmetic(observation: Resource & Computed, scale: Scale | undefined, 
   return undefined;
 }
 
-/** A score on the whole scale with its time. */
-function givenIn(resource: Resource | undefined, scale: Scale): Given[] {
-  const found = scoreIn(resource, scale);
+/** A score on the whole scale with its time; `rating`: of another scale than the Observation that is explained. */
+function givenIn(resource: Resource | undefined, scale: Scale, registry: Registry): Given[] {
+  const of = resource === undefined ? scale : scaleOf(resource as Resource & Computed, registry) ?? scale;
+  const found = scoreIn(resource, of);
   const at = (resource as Computed | undefined)?.effectiveDateTime;
-  return found === undefined || at === undefined ? [] : [{ value: comparable(scale, found.value, found.maxScore), at }];
+  return found === undefined || at === undefined ? [] : [{ value: comparable(of, found.value, found.maxScore), at, ...(of === scale ? {} : { rating: of.key }) }];
 }
 
 /** The number of a component of ours. */

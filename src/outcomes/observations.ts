@@ -30,12 +30,12 @@ export interface ObservationContext {
 export type ObservationRule = MetricId | 'safety-item';
 
 /** @returns the id of the Observation that `rule` gives for `scale` of one response. */
-export const observationId = (rule: ObservationRule, scale: Scale, responseId: string): string =>
+export const observationId = (rule: ObservationRule, scale: Pick<Scale, 'key'>, responseId: string): string =>
   derivedId(responseId, `${rule}|${scale.key}`);
 
 /** @returns the reference of the Observation with a score: the one that came with it, or the one that the service computed. */
-export const scoreReference = (scale: Scale, score: Score): string =>
-  (score.data.source === 'Observation' ? score.id : `Observation/${observationId('score', scale, score.id)}`);
+export const scoreReference = (score: Score): string =>
+  (score.data.source === 'Observation' ? score.id : `Observation/${observationId('score', score, score.id)}`);
 
 /** @returns how two scores compare; one to which an item did not apply is brought to the whole scale first. */
 export const changeOf = (scale: Scale, baseline: Valid, score: Valid): Change =>
@@ -202,7 +202,7 @@ export function changeObservations(
 ): [Resource, Resource] {
   const change = changeOf(scale, baseline, score);
   const { changeMethod, limits } = fixed(scale);
-  const derivedFrom = [score, baseline].map((each) => ({ reference: scoreReference(scale, each) }));
+  const derivedFrom = [score, baseline].map((each) => ({ reference: scoreReference(each) }));
   const base = { resourceType: 'Observation', ...frame(score, episode, labels(score, baseline), context), status, category: therapy, derivedFrom, method: changeMethod };
   return [
     {
@@ -261,7 +261,7 @@ export function occurrenceObservation(scale: Scale, { metric, anchor, inputs }: 
     ...identity(metric, scale, anchor, episode),
     status,
     category: therapy,
-    derivedFrom: inputs.map((score) => ({ reference: scoreReference(scale, score) })),
+    derivedFrom: inputs.map((score) => ({ reference: scoreReference(score) })),
     method: { coding: [ruleOf(metric), { system: codeSystem('scoring-method'), version, code: id, display: `Scoring of ${shortTitle}` }] },
     ...content,
     note: notes(words),

@@ -31,7 +31,7 @@ function scorePart(name: string, scale: Scale, score: Valid): Part {
         { name: 'band-for-client', valueString: band.clientLabel },
       ]),
       ...(score.data.source === 'Observation' ? [{ name: 'imported', valueBoolean: true }] : [reference('response', response(score))]),
-      reference('observation', scoreReference(scale, score)),
+      reference('observation', scoreReference(score)),
       { name: 'quality', part: [number('answered', answered), number('total', items), { name: 'prorated', valueBoolean: prorated }, number('maxScore', maxScore)] },
       explanation(definition.id, definition.version, { clinician: scoreSentence(scale, score, band), client: scoreForClient(scale, score, band) }, [response(score)]),
     ],

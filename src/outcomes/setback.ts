@@ -1,5 +1,6 @@
 import type { Valid } from './baseline.ts';
 import { changeBetween, isClinical, reliability, type Change } from './change.ts';
+import { weekAfter, worseWeek, type CheckIns, type CheckInWeek } from './check-in-week.ts';
 import type { Scale } from './registry.ts';
 
 /** Setbacks within an episode, and what follows a recovery (docs/clinical.md 3.8; service-defined). Pure. */
@@ -11,6 +12,8 @@ export interface Setback {
   readonly possible: Valid;
   /** The next score, where it is so as well. */
   readonly confirmed: Valid | null;
+  /** Without such a score: the week after the first, where its check-ins were worse than usual. */
+  readonly week: CheckInWeek | null;
   /** The first score that is less than the threshold from the best again. */
   readonly resolved: Valid | null;
   /** Calendar days from possible to resolved. */
@@ -19,15 +22,16 @@ export interface Setback {
 
 export type SetbackState = 'setback-possible' | 'setback-confirmed' | 'setback-resolved';
 
-export const setbackState = ({ confirmed, resolved }: Setback): SetbackState =>
-  (resolved !== null ? 'setback-resolved' : confirmed !== null ? 'setback-confirmed' : 'setback-possible');
+export const setbackState = ({ confirmed, week, resolved }: Setback): SetbackState =>
+  (resolved !== null ? 'setback-resolved' : confirmed !== null || week !== null ? 'setback-confirmed' : 'setback-possible');
 
 const day = 86_400_000;
 const daysBetween = (from: Valid, to: Valid): number => Math.round((Date.parse(to.date.slice(0, 10)) - Date.parse(from.date.slice(0, 10))) / day);
 
 /**
  * @param scores one a date, in time order, of one episode.
- * @returns the setbacks in time order, the last one perhaps open; none for an instrument without a threshold of reliable change.
+ * @returns the setbacks by scores alone, in time order, the last one perhaps open; none for an instrument without a threshold of
+ * reliable change.
  */
 export function setbacks(scale: Scale, scores: readonly Valid[]): Setback[] {
   const { threshold, sign } = scale;
@@ -38,7 +42,7 @@ export function setbacks(scale: Scale, scores: readonly Valid[]): Setback[] {
   const close = (resolved: Valid | null): void => {
     if (open === undefined) return;
     const { best: reference, possible, confirmed } = open;
-    list.push({ best: reference, possible, confirmed, resolved, recoveryDays: resolved === null ? null : daysBetween(possible, resolved) });
+    list.push({ best: reference, possible, confirmed, week: null, resolved, recoveryDays: resolved === null ? null : daysBetween(possible, resolved) });
     open = undefined;
   };
   for (const score of scores) {
@@ -50,6 +54,23 @@ export function setbacks(scale: Scale, scores: readonly Valid[]): Setback[] {
   }
   close(null);
   return list;
+}
+
+/**
+ * @param discharge last day of the episode, where it is finished.
+ * @returns whether check-ins may confirm a setback: no second score did, and the week after the first is over before the next score and
+ * the end of the therapy. The next score says more than the days before it.
+ */
+export function awaitsCheckIns({ possible, confirmed, resolved }: Setback, discharge: string | null): boolean {
+  if (confirmed !== null || possible.date.length !== 10) return false;
+  const { to } = weekAfter(possible.date);
+  return (resolved === null || to < resolved.date) && (discharge === null || to <= discharge);
+}
+
+/** @returns `setback` with the week of check-ins that confirms it, where they may and do. */
+export function withCheckIns(setback: Setback, checkIns: CheckIns, discharge: string | null): Setback {
+  const week = awaitsCheckIns(setback, discharge) ? worseWeek(checkIns, setback.possible.date, setback.best.date) : null;
+  return week === null ? setback : { ...setback, week };
 }
 
 /** A score after a recovery that is on the clinical side again. */

@@ -34,9 +34,9 @@ export function trajectoryParts(record: PatientRecord, scale: Scale, episodeId: 
   }];
 }
 
-const pointParts = ({ scale, placed }: Course): Part[] => placed.map(({ score, session }) => ({
+const pointParts = ({ placed }: Course): Part[] => placed.map(({ score, session }) => ({
   name: 'point',
-  part: [number('session', session), { name: 'effective', valueDateTime: score.data.authored }, number('value', score.value), reference('observation', scoreReference(scale, score))],
+  part: [number('session', session), { name: 'effective', valueDateTime: score.data.authored }, number('value', score.value), reference('observation', scoreReference(score))],
 }));
 
 /** On what the expected course rests, or that there is nothing yet that it could rest on. */

@@ -209,6 +209,8 @@ export class Committer {
         if (replayed === null) {
           await deriveUnit(unit, staging, {
             entries: loaded.entries,
+            instruments: loaded.instruments,
+            scores: async (patientId, scales) => (await load.loadRecords(connection, [patientId], [patientId], scales)).entries.get(patientId)!.filter(({ kind }) => kind === 'score' || kind === 'imported'),
             current: (keys) => load.loadCurrent(connection, keys),
             careTeam: async (patientId) => (await load.loadCareTeams(connection, [patientId])).get(patientId),
           }, this.#options.rules);

@@ -1,7 +1,7 @@
 import { parseJson } from '../fhir/json.ts';
 import { audience } from '../fhir/labels.ts';
 import type { Meta, Resource } from '../fhir/resource.ts';
-import { derive, type Change, type DerivedWrite } from '../outcomes/derive.ts';
+import { derive, type Change, type DeriveContext, type DerivedWrite } from '../outcomes/derive.ts';
 import { isTotal } from '../outcomes/imported.ts';
 import { recordEntries } from '../outcomes/project.ts';
 import { provenance } from '../outcomes/provenance.ts';
@@ -30,6 +30,10 @@ export interface ReferenceSource { readonly current: TrajectoryReference | null 
 /** What deriving reads: the record by logical id of the Patient, and on demand more. */
 export interface RecordSource {
   readonly entries: ReadonlyMap<string, readonly ReadEntry[]>;
+  /** Keys of the scores that are in them; null: all. */
+  readonly instruments: ReadonlySet<string> | null;
+  /** Reads the scores of further scales in the record of a Patient. */
+  readonly scores: (patientId: string, scales: readonly string[]) => Promise<readonly ReadEntry[]>;
   /** Reads the current versions of derived resources that may exist already. */
   readonly current: (keys: readonly { type: string; id: string }[]) => Promise<Map<string, Current>>;
   /** Reads the newest active CareTeam of a Patient as text. */
@@ -87,10 +91,10 @@ export async function deriveUnit(unit: Unit, staging: Staging, source: RecordSou
     const patientId = change.patientId!;
     const questionnaire = questionnaireOf(unit, change.resource);
     const before = records.get(patientId) ?? patientRecord(source.entries.get(patientId) ?? []);
-    const after = project(change, before, staging, rules, questionnaire);
-    records.set(patientId, after);
     const { resource, previous, deleted } = change;
-    const writes = await derived({ before, after, change: { resource, previous, deleted, questionnaire }, patientId }, staging, source, rules);
+    const step = { before, after: project(change, before, staging, rules, questionnaire), change: { resource, previous, deleted, questionnaire }, patientId };
+    const { writes, after } = await derived(step, staging, source, rules);
+    records.set(patientId, after);
     for (const write of writes) collect(pending, write, patientId, resource);
   }
   if (pending.size === 0) return;
@@ -115,23 +119,38 @@ export async function deriveUnit(unit: Unit, staging: Staging, source: RecordSou
   }
 }
 
+interface Step { readonly before: PatientRecord; readonly after: PatientRecord; readonly change: Change; readonly patientId: string }
+
 /**
- * Derives, and only when the rules ask who the patient is and who looks after them (a safety alert does) reads the Patient and
- * the CareTeam and derives again with them: the usual response needs neither, and deriving is pure.
+ * Derives, and only when the rules ask for more than the usual response needs reads that and derives again: who the patient is and
+ * who looks after them (a safety alert), scores of another scale (check-ins in a setback). Deriving is pure.
  */
-async function derived(
-  { before, after, change, patientId }: { before: PatientRecord; after: PatientRecord; change: Change; patientId: string },
-  staging: Staging, source: RecordSource, rules: OutcomeRules,
-): Promise<DerivedWrite[]> {
+async function derived({ before, after, change, patientId }: Step, staging: Staging, source: RecordSource, rules: OutcomeRules): Promise<{ writes: DerivedWrite[]; after: PatientRecord }> {
   let asked = false;
-  const context = { registry: rules.registry, reference: rules.reference?.current ?? null, now: staging.now, device: rules.device, patient: `Patient/${patientId}`, ...(rules.safety === undefined ? {} : { safety: rules.safety }) };
+  const scales = new Set<string>();
   const ask = (): undefined => { asked = true; };
+  const context: DeriveContext = {
+    registry: rules.registry, reference: rules.reference?.current ?? null, now: staging.now, device: rules.device, patient: `Patient/${patientId}`, ...(rules.safety === undefined ? {} : { safety: rules.safety }),
+    looksAt: (keys) => { for (const key of keys) if (source.instruments?.has(key) === false) scales.add(key); },
+  };
   const writes = derive(before, after, change, { ...context, get careTeam() { return ask(); }, get patientResource() { return ask(); } });
-  if (!asked) return writes;
+  if (!asked && scales.size === 0) return { writes, after };
+  // None of these scales is written in this unit: what a unit writes is read from the start.
+  const more = patientRecord(scales.size === 0 ? [] : await source.scores(patientId, [...scales]));
+  const whole = { before: withScores(before, more), after: withScores(after, more) };
+  const people = asked ? await peopleOf(patientId, staging, source) : {};
+  return { writes: derive(whole.before, whole.after, change, { ...context, ...people }), after: whole.after };
+}
+
+const withScores = (record: PatientRecord, { scores, duplicates = [] }: PatientRecord): PatientRecord =>
+  (scores.size === 0 ? record : { ...record, scores: new Map([...record.scores, ...scores]), duplicates: [...record.duplicates ?? [], ...duplicates] });
+
+/** The Patient and the CareTeam. */
+async function peopleOf(patientId: string, staging: Staging, source: RecordSource): Promise<Pick<DeriveContext, 'careTeam' | 'patientResource'>> {
   const text = await source.careTeam(patientId);
   const patient = staging.current('Patient', patientId) ?? (await source.current([{ type: 'Patient', id: patientId }])).get(`Patient/${patientId}`);
   const parsed = (body: string | null | undefined): Resource | undefined => (body === null || body === undefined ? undefined : (JSON.parse(body) as Resource));
-  return derive(before, after, change, { ...context, careTeam: parsed(text), patientResource: parsed(patient?.body) });
+  return { careTeam: parsed(text), patientResource: parsed(patient?.body) };
 }
 
 /** @returns whether a version was staged. */

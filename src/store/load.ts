@@ -1,3 +1,4 @@
+import { searchParameter } from '../fhir/search-parameters.ts';
 import type { ReadEntry } from '../outcomes/record.ts';
 import type { Connection, Lease } from './database.ts';
 import type { Current } from './unit.ts';
@@ -63,9 +64,14 @@ export async function loadCurrent(connection: Lease, keys: readonly { type: stri
 const recordsOf = `
   select p.id, p.rid, case when p.id = any($2) then (
     select string_agg('["' || e.kind || '",' || to_json(e.key) || ',"' || e.id || '",' || coalesce(e.value::text, 'null') || ',' || e.data || ']', ',')
-    from record_entry e where e.patient = p.rid and (e.kind not in ('score', 'imported') or $3::text[] is null or e.key = any($3))
+    from record_entry e where e.patient = p.rid and (e.kind not in ('score', 'imported') or $3::text[] is null or e.key = any($3) or w.setback)
   ) end as entries
-  from resource p where p.type = 'Patient' and p.live and p.id = any($1)`;
+  from resource p cross join lateral (
+    select $4::timestamptz is not null and exists (
+      select from index_token t join resource o on o.type = 'Observation' and o.rid = t.rid and o.live
+      where t.param = ${searchParameter('Observation', 'code')!.number} and t.patient = p.rid and t.code = 'setback' and o.date_low >= $4
+    ) as setback offset 0) w
+  where p.type = 'Patient' and p.live and p.id = any($1)`;
 
 type EntryTuple = [kind: ReadEntry['kind'], key: string, id: string, value: number | null, data: object];
 
@@ -76,11 +82,12 @@ export interface LoadedRecords { readonly patients: Map<string, bigint>; readonl
  * @param patients logical ids of the Patients that must be known.
  * @param recorded those of them whose record is needed.
  * @param instruments whose scores are needed; null for all.
+ * @param setbacks of Patients with a setback that began at this time or later all scores are needed: check-ins may confirm it; null: of none.
  */
-export async function loadRecords(connection: Lease, patients: readonly string[], recorded: readonly string[], instruments: readonly string[] | null): Promise<LoadedRecords> {
+export async function loadRecords(connection: Lease, patients: readonly string[], recorded: readonly string[], instruments: readonly string[] | null, setbacks: string | null = null): Promise<LoadedRecords> {
   const found: LoadedRecords = { patients: new Map(), entries: new Map() };
   if (patients.length === 0) return found;
-  const rows = await connection.query<{ id: string; rid: bigint; entries: string | null }>(recordsOf, [patients, recorded, instruments]);
+  const rows = await connection.query<{ id: string; rid: bigint; entries: string | null }>(recordsOf, [patients, recorded, instruments, setbacks]);
   for (const { id, rid, entries } of rows) {
     found.patients.set(id, rid);
     const tuples = entries === null ? [] : (JSON.parse(`[${entries}]`) as EntryTuple[]);

@@ -2,7 +2,9 @@ import { hotColumns } from '../fhir/extract.ts';
 import type { Resource } from '../fhir/resource.ts';
 import { searchParameter } from '../fhir/search-parameters.ts';
 import type { SearchPlan } from '../fhir/search-plan.ts';
+import { checkInKeys } from '../outcomes/check-in-week.ts';
 import { recordEntries } from '../outcomes/project.ts';
+import type { RecordEntry } from '../outcomes/record.ts';
 import { conditionLocks } from './condition-locks.ts';
 import type { Lease } from './database.ts';
 import type { Found } from './admission.ts';
@@ -45,6 +47,8 @@ export interface LoadedBatch {
   readonly base: Loaded;
   readonly found: readonly Found[];
   readonly entries: load.LoadedRecords['entries'];
+  /** Keys of the scores that were read of every record; null: all. */
+  readonly instruments: ReadonlySet<string> | null;
   readonly replays: Awaited<ReturnType<typeof load.loadIdempotency>>;
 }
 
@@ -53,6 +57,8 @@ interface Needs {
   readonly current: Map<string, { type: string; id: string }>;
   readonly record: Set<string>;
   instruments: Set<string> | null;
+  /** Since when a setback may have begun that the check-ins among the writes bear on, in milliseconds; Infinity: there are none. */
+  setbacks: number;
   readonly identifiers: (load.ResponseIdentifier & { unit: number; at: number })[];
   readonly deletedPatients: Set<string>;
   readonly keys: { client: string; key: string }[];
@@ -60,7 +66,7 @@ interface Needs {
 
 /** What must be read to decide `units`. */
 function needsOf(units: readonly Unit[], rules: OutcomeRules): Needs {
-  const needs: Needs = { patients: new Set(), current: new Map(), record: new Set(), instruments: new Set(), identifiers: [], deletedPatients: new Set(), keys: [] };
+  const needs: Needs = { patients: new Set(), current: new Map(), record: new Set(), instruments: new Set(), setbacks: Infinity, identifiers: [], deletedPatients: new Set(), keys: [] };
   for (const [n, unit] of units.entries()) {
     const { reach } = unit.visibility;
     if (reach.kind === 'patient') needs.patients.add(reach.patient);
@@ -102,12 +108,18 @@ function needRecord(needs: Needs, write: WriteRequest, patient: string, rules: O
   if (write.kind !== 'create') needs.instruments = null;
   else if (needs.instruments !== null) {
     const entries = recordEntries({ ...write.incoming.value, id: write.id }, { registry: rules.registry, questionnaire: write.questionnaire });
-    for (const { kind, key } of entries) {
-      if (kind === 'impression') needs.instruments = null; // it is compared with the safety items of every instrument
-      else needs.instruments?.add(key);
+    for (const entry of entries) {
+      if (entry.kind === 'impression') needs.instruments = null; // it is compared with the safety items of every instrument
+      else needs.instruments?.add(entry.key);
+      if (checkInKeys.includes(entry.key)) needs.setbacks = Math.min(needs.setbacks, setbacksFor(entry));
     }
   }
 }
+
+/** A check-in bears on setbacks that began in the week before it, a day more for clocks of other zones, and on all later ones. */
+const setbacksFor = ({ at }: RecordEntry): number => (at === null ? -Infinity : Date.parse(at) - 9 * 86_400_000);
+
+const timestamp = (at: number): string => (at < Date.parse('0001-01-01') ? '-infinity' : new Date(at).toISOString());
 
 /** Begins the transaction, takes the locks and reads everything that the units need, in one round trip. */
 export async function loadFor(connection: Lease, units: readonly Unit[], keys: readonly bigint[], rules: OutcomeRules): Promise<LoadedBatch> {
@@ -118,7 +130,7 @@ export async function loadFor(connection: Lease, units: readonly Unit[], keys: r
   const sent = connection.together(() => [
     connection.query('begin'),
     load.lock(connection, keys),
-    load.loadRecords(connection, patientIds, record, needs.instruments === null ? null : [...needs.instruments]),
+    load.loadRecords(connection, patientIds, record, needs.instruments === null ? null : [...needs.instruments], needs.setbacks === Infinity ? null : timestamp(needs.setbacks)),
     load.loadCurrent(connection, [...needs.current.values()]),
     load.loadIdempotency(connection, needs.keys),
     load.loadIdentified(connection, needs.identifiers, identifierParam),
@@ -136,7 +148,7 @@ export async function loadFor(connection: Lease, units: readonly Unit[], keys: r
     identified: new Map(needs.identifiers.filter((i) => i.unit === n && identified.has(i.n)).map((i) => [i.at, identified.get(i.n)!])),
     left,
   }));
-  return { base: { now, patients, current }, found, entries, replays };
+  return { base: { now, patients, current }, found, entries, instruments: needs.instruments, replays };
 }
 
 function reachableOf(unit: Unit, patients: ReadonlyMap<string, bigint>, reachable: Set<bigint> | null): ReadonlySet<bigint> | null {

@@ -165,3 +165,38 @@ t.test('a baseline that moves under 150 scores computes them all anew in one tra
   t.equal((await fhir('DELETE', 'Encounter/s')).status, 204);
   t.equal(await changes(), 149);
 });
+
+t.test('posted one by one, a week of check-ins confirms a setback, whichever comes last, and is explained', async (t) => {
+  const service = await testService(t, { env: { ADMIN_CLIENTS: 'development' } });
+  const fhir = service.as();
+  const day = (n: number, hour: number): string => new Date(Date.UTC(2025, 0, 1 + n, hour)).toISOString();
+  const post = async (patient: string, resource: object): Promise<void> => {
+    const { status, text } = await fhir('POST', 'QuestionnaireResponse', { ...resource, subject: { reference: `Patient/${patient}` } });
+    t.equal(status, 201, text.slice(0, 300));
+  };
+  const checkIn = (n: number, mood: number): object => ({ resourceType: 'QuestionnaireResponse', status: 'completed', questionnaire: 'https://intersession.example/fhir/Questionnaire/bs-checkin', authored: day(n, 20), item: [{ linkId: 'mood', answer: [{ valueInteger: mood }] }] });
+  const score = (patient: string, n: number, total: number): object => phq9(patient, spread(total), day(n, 10));
+  const usual = [7, 6, 7, 8, 7, 6, 8].map((mood, i) => checkIn(1 + 2 * i, mood)), week = [29, 31, 33, 35].map((n) => checkIn(n, 5));
+  const setback = async (patient: string): Promise<any> => (await fhir('GET', `Observation?patient=${patient}&code=setback`)).body.entry?.[0].resource;
+  const state = async (patient: string): Promise<string> => (await setback(patient))?.valueCodeableConcept.coding[0].code;
+  for (const [patient, first, then] of [['ci-1', [...usual], [...week]], ['ci-2', [...week], [...usual]]] as const) {
+    await fhir('PUT', `Patient/${patient}`, { resourceType: 'Patient', id: patient });
+    for (const each of first) await post(patient, each);
+    for (const [n, total] of [[0, 18], [14, 8], [28, 14]] as const) await post(patient, score(patient, n, total));
+    t.equal(await state(patient), 'setback-possible');
+    for (const each of then) await post(patient, each);
+    t.equal(await state(patient), 'setback-confirmed', `${patient}: the check-ins came last`);
+  }
+  await fhir('PUT', 'Patient/ci-3', { resourceType: 'Patient', id: 'ci-3' });
+  for (const each of [...usual, ...week, score('ci-3', 0, 18), score('ci-3', 14, 8), score('ci-3', 28, 14)]) await post('ci-3', each);
+  const found = await setback('ci-3');
+  t.equal(found.valueCodeableConcept.coding[0].code, 'setback-confirmed', 'the score came last');
+  t.equal(found.meta.versionId, '1');
+  const { body } = await fhir('GET', `Observation/${found.id}/$explain`);
+  t.match(body.parameter.find(({ name }: any) => name === 'formula-with-numbers').valueString,
+    /mood in the check-ins of the week after: mean of 5, 5, 5, 5 = 5; up to the best: mean of 7, 6, 7, 8, 7, 6, 8 = 7, SD 0\.8165; worse by 2; 2 >= 1 \(the SD, at least 1\) is true; confirmed by check-ins$/);
+  for (const patient of ['ci-1', 'ci-2', 'ci-3']) {
+    const again = await fhir('POST', `Patient/${patient}/$recompute`, { resourceType: 'Parameters' });
+    t.equal(again.body.parameter?.find(({ name }: any) => name === 'differences').valueInteger, 0, `${patient}: ${again.text.slice(0, 600)}`);
+  }
+});

@@ -46,7 +46,7 @@ t.test('a setback opens, is confirmed and is resolved as one Observation with it
   const setback = (): Resource | undefined => world.observation('setback', 'q2');
   t.equal(stateOf(setback()), 'setback-possible');
   t.match(setback(), {
-    code: { coding: [{ system: `${base}/CodeSystem/progress-metric`, code: 'setback' }] }, method: { coding: [{ code: 'setback', version: '1' }, { code: 'phq-9' }] },
+    code: { coding: [{ system: `${base}/CodeSystem/progress-metric`, code: 'setback' }] }, method: { coding: [{ code: 'setback', version: '2' }, { code: 'phq-9' }] },
     derivedFrom: [{ reference: `Observation/${world.observation('score', 'q2')!.id}` }, { reference: `Observation/${world.observation('score', 'q1')!.id}` }],
   });
   t.match(component(setback(), 'reference-score'), { valueInteger: 8 });
@@ -59,6 +59,55 @@ t.test('a setback opens, is confirmed and is resolved as one Observation with it
   world.write(phq9('q2', `${dateOf(14)}T10:00:00Z`, totalling(9), { status: 'amended' }));
   t.match(setback(), { status: 'entered-in-error' }, 'the amended score is no setback');
   t.equal(stateOf(world.observation('setback', 'q3')), 'setback-resolved', 'the next one is');
+});
+
+const checkIn = (id: string, day: number, mood: number | null, stress: number | null = null, more: object = {}): Resource => ({
+  resourceType: 'QuestionnaireResponse', id, questionnaire: `${base}/Questionnaire/bs-checkin`, status: 'completed', authored: `${dateOf(day)}T20:00:00Z`,
+  item: [['mood', mood], ['stress', stress]].flatMap(([linkId, value]) => (value === null ? [] : [{ linkId, answer: [{ valueInteger: value }] }])), ...more,
+});
+
+t.test('a week of check-ins worse than usual confirms a setback, whenever it arrives; a later score resolves it', async (t) => {
+  // Best on day 14, worse on day 28. Usual: days 1 to 14; the week: days 29 to 35.
+  const usual = [7, 6, 7, 8, 7, 6, 8].map((mood, i) => checkIn(`u${i}`, 2 + 2 * i - 1, mood));
+  const scores = [[0, 18], [14, 8], [28, 14]].map(([day, total]) => phq9(`q${day}`, `${dateOf(day!)}T10:00:00Z`, totalling(total!)));
+  const state = (week: readonly Resource[], others: readonly Resource[] = []): [string | undefined, Resource | undefined] => {
+    const worlds = [[...usual, ...scores, ...week, ...others], [...others, ...week.toReversed(), ...scores.toReversed(), ...usual]].map((order) => {
+      const world = new World();
+      for (const resource of order) world.write(resource);
+      return world;
+    });
+    t.strictSame(worlds[0]!.derivedState(), worlds[1]!.derivedState(), 'in any order');
+    const found = worlds[0]!.observation('setback', 'q28');
+    return [stateOf(found), found];
+  };
+  const week = (moods: readonly number[], days: readonly number[] = [29, 31, 33, 35]): Resource[] => moods.map((mood, i) => checkIn(`w${i}`, days[i]!, mood));
+  // mean 7, SD 0.8165: one point is needed
+  const [confirmed, observation] = state(week([6, 6, 6, 6]));
+  t.equal(confirmed, 'setback-confirmed', '7 - 6 = 1, the limit itself');
+  t.equal((observation!.derivedFrom as object[]).length, 2 + 7 + 4, 'every check-in that it rests on');
+  t.match(component(observation, 'check-in-week'), { valuePeriod: { start: dateOf(29), end: dateOf(35) } });
+  t.match((observation!.note as { text: string }[])[0]!.text, /mood was 6 on average \(7, SD 0\.82\)/);
+  t.same(validate(observation!), []);
+  for (const [name, checkIns] of [
+    ['by less than a point', week([6, 6, 6, 7])], ['three days', week([0, 0, 0])], ['one of four before the week', week([0, 0, 0, 0], [28, 31, 33, 35])], ['one of four after it', week([0, 0, 0, 0], [29, 31, 33, 36])],
+    ['three days of four check-ins', week([0, 0, 0, 0], [29, 29, 31, 33])],
+    ['kept private', week([0, 0, 0, 0]).map((each) => ({ ...each, meta: { security: [{ system: `${base}/CodeSystem/sharing`, code: 'private' }] } }))],
+  ] as const) t.equal(state(checkIns)[0], 'setback-possible', name);
+  t.equal(state(week([5, 5, 5, 5]).map((each, i) => (i === 0 ? { ...each, status: 'entered-in-error' } : each)))[0], 'setback-possible', 'withdrawn');
+  const later = (day: number, total: number): Resource => phq9('later', `${dateOf(day)}T10:00:00Z`, totalling(total));
+  const [resolved, kept] = state(week([4, 4, 4, 4]), [later(42, 10)]);
+  t.equal(resolved, 'setback-resolved');
+  t.equal((kept!.derivedFrom as object[]).length, 3 + 7 + 4, 'resolved, what confirmed it stays');
+  t.equal((state(week([4, 4, 4, 4]), [later(35, 10)])[1]!.derivedFrom as object[]).length, 3, 'the next score was in the week');
+  t.equal((state(week([4, 4, 4, 4]), [later(42, 15)])[1]!.derivedFrom as object[]).length, 3, 'the next score confirms it by itself');
+  const stressed = usual.map((each, i) => checkIn(each.id!, 2 + 2 * i - 1, 7, 3 + (i % 2)));
+  const both = (mood: number, stress: number): string | undefined => {
+    const world = new World();
+    for (const resource of [...stressed, ...scores, ...[29, 31, 33, 35].map((day) => checkIn(`w${day}`, day, mood, stress))]) world.write(resource);
+    return stateOf(world.observation('setback', 'q28'));
+  };
+  t.equal(both(7, 5), 'setback-confirmed', 'more stress, the same mood');
+  t.equal(both(9, 5), 'setback-possible', 'more stress and a better mood say nothing together');
 });
 
 t.test('response, remission and sustained remission are written when they are reached first', async (t) => {
@@ -129,6 +178,18 @@ const write: fc.Arbitrary<Resource> = fc.oneof(
   { weight: 1, arbitrary: fc.record({ id: fc.constantFrom('ep1', 'ep2'), start: fc.integer({ min: 0, max: 40 }), days: fc.integer({ min: 5, max: 40 }), status: fc.constantFrom('active', 'finished') })
     .map(({ id, start, days, status }): Resource => ({ resourceType: 'EpisodeOfCare', id, status, patient: { reference: 'Patient/p' }, period: { start: dateOf(start), ...(status === 'finished' ? { end: dateOf(start + days) } : {}) } })) },
 );
+/** A score near its best, a worse one three weeks later, check-ins around both, and perhaps a score after them. */
+const checkedIn: fc.Arbitrary<Resource[]> = fc.record({ usual: fc.array(fc.integer({ min: 5, max: 9 }), { minLength: 8, maxLength: 14 }), week: fc.array(fc.integer({ min: 0, max: 8 }), { minLength: 3, maxLength: 7 }), stress: fc.boolean(), later: fc.option(fc.record({ day: fc.integer({ min: 33, max: 50 }), total: fc.integer({ min: 3, max: 20 }) })) })
+  .map(({ usual, week, stress, later }) => [
+    phq9('q0', `${dateOf(0)}T10:00:00Z`, totalling(18)), phq9('q1', `${dateOf(14)}T10:00:00Z`, totalling(6)), phq9('q2', `${dateOf(28)}T10:00:00Z`, totalling(14)),
+    ...usual.map((mood, i) => checkIn(`u${i}`, 1 + i, mood, stress ? 9 - mood : null)), ...week.map((mood, i) => checkIn(`w${i}`, 29 + i, mood, stress ? mood : null)),
+    ...(later === null ? [] : [phq9('q3', `${dateOf(later.day)}T10:00:00Z`, totalling(later.total))]),
+  ]);
+/** A recovery at the end of an episode, and a score after it. */
+const ended: fc.Arbitrary<Resource[]> = fc.record({ end: fc.integer({ min: 0, max: 9 }), after: fc.integer({ min: 10, max: 22 }) }).map(({ end, after }) => [
+  phq9('q0', `${dateOf(0)}T10:00:00Z`, totalling(18)), phq9('q1', `${dateOf(14)}T10:00:00Z`, totalling(end)), phq9('q2', `${dateOf(40)}T10:00:00Z`, totalling(after)),
+  { resourceType: 'EpisodeOfCare', id: 'ep1', status: 'finished', patient: { reference: 'Patient/p' }, period: { start: dateOf(0), end: dateOf(20) } },
+]);
 const last = (writes: readonly Resource[]): Resource[] => [...new Map(writes.map((one) => [`${one.resourceType}/${one.id}`, one])).values()];
 
 /** Weekly scores that move little but for one step, for the better or for the worse: chance alone makes such a series too seldom. */
@@ -137,6 +198,8 @@ const stepped: fc.Arbitrary<Resource[]> = fc.record({ first: fc.integer({ min: 1
 const history: fc.Arbitrary<Resource[]> = fc.oneof(
   { weight: 5, arbitrary: fc.array(write, { minLength: 6, maxLength: 26 }) },
   { weight: 1, arbitrary: fc.tuple(stepped, fc.array(write, { maxLength: 3 })).map(([steps, others]) => [...others, ...steps]) },
+  { weight: 1, arbitrary: fc.tuple(checkedIn, fc.array(write, { maxLength: 2 })).map(([resources, others]) => [...others, ...resources]) },
+  { weight: 1, arbitrary: fc.tuple(ended, fc.array(write, { maxLength: 2 })).map(([resources, others]) => [...others, ...resources]) },
 );
 
 t.test('property: any order of arrival, amendment and withdrawal gives the same derived set, and again nothing new', async (t) => {
@@ -151,14 +214,17 @@ t.test('property: any order of arrival, amendment and withdrawal gives the same 
     const final = last(writes);
     const order = final.map((resource) => [keys.next().value, resource] as const).sort(([a], [b]) => a - b).map(([, resource]) => resource);
     const world = run(writes);
-    for (const { code } of world.all('Observation', ({ status }) => status !== 'entered-in-error')) seen.add((code as { coding: { code: string }[] }).coding[0]!.code);
+    for (const observation of world.all('Observation', ({ status }) => status !== 'entered-in-error')) {
+      seen.add((observation.code as { coding: { code: string }[] }).coding[0]!.code);
+      if (component(observation, 'check-in-week') !== undefined) seen.add('check-in-week');
+    }
     t.strictSame(world.derivedState(), run(final).derivedState());
     t.strictSame(run(order).derivedState(), run(final).derivedState());
     world.log.length = 0;
     for (const resource of final) world.write(resource);
     t.same(world.log, [], 'written again, nothing changes');
   }), { numRuns: 250 });
-  for (const metric of ['setback', 'response', 'remission', 'sustained-remission', 'sudden-gain', 'sudden-loss', 'trajectory-signal', 'relapse']) t.ok(seen.has(metric), `${metric} was among them`);
+  for (const metric of ['setback', 'response', 'remission', 'sustained-remission', 'sudden-gain', 'sudden-loss', 'trajectory-signal', 'relapse', 'check-in-week']) t.ok(seen.has(metric), `${metric} was among them`);
 });
 
 t.test('property: amended and amended back equals never amended', async (t) => {
