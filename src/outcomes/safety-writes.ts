@@ -43,6 +43,8 @@ function responseWrites(writes: DerivedWrite[], before: PatientRecord, after: Pa
     byTrigger.delete(alert.trigger);
     if (earlier === undefined) {
       for (const written of alertResources(alert, resource, within)) writes.push({ kind: 'once', resource: written, mayExist });
+      // A version before the last may have called for a look already: its review, open or closed, hears that the answer is back.
+      if (mayExist) writes.push({ kind: 'change', type: 'Task', id: alertId(id, alert.trigger, 'task'), change: (task) => (task.authoredOn === within.now ? null : reviewAfterAmendment(task, alert, resource, within)) }, ...reviewAgain(alert, resource, within));
     } else if (earlier.priority !== alert.priority) {
       review(alert.trigger, alert);
       if (!isMorePressing(alert, earlier)) continue;

@@ -140,6 +140,32 @@ t.test('an amendment upward makes the same Task more pressing and sends one more
   t.equal(closed.all('Task').length, 2, 'once for a priority');
 });
 
+t.test('an answer that was amended away and comes back is heard by its review: more pressing where it is, reviewed again where it was closed', async (t) => {
+  const at = (world: World, minute: string, item9: number): void => {
+    world.now = `2024-03-01T10:${minute}:00Z`;
+    world.write(phq9('q1', '2024-03-01T10:00:00Z', totalling(10, item9), { status: 'amended' }));
+  };
+  for (const [back, priority, sent, end] of [[3, 'stat', 2, '2024-03-01T11:00:00.000Z'], [2, 'asap', 1, '2024-03-01T12:00:00.000Z'], [1, 'asap', 2, '2024-03-01T12:00:00.000Z']] as const) {
+    const world = new World();
+    at(world, '01', 2);
+    at(world, '02', 0);
+    at(world, '03', back);
+    t.match(task(world, 'q1'), { status: 'requested', priority, note: [{ text: /does not call for a look/ }, { time: world.now, text: /still calls for a look/ }] }, `2, 0, ${back}`);
+    t.equal(due(task(world, 'q1')), end);
+    t.same(counts(world), [1, 1, sent]);
+  }
+  const closed = new World();
+  at(closed, '01', 1);
+  closed.resources.set(`Task/${alertId('q1', trigger, 'task')}`, { ...task(closed, 'q1')!, status: 'completed' });
+  at(closed, '02', 0);
+  at(closed, '03', 3);
+  t.match(closed.resources.get(`Task/${alertId('q1', trigger, 'task-stat')}`), { status: 'requested', priority: 'stat' });
+  const late = new World();
+  at(late, '01', 0);
+  at(late, '02', 2);
+  t.equal(task(late, 'q1')?.note, undefined, 'the first alert of a response has no note of a change');
+});
+
 t.test('worse by twice the threshold within 14 days asks for a look by the next working day', async (t) => {
   const world = new World();
   world.now = '2024-03-08T12:00:00Z';
