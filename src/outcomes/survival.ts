@@ -46,8 +46,11 @@ export function survivalCurve(courses: readonly Course[]): Curve {
     greenwood += atRisk === events ? 0 : events / (atRisk * (atRisk - events));
     steps.push({ session, atRisk, events, survival, interval: survival === 0 ? null : limits(survival, greenwood) });
   }
-  return { episodes: courses.length, steps, median: steps.find((step) => step.survival <= 0.5)?.session ?? null };
+  return { episodes: courses.length, steps, median: steps.find(isHalf)?.session ?? null };
 }
+
+/** A product of shares that is a half may come out as 0.5000000000000001. */
+const isHalf = ({ survival }: CurveStep): boolean => survival <= 0.5 + 1e-9;
 
 function limits(survival: number, greenwood: number): Interval {
   const half = z95 * survival * Math.sqrt(greenwood);
@@ -61,5 +64,5 @@ export const publishable = { episodes: 20, atRisk: 5 } as const;
 export function publishedCurve(curve: Curve): Curve | null {
   if (curve.episodes < publishable.episodes) return null;
   const steps = curve.steps.filter(({ atRisk }) => atRisk >= publishable.atRisk);
-  return { ...curve, steps, median: steps.find(({ survival }) => survival <= 0.5)?.session ?? null };
+  return { ...curve, steps, median: steps.find(isHalf)?.session ?? null };
 }

@@ -55,6 +55,10 @@ t.test('sessions until improvement: Kaplan-Meier with censoring', async (t) => {
   const all = survivalCurve([{ session: 1, event: true }, { session: 2, event: true }]);
   t.same(all.steps.at(-1), { session: 2, atRisk: 1, events: 1, survival: 0, interval: null });
   t.equal(all.median, 1);
+  // 16/18 * 14/16 * 13/14 * 12/13 * 11/12 * 9/11 is a half, and 0.5000000000000001 as a product.
+  const halved = survivalCurve([1, 1, 2, 2, 3, 4, 5, 6, 6, 7, 7, 7, 8, 8, 8, 9, 9, 9].map((session) => ({ session, event: true })));
+  t.not(halved.steps[5]!.survival, 0.5, 'a product of shares is not exact');
+  t.equal(halved.median, 6, 'a half is a half');
   t.equal(publishedCurve(curve), null, 'ten episodes are too few to show');
   const many = survivalCurve(Array.from({ length: 24 }, (_, at) => ({ session: at + 1, event: true })));
   t.equal(publishedCurve(many)!.steps.at(-1)!.atRisk, 5, 'the tail with fewer than five at risk is not shown');
