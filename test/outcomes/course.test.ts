@@ -80,6 +80,10 @@ t.test('early response: 20 % within four sessions or 28 days', async (t) => {
   const placed = later.map((score, i) => ({ score, session: i + 2 }));
   t.equal(earlyResponse(phq, baseline!, placed)?.id, 's2');
   t.equal(earlyResponse(phq, baseline!, scores([20, 17, 17, 17, 17, 10]).slice(1).map((score) => ({ score, session: 9 }))), null, 'the last is after 28 days and session 4');
+  const on = (n: number, number: number): string | null | undefined => earlyResponse(phq, baseline!, scores([20, 20, 20, 20, 16, 16, 16]).slice(n, n + 1).map((score) => ({ score, session: number })))?.id;
+  t.equal(on(4, 5), 's4', 'day 28 counts, although the fourth session is over');
+  t.equal(on(6, 4), 's6', 'the fourth session counts, although it is after day 28');
+  t.equal(on(5, 5), undefined, 'neither');
   t.equal(earlyResponse(who5, baseline!, placed), undefined);
 });
 
