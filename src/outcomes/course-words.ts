@@ -1,9 +1,12 @@
 import type { CheckInWeek } from './check-in-week.ts';
+import { nameForClient, towards } from './client-words.ts';
 import type { CourseEvent } from './course.ts';
-import { marks, percent, shown } from './explain.ts';
-import { metricTable } from './metrics.ts';
+import { exact } from './decimals.ts';
+import { ruleSentence } from './explain.ts';
 import type { Words } from './observations.ts';
+import { counted, dayOf, daysBetween, limitOf, marks, percent, points, shown } from './plain-words.ts';
 import type { Scale } from './registry.ts';
+import { inRemission } from './response.ts';
 import type { Setback } from './setback.ts';
 import type { Signal } from './trajectory.ts';
 
@@ -15,67 +18,82 @@ const roughPatch = 'Setbacks are common and do not undo what you learned. Your p
 /** @returns the sentences of an event. */
 export function eventWords(scale: Scale, event: CourseEvent): Words {
   const { clinician, client } = wordsOf(scale, event);
-  const { version, verification } = metricTable[event.metric];
-  return { clinician: `${clinician} Rule ${event.metric} ${version} (${marks[verification as keyof typeof marks]}). It describes scores, not a person.`, client };
+  return { clinician: `${clinician} ${ruleSentence(event.metric)} It describes scores, not a person.`, client };
 }
 
 function wordsOf(scale: Scale, event: CourseEvent): Words {
   const { title } = scale.definition;
-  const name = scale.instrument.definition.shortTitle;
+  const name = nameForClient(scale);
   const { anchor } = event;
+  const on = dayOf(anchor.date);
   switch (event.metric) {
     case 'response': return {
-      clinician: `${title} is ${percent(event.reduction)} % lower than at baseline for the first time (${shown(event.inputs[1]!.value)} to ${shown(anchor.value)}, ${anchor.date}).`,
-      client: `On ${anchor.date} your ${name} score was half of what it was at the start, or lower.`,
+      clinician: `${title} fell from ${shown(event.inputs[1]!.value)} at baseline (${dayOf(event.inputs[1]!.date)}) to ${shown(anchor.value)} (${on}), by ${percent(event.reduction)} %: for the first time at least half, which counts as a response. It does not say what led to it.`,
+      client: `On ${on} your ${name} score was half of what it was at the start, or less: ${shown(anchor.value)} after ${shown(event.inputs[1]!.value)}.`,
     };
     case 'remission': return {
-      clinician: `${title} is in the remission range for the first time (${shown(anchor.value)}, ${anchor.date}; baseline ${shown(event.inputs[1]!.value)}). One score in the range is not yet a sustained remission.`,
-      client: `On ${anchor.date} your ${name} score was in the lowest range of this form.`,
+      clinician: `${title} is in the remission range for the first time: ${shown(anchor.value)} on ${on}, baseline ${shown(event.inputs[1]!.value)}${remissionLimit(scale)}. One score in the range is not yet a sustained remission.`,
+      client: `On ${on} your ${name} score was in the lowest range of this form.`,
     };
     case 'sustained-remission': return {
-      clinician: `${title} has been in the remission or functional range from ${event.from.date} to ${anchor.date}, without a score outside of it in between.`,
-      client: `Your ${name} score has stayed on the easier side of this form from ${event.from.date} to ${anchor.date}.`,
+      clinician: `${title} has been in the ${inRemission(scale, anchor.value) === null ? 'functional' : 'remission'} range from ${dayOf(event.from.date)} to ${on}${event.from === anchor ? ', the last score of a finished episode' : `, ${counted(daysBetween(event.from.date, anchor.date), 'day')}, without a score outside of it in between`}.`,
+      client: event.from === anchor ? `On ${on}, at the end of the therapy, your ${name} score was on the easier side of this form.` : `Your ${name} score has stayed on the easier side of this form from ${dayOf(event.from.date)} to ${on}.`,
     };
-    case 'setback': return setbackWords(title, name, event.setback);
-    case 'relapse': return {
-      clinician: `${title} was ${shown(event.after.reference.value)} at the end of the therapy (${event.after.reference.date}) and is ${shown(anchor.value)} (${anchor.date}): in the clinical range again, ${event.after.state === 'relapse' ? 'by at least' : 'by less than'} the threshold of ${shown(scale.threshold!.value)}.`,
-      client: `Your ${name} score was ${shown(event.after.reference.value)} on ${event.after.reference.date} and is ${shown(anchor.value)} now. ${roughPatch} You are welcome to get in touch.`,
-    };
-    case 'sudden-gain': case 'sudden-loss': return stepWords(scale, title, name, event);
-    case 'trajectory-signal': return signalWords(title, name, event);
+    case 'setback': return setbackWords(scale, name, event.setback);
+    case 'relapse': return relapseWords(scale, name, event);
+    case 'sudden-gain': case 'sudden-loss': return stepWords(scale, name, event);
+    case 'trajectory-signal': return signalWords(scale, name, event);
   }
 }
 
-function setbackWords(title: string, name: string, { best, possible, confirmed, week, resolved, recoveryDays }: Setback): Words {
-  const began = `${title} was ${shown(best.value)} at its best (${best.date}) and ${shown(possible.value)} on ${possible.date}, worse than that by a reliable change or more${week === null ? '' : `; ${weekWords(week)}`}`;
+function remissionLimit({ definition: { cutoffs } }: Scale): string {
+  const limit = cutoffs.find(({ use }) => use === 'remission');
+  return limit === undefined ? '' : ` (${limitOf(limit)} is outside the range, ${marks[limit.verification]})`;
+}
+
+/** The threshold that decides, with how sure it is. */
+const thresholdWords = ({ threshold }: Scale): string => `${limitOf(threshold!, points)} count as reliable (threshold: ${marks[threshold!.definition.verification]})`;
+
+function setbackWords(scale: Scale, name: string, { best, possible, confirmed, week, resolved, recoveryDays }: Setback): Words {
+  const began = `${scale.definition.title} was ${shown(best.value)} at its best (${dayOf(best.date)}) and ${shown(possible.value)} on ${dayOf(possible.date)}, worse by ${points(exact(Math.abs(possible.value - best.value)))}; ${thresholdWords(scale)}.${week === null ? '' : ` ${weekWords(week)}`}`;
   if (resolved !== null) {
     return {
-      clinician: `${began}${confirmed === null ? '' : `, and again on ${confirmed.date}`}. On ${resolved.date} it was near the best again (${shown(resolved.value)}), after ${recoveryDays} days.`,
-      client: `Around ${possible.date} there was a rough patch in your ${name} scores; by ${resolved.date}, ${recoveryDays} days later, they were near where they had been. ${roughPatch}`,
+      clinician: `${began}${confirmed === null ? '' : ` It was so again on ${dayOf(confirmed.date)} (${shown(confirmed.value)}).`} On ${dayOf(resolved.date)} it was near the best again (${shown(resolved.value)}), after ${counted(recoveryDays ?? 0, 'day')}.`,
+      client: `Around ${dayOf(possible.date)} there was a rough patch in your ${name} scores. By ${dayOf(resolved.date)}, ${counted(recoveryDays ?? 0, 'day')} later, they were near where they had been. ${roughPatch}`,
     };
   }
+  const next = confirmed !== null ? ` It was so again on ${dayOf(confirmed.date)} (${shown(confirmed.value)}).` : week === null ? ' The next score will show whether it stays.' : '';
   return {
-    clinician: `${began}${confirmed !== null ? `, and again on ${confirmed.date} (${shown(confirmed.value)})` : week === null ? '; the next score will show whether it stays' : ''}. A setback is counted from the best score, a deterioration from the baseline.`,
-    client: `Your ${name} score points to a harder time at the moment${week === null ? '' : ', and so do your check-ins of the week after it'}. ${roughPatch}`,
+    clinician: `${began}${next} A setback is counted from the best score so far, a deterioration from the baseline.`,
+    client: `On ${dayOf(possible.date)} your ${name} score pointed to a harder time${week === null ? '' : ', and so did your check-ins in the week after it'}. ${roughPatch}`,
   };
 }
 
 /** How the check-ins of a week differed from what was usual. */
-const weekWords = ({ week, usual, compared }: CheckInWeek): string => `in the check-ins from ${week.from} to ${week.to}, beside those from ${usual.from} to ${usual.to}, ${compared
-  .map(({ scale: { name }, mean, usual: before, sd }) => `${name} was ${shown(mean)} on average (${shown(before)}, SD ${shown(sd)})`).join(' and ')}`;
+const weekWords = ({ week, usual, compared }: CheckInWeek): string => `In the check-ins from ${dayOf(week.from)} to ${dayOf(week.to)}, beside those from ${dayOf(usual.from)} to ${dayOf(usual.to)}, ${compared
+  .map(({ scale: { name }, mean, usual: before, sd }) => `${name} was ${shown(mean)} on average (before: ${shown(before)}, SD ${shown(sd)})`).join(' and ')}.`;
 
-function stepWords(scale: Scale, title: string, name: string, { step: { kind, before, after, size, reversal } }: Extract<CourseEvent, { metric: 'sudden-gain' | 'sudden-loss' }>): Words {
-  const [from, to] = [before.at(-1)!, after[0]!];
+function relapseWords(scale: Scale, name: string, { anchor, after: { reference, state } }: Extract<CourseEvent, { metric: 'relapse' }>): Words {
+  const how = state === 'relapse' ? 'by a reliable change' : 'by less than a reliable change';
   return {
-    clinician: `Between ${from.date} and ${to.date} ${title} moved by ${shown(size)} (${shown(from.value)} to ${shown(to.value)}), at least the threshold (${shown(scale.threshold!.value)}) and a quarter of the score; the means of the ${before.length} scores before and the ${after.length} after differ by more than t times their pooled SD.${reversal === null ? '' : ` By ${reversal.date} half of it or more was undone.`}`,
-    client: `Between ${from.date} and ${to.date} your ${name} score took a larger step, towards ${kind === 'sudden-gain' ? 'an easier' : 'a harder'} time. It can help to look together at what was going on then.`,
+    clinician: `${scale.definition.title} was ${shown(reference.value)} at the end of the therapy (${dayOf(reference.date)}) and ${shown(anchor.value)} on ${dayOf(anchor.date)}: on the clinical side of the cut-off again (${limitOf(scale.cutoff!)}), worse by ${points(exact(Math.abs(anchor.value - reference.value)))}, ${how} (${limitOf(scale.threshold!, points)}).`,
+    client: `Your ${name} score was ${shown(reference.value)} on ${dayOf(reference.date)} and ${shown(anchor.value)} on ${dayOf(anchor.date)}. ${roughPatch} You are welcome to get in touch.`,
   };
 }
 
-function signalWords(title: string, name: string, { signal, session, anchor }: Extract<CourseEvent, { metric: 'trajectory-signal' }>): Words {
+function stepWords(scale: Scale, name: string, { step: { kind, before, after, size, reversal } }: Extract<CourseEvent, { metric: 'sudden-gain' | 'sudden-loss' }>): Words {
+  const [from, to] = [before.at(-1)!, after[0]!];
   return {
-    clinician: `${title} ${shown(anchor.value)} at session ${session}: ${standing(signal)}${signal.code === signal.uncapped ? '' : ' Before session 6 this counts as "watch" at most: many people change late.'} A prompt to talk, never a verdict.`,
-    client: `${beside(`Here are your ${name} scores`, signal, session)}; it is something to look at together.`,
+    clinician: `Between ${dayOf(from.date)} and ${dayOf(to.date)} ${scale.definition.title} got ${kind === 'sudden-gain' ? 'better' : 'worse'} by ${points(size)} (${shown(from.value)} to ${shown(to.value)}): at least the threshold of ${shown(scale.threshold!.value)} and a quarter of the score, and the means of the ${before.length} scores before and the ${after.length} after differ by more than their spread explains.${reversal === null ? '' : ` By ${dayOf(reversal.date)} half of it or more was undone (${shown(reversal.value)}).`} It does not say what led to it.`,
+    client: `Between ${dayOf(from.date)} and ${dayOf(to.date)} your ${name} score took a larger step, towards ${kind === 'sudden-gain' ? towards(scale).better : towards(scale).worse}. It can help to look together at what was going on then.`,
+  };
+}
+
+function signalWords(scale: Scale, name: string, { signal, session, anchor }: Extract<CourseEvent, { metric: 'trajectory-signal' }>): Words {
+  const prompt = signal.code === 'watch' || signal.code === 'not-on-track' ? ' A prompt to talk, never a verdict and no forecast.' : ' It is no forecast.';
+  return {
+    clinician: `${scale.definition.title} ${shown(anchor.value)} at session ${session} (${dayOf(anchor.date)}): ${standing(signal)}${signal.code === signal.uncapped ? '' : ' Before session 6 this counts as "watch" at most: many people change late.'}${prompt}`,
+    client: `${beside(`Here are your ${name} scores`, signal, session)}. It is something to look at together.`,
   };
 }
 
@@ -85,16 +103,16 @@ export const beside = (what: string, { reference }: Pick<Signal, 'reference'>, s
 
 /** @returns how a score stands to what is expected, with the boundaries that decide. */
 export function standing({ code, basis, reference }: Pick<Signal, 'code' | 'basis' | 'reference'>): string {
-  if (reference === undefined) return `${states[code]} (${rational[code]}), by the rule without a reference: there is no benchmark of closed episodes yet.`;
-  const where = reference.percentile === undefined ? '' : ` (percentile ${shown(reference.percentile)})`;
-  const how = basis === 'percentile' ? `${reference.n} closed episodes with a similar baseline` : `the fit over ${reference.n} closed episodes`;
-  return `${states[code]}${where}; by ${how} ${shown(reference.expected)} is expected, "watch" begins beyond ${shown(reference.watchBeyond)} and "outside" beyond ${shown(reference.notOnTrackBeyond)} (reference ${reference.version}).`;
+  if (reference === undefined) return `${rational[code]}. There is no benchmark of closed episodes here yet, so the baseline decides.`;
+  const where = reference.percentile === undefined ? '' : ` (percentile ${shown(reference.percentile)}, counted towards worse)`;
+  const how = basis === 'percentile' ? `${reference.n} closed episodes with a similar baseline had a median of ${shown(reference.expected)}` : `a line fitted to ${reference.n} closed episodes expects ${shown(reference.expected)}`;
+  return `${states[code]}${where}. At this session ${how}; the edge begins beyond ${shown(reference.watchBeyond)}, the outside beyond ${shown(reference.notOnTrackBeyond)} (version ${reference.version} of the reference).`;
 }
 
 const states = { 'on-track': 'within the expected course', 'watch': 'at the edge of the expected course', 'not-on-track': 'outside the expected course', 'neutral': 'nothing stands out' } as const;
 
 /** What the rule without a reference looks at. */
 const rational = {
-  'on-track': 'reliably better than at baseline, or on the functional side', 'watch': 'session 6 or later, by less than half a reliable change better, and on the clinical side',
-  'not-on-track': 'reliably worse than at baseline', 'neutral': 'neither a reliable change nor the functional side',
+  'on-track': 'on track: reliably better than at baseline, or on the functional side', 'watch': 'watch: session 6 or later, better by less than half a reliable change, and on the clinical side',
+  'not-on-track': 'not on track: reliably worse than at baseline', 'neutral': 'nothing stands out: neither a reliable change nor the functional side',
 } as const;

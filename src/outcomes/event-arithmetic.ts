@@ -1,19 +1,18 @@
+import { against, less, precise } from './arithmetic.ts';
 import { isClinical, reliability } from './change.ts';
 import { checkInScales, compareCheckIns, reaches } from './check-in-week.ts';
 import { exact } from './decimals.ts';
+import { counted, dayOf, daysBetween, limitOf, points } from './plain-words.ts';
 import type { Scale } from './registry.ts';
 import { criticalT } from './sudden-gain.ts';
 
-/** What stands out in a course, with the numbers of one case filled in, as text. Pure. */
+/** What stands out in a course, with the numbers of one case filled in, as text (arithmetic.ts). Pure. */
 
 /** A score on the whole scale, at the time that it is of; with the key of its scale where that is another (check-ins beside a setback). */
 export interface Given { readonly value: number; readonly at: string; readonly rating?: string }
 
 /** What else decided, as the Observation has it. */
-export interface Told { readonly at: string; readonly session?: number; readonly expected?: number; readonly boundary?: number }
-
-const shown = (value: number): string => String(Math.round(value * 10_000) / 10_000);
-const less = (from: number, what: number): string => `${shown(from)} - ${shown(what)} = ${shown(from - what)}`;
+export interface Told { readonly at: string; readonly session?: number; readonly expected?: number; readonly boundary?: number; readonly percentile?: number; readonly n?: number }
 
 /**
  * @param inputs in the order in which the Observation was derived from them
@@ -24,10 +23,9 @@ export function eventArithmetic(metric: string, scale: Scale, inputs: readonly G
   if (first === undefined) return undefined;
   switch (metric) {
     case 'remission': return second === undefined ? undefined : remission(scale, first.value, second.value);
-    case 'sustained-remission': return second === undefined ? `${shown(first.value)} at the last score of a finished episode` : `in the range from ${second.at.slice(0, 10)} to ${first.at.slice(0, 10)}: ${days(second, first)} days, 14 needed`;
+    case 'sustained-remission': return sustained(scale, first, second);
     case 'setback': return second === undefined ? undefined : setback(scale, first, second, inputs.slice(2));
-    case 'relapse': return second === undefined || scale.cutoff === undefined ? undefined
-      : `${shown(first.value)} ${scale.cutoff.op} ${shown(scale.cutoff.value)} is ${isClinical(first.value, scale.cutoff)}: clinical side; ${against(scale, first.value, second.value, 'the end of the therapy')}`;
+    case 'relapse': return second === undefined || scale.cutoff === undefined ? undefined : afterRecovery(scale, first.value, second.value);
     case 'sudden-gain': case 'sudden-loss': return step(scale, inputs, told.at);
     case 'trajectory-signal': return second === undefined ? undefined : signal(scale, first.value, second.value, told);
     default: return undefined;
@@ -36,21 +34,27 @@ export function eventArithmetic(metric: string, scale: Scale, inputs: readonly G
 
 function remission({ definition }: Scale, current: number, baseline: number): string | undefined {
   const limit = definition.cutoffs.find(({ use }) => use === 'remission');
-  return limit && `baseline ${shown(baseline)} ${limit.op} ${shown(limit.value)} is ${isClinical(baseline, limit)}; ${shown(current)} ${limit.op} ${shown(limit.value)} is ${isClinical(current, limit)}: in the remission range`;
+  return limit && [`baseline ${against(baseline, limit)}: ${isClinical(baseline, limit) ? 'outside' : 'in'} the remission range`, `current ${against(current, limit)}: ${isClinical(current, limit) ? 'outside' : 'in'} the remission range`].join('; ');
+}
+
+function sustained({ definition: { cutoffs }, cutoff }: Scale, last: Given, first: Given | undefined): string {
+  const limit = cutoffs.find(({ use }) => use === 'remission') ?? cutoff;
+  const value = (score: Given): string => `${dayOf(score.at)}: ${limit === undefined ? precise(score.value) : against(score.value, limit)}`;
+  if (first === undefined) return `${value(last)}: in the range at the last score of a finished episode`;
+  return `${value(first)}; ${value(last)}; ${daysBetween(first.at, last.at)} days in the range without a score outside of it, at least 14 needed`;
 }
 
 /** How much worse `value` is than `than`, beside the threshold. */
-function against({ sign, threshold }: Scale, value: number, than: number, name: string): string {
+function worse({ sign, threshold }: Scale, value: number, than: number, name: string): string {
   const [high, low] = sign === 1 ? [value, than] : [than, value];
-  return `worse than ${name} by ${less(high, low)}; ${shown(exact(high - low))} ${threshold!.op} ${shown(threshold!.value)} is ${reliability(sign * (than - value), threshold!) === 'worse'}`;
+  return `worse than ${name} by ${less(high, low)}, which ${against(exact(high - low), threshold!).replace(/^\S+ /, '')}`;
 }
 
+const isWorse = ({ sign, threshold }: Scale, value: number, than: number): boolean => reliability(sign * (than - value), threshold!) === 'worse';
+
 function setback(scale: Scale, possible: Given, best: Given, others: readonly Given[]): string {
-  const steps = others.filter(({ rating }) => rating === undefined).map((each) => {
-    const isWorse = reliability(scale.sign * (best.value - each.value), scale.threshold!) === 'worse';
-    return `${each.at.slice(0, 10)}: ${against(scale, each.value, best.value, 'the best')}: ${isWorse ? 'confirmed' : `resolved after ${days(possible, each)} days`}`;
-  });
-  return [`${possible.at.slice(0, 10)}: ${against(scale, possible.value, best.value, 'the best')}: possible`, ...steps, ...checkIns(best, others)].join('; ');
+  const steps = others.filter(({ rating }) => rating === undefined).map((each) => `${dayOf(each.at)}: ${worse(scale, each.value, best.value, 'the best')}: ${isWorse(scale, each.value, best.value) ? 'confirmed' : `resolved after ${counted(daysBetween(possible.at, each.at), 'day')}`}`);
+  return [`${dayOf(possible.at)}: ${worse(scale, possible.value, best.value, 'the best')}: possible`, ...steps, ...checkIns(best, others)].join('; ');
 }
 
 /** The check-ins of the week after a score against those up to the best one, for each rating that has both. */
@@ -63,13 +67,15 @@ function checkIns(best: Given, others: readonly Given[]): string[] {
     if (before.length === 0 || during.length === 0) return [];
     const comparison = compareCheckIns(before, during, sign);
     const size = Math.abs(comparison.worse);
-    return [`${name} in the check-ins of the week after: mean of ${during.map(shown).join(', ')} = ${shown(comparison.mean)}; up to the best: mean of ${before.map(shown).join(', ')} = ${shown(comparison.usual)}, SD ${shown(comparison.sd)}; `
-      + `${comparison.worse >= 0 ? 'worse' : 'better'} by ${shown(size)}; ${shown(size)} >= ${shown(comparison.limit)} (the SD, at least 1) is ${reaches(size, comparison)}`];
+    return [`${name} in the check-ins of the week after: mean of ${during.map(precise).join(', ')} = ${precise(comparison.mean)}; up to the best: mean of ${before.map(precise).join(', ')} = ${precise(comparison.usual)}, SD ${precise(comparison.sd)}; `
+      + `${name} ${comparison.worse >= 0 ? 'worse' : 'better'} by ${precise(size)}, which is ${reaches(size, comparison) ? '' : 'not '}${precise(comparison.limit)} or more (the SD, at least 1)`];
   });
   return compared.length === 0 ? [] : [...compared, 'confirmed by check-ins'];
 }
 
-const days = (from: Given, to: Given): number => Math.round((Date.parse(to.at.slice(0, 10)) - Date.parse(from.at.slice(0, 10))) / 86_400_000);
+function afterRecovery(scale: Scale, current: number, end: number): string {
+  return `${against(current, scale.cutoff!)}: clinical side; ${worse(scale, current, end, 'the end of the therapy')}: ${isWorse(scale, current, end) ? 'by a reliable change' : 'without a reliable change'}`;
+}
 
 /** The three criteria of a sudden step, which ends with the score of `at`. */
 function step({ sign, threshold }: Scale, inputs: readonly Given[], at: string): string | undefined {
@@ -82,19 +88,43 @@ function step({ sign, threshold }: Scale, inputs: readonly Given[], at: string):
   const [mean, other] = [average(before), average(after)];
   const df = before.length + after.length - 2;
   const pooled = Math.sqrt((squares(before) + squares(after)) / df);
+  const [high, low] = turn > 0 ? [mean, other] : [other, mean];
+  const undone = inputs.slice(split + 1).find(({ value }) => exact(turn * (value - to)) >= exact(size / 2));
   return [
-    `(1) ${from >= to ? less(from, to) : less(to, from)}; ${shown(size)} >= ${shown(threshold.value)}`, `(2) ${shown(size)} >= 0.25 x ${shown(from)} = ${shown(0.25 * from)}`,
-    `(3) mean of ${before.map(shown).join(', ')} = ${shown(mean)}, mean of ${after.map(shown).join(', ')} = ${shown(other)}: ${shown(turn * (mean - other))} > ${criticalT[df]} x ${shown(pooled)} = ${shown(criticalT[df]! * pooled)}`,
+    `(1) size: ${from >= to ? less(from, to) : less(to, from)}, ${precise(threshold.value)} or more needed`, `(2) share: a quarter of ${precise(from)} = 0.25 × ${precise(from)} = ${precise(0.25 * Math.abs(from))}, that or more needed`,
+    `(3) mean before: (${before.map(precise).join(' + ')}) / ${before.length} = ${precise(mean)}`, `mean after: (${after.map(precise).join(' + ')}) / ${after.length} = ${precise(other)}`,
+    `difference of the means: ${less(high, low)}, more than t × pooled SD = ${criticalT[df]} × ${precise(pooled)} = ${precise(criticalT[df]! * pooled)} needed (t for ${df} degrees of freedom, 5 %)`,
+    ...(undone === undefined ? [] : [`undone on ${dayOf(undone.at)}: ${turn > 0 ? less(undone.value, to) : less(to, undone.value)}, half of the step or more`]),
   ].join('; ');
 }
 
 const average = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
 const squares = (values: readonly number[]): number => values.reduce((sum, value) => sum + (value - average(values)) ** 2, 0);
 
-function signal({ sign, threshold, cutoff }: Scale, current: number, baseline: number, { session, expected, boundary }: Told): string {
-  const where = `session ${session ?? '?'}: `;
-  if (boundary !== undefined) return `${where}${shown(current)} against ${shown(expected ?? NaN)} expected; not on track ${sign === 1 ? 'above' : 'below'} ${shown(boundary)}`;
+/** z of the boundary, the 90th percentile of a normal distribution (trajectory.ts). */
+const z90 = 1.28;
+
+function signal(scale: Scale, current: number, baseline: number, told: Told): string {
+  const { sign, threshold, cutoff } = scale;
+  const { session, expected, boundary, percentile, n } = told;
+  if (boundary !== undefined && expected !== undefined) {
+    const steps = percentile === undefined ? fitted(baseline, session ?? 1, expected, boundary)
+      : [`${precise(expected)} is expected at session ${session}, the median of ${n} closed episodes`, `boundary = 90th percentile towards worse = ${precise(boundary)}`];
+    const beyond = sign === 1 ? current > boundary : current < boundary;
+    return [...steps, `${precise(current)} is ${beyond ? '' : 'not '}${sign === 1 ? 'above' : 'below'} ${precise(boundary)}`].join('; ');
+  }
   const improvement = sign === 1 ? less(baseline, current) : less(current, baseline);
-  const side = cutoff === undefined ? '' : `; ${shown(current)} ${cutoff.op} ${shown(cutoff.value)} is ${isClinical(current, cutoff)}: ${isClinical(current, cutoff) ? 'clinical' : 'functional'} side`;
-  return `${where}improvement = ${improvement}; reliable ${threshold!.op} ${shown(threshold!.value)}, half of it ${shown(threshold!.value / 2)}${side}`;
+  const side = cutoff === undefined ? [] : [`current ${against(current, cutoff)}: ${isClinical(current, cutoff) ? 'clinical' : 'functional'} side`];
+  const half = { op: '>=', value: threshold!.value / 2 } as const;
+  return [`session ${session ?? '?'}: improvement = ${improvement}`, `a reliable change is ${limitOf(threshold!, points)}, half of it ${precise(half.value)}`, ...side].join('; ');
+}
+
+/** The fit over closed episodes, with its slope and SD as they follow from what is stored. */
+function fitted(baseline: number, session: number, expected: number, boundary: number): string[] {
+  const log = Math.log(session);
+  const sd = Math.abs(boundary - expected) / z90;
+  return [
+    `expected at session ${session} = ${precise(baseline)} ${expected < baseline ? '-' : '+'} ${precise(Math.abs(expected - baseline) / log)} × ln(${session}) = ${precise(expected)}`,
+    `boundary = ${precise(expected)} ${boundary < expected ? '-' : '+'} ${z90} × ${precise(sd)} = ${precise(boundary)} (SD of the fit ${precise(sd)})`,
+  ];
 }

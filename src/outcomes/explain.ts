@@ -1,69 +1,103 @@
 import type { Valid } from './baseline.ts';
 import type { Change } from './change.ts';
 import type { Band } from './instrument.ts';
+import { metricTable, type MetricId } from './metrics.ts';
+import { daysBetween, counted, dayOf, direction, limitOf, marks, markOf, outOf, points, shown } from './plain-words.ts';
 import type { Score } from './record.ts';
 import { decidingCutoff, type Scale } from './registry.ts';
+import { comparable } from './score.ts';
 import { changeClassDisplay } from './terminology.ts';
 
 /** Plain sentences beside computed numbers: what they were computed from and by which rule. They describe scores, never people. */
 
-export const marks = {
-  verified: 'read in its source', secondary: 'read in a secondary source', memory: 'recalled, to be checked before use', service: 'defined by this service',
-} as const;
-
-export const shown = (value: number): string => String(Math.round(value * 100) / 100);
-
-/** A share in whole per cent, rounded towards 0, so that what is just below a half never reads as a half. */
-export const percent = (share: number): string => String(Math.floor(Math.abs(100 * share) + 1e-9));
+/** @returns the sentence that names a rule, its version and how sure it is. */
+export const ruleSentence = (metric: MetricId): string => {
+  const { title, version, verification } = metricTable[metric];
+  return `Rule: ${title.clinician}, version ${version} (${markOf(verification)}).`;
+};
 
 /** @returns how a total was reached. */
 export function scoreSentence(scale: Scale, score: Score, band: Band | undefined, sex?: string): string {
-  const { value, data: { answered, items, prorated, source } } = score;
-  const { definition: { title, max, missing, bands }, instrument: { definition: { id, version } } } = scale;
-  const rule = `Rule ${id} ${version}.`;
-  if (value === null) return `${title}: no total, because ${answered} of ${items} items are answered and at most ${missing.max} may be missing (${marks[missing.verification]}). ${rule}`;
-  const how = source === 'Observation' ? 'imported: computed by another system' : prorated
-    ? `from ${answered} of ${items} items; the mean of the answered items stands for each missing one (${marks[missing.verification]})`
-    : `from ${answered} answered items`;
-  const where = band === undefined || bands === undefined ? '' : ` It lies in the band ${band.low} to ${band.high}, named "${band.clinicianLabel}"${value > band.high ? ', to which a value above it and below the next band belongs' : ''} (${marks[bands.verification]}).`;
-  return `${title} ${shown(value)} of ${shown(max)}, ${how}.${where} ${[...scoreRemarks(scale, score, sex), rule].join(' ')} A score is not a diagnosis.`;
+  const { value, data: { answered, items, source } } = score;
+  const { definition: { title, missing, bands }, instrument: { definition: { shortTitle, version } } } = scale;
+  const rule = scale.instrument.definition.id === 'form-total' ? `Rule: sum of the weights that the form gives its answers, version ${version} of the form.` : `Rule: scoring of ${shortTitle}, version ${version}.`;
+  if (value === null) {
+    const needed = missing.method === 'none' ? items : items - missing.max;
+    return `${title}: no total, because ${answered} of ${counted(items, 'item')} ${answered === 1 ? 'is' : 'are'} answered and ${needed === items ? 'none' : `at most ${missing.max}`} may be missing (${marks[missing.verification]}). With ${needed === items ? `all ${items}` : `${needed} or more`} answered there is one. ${rule}`;
+  }
+  const how = source === 'Observation' ? 'The total was computed by another system; its answers are not known here.' : answeredSentence(scale, score);
+  const where = band === undefined || bands === undefined ? '' : ` Band ${band.low} to ${band.high}, "${band.clinicianLabel}"${value > band.high ? ', to which a value above it and below the next band belongs' : ''} (bands: ${marks[bands.verification]}).`;
+  return `${title}: ${meaning(scale, score, value)}. ${how}${where} ${[...scoreRemarks(scale, score, sex), rule].join(' ')} A score is not a diagnosis.`;
 }
 
-/** What else is to be said of a score: an item that does not apply, the cut-off that holds, remarks of the scale. */
-function scoreRemarks({ definition: { max, cutoffs, remarks, direction } }: Scale, { value, data }: Score, sex: string | undefined): string[] {
+/** The value with what it measures and which way is better; of a pattern, whether it is there. */
+function meaning(scale: Scale, { data: { maxScore } }: Score, value: number): string {
+  const { definition: { id, formula, max }, instrument: { definition: { measures } } } = scale;
+  if (scale.instrument.definition.id === 'form-total') return `${outOf(scale, value)} (the form does not say which way is better)`;
+  if (formula === 'criteria') return value === 1 ? 'the pattern is there (1)' : 'the pattern is not there (0)';
+  const of = maxScore < max ? outOf(scale, value, maxScore) : outOf(scale, value);
+  return `${of} (${id === 'total' ? `${measures}; ` : ''}${direction(scale)})`;
+}
+
+function answeredSentence({ definition: { missing, max, formula }, instrument: { definition: { licence } } }: Scale, { value, data: { answered, items, prorated, maxScore } }: Score): string {
+  if (formula === 'goal-attainment') return `${counted(answered, 'goal is', 'goals are')} scored${items > answered ? `, ${items - answered} with a weight and no level left out` : ''}; 50 means attained as expected.`;
+  if (prorated) return `Prorated from ${answered} of ${items} items: the mean of the answered ones stands for each missing one (${marks[missing.verification]}).`;
+  const all = items === 1 ? (licence.shipItemText ? 'One question, answered.' : 'The total was entered as such; the single answers are not known here.') : `All ${items} items${maxScore < max ? ' that apply' : ''} are answered.`;
+  return maxScore < max ? `${all} One question does not apply, so that the highest score is ${shown(maxScore)}; beside other scores it counts as ${shown((value! * max) / maxScore)} of ${shown(max)}.` : all;
+}
+
+/** What else is to be said of a score: the cut-off that holds, remarks of the scale. */
+function scoreRemarks({ definition: { cutoffs, remarks, direction: way } }: Scale, { data }: Score, sex: string | undefined): string[] {
   const found: string[] = [];
-  if (data.maxScore < max) found.push(`One question does not apply, so that the highest score is ${shown(data.maxScore)}; to compare it with others it counts as ${shown((value! * max) / data.maxScore)} of ${shown(max)}.`);
   const bySex = cutoffs.filter((cutoff) => cutoff.use === 'class' && cutoff.sex !== undefined);
   if (bySex.length > 0) {
-    const cutoff = decidingCutoff({ cutoffs, direction }, sex)!;
-    const whose = cutoff.sex === sex ? `the cut-off for this sex (${cutoff.sex})` : 'the more cautious cut-off, because the sex is not known or none of those that have one';
-    found.push(`Compared with ${cutoff.op} ${shown(cutoff.value)}: ${whose} (${marks[cutoff.verification]}).`);
+    const cutoff = decidingCutoff({ cutoffs, direction: way }, sex)!;
+    const whose = cutoff.sex === sex ? `the cut-off for this sex, ${cutoff.sex}` : 'the more cautious cut-off, because the sex is not known or has none of its own';
+    found.push(`It is compared with ${limitOf(cutoff)}: ${whose} (${marks[cutoff.verification]}).`);
   }
   return [...found, ...(remarks ?? []).filter(({ id }) => data.remarks?.includes(id) === true).map(({ text }) => text)];
 }
 
+/** @returns the steps by which totals to which an item did not apply were brought to the whole scale. */
+export function broughtSentence(scale: Scale, scores: readonly Valid[]): string {
+  const { max } = scale.definition;
+  const lower = scores.filter(({ data: { maxScore } }) => maxScore !== max);
+  return lower.length === 0 ? '' : ` An item did not apply, so ${lower.map(({ value, data: { maxScore } }) => `${shown(value)} of ${shown(maxScore)} counts as ${shown(comparable(scale, value, maxScore))} of ${shown(max)}`).join(', and ')}.`;
+}
+
 /** @returns how two totals compare. */
-export function changeSentence(scale: Scale, score: Valid, baseline: Valid, { delta, improvement }: Change): string {
+export function changeSentence(scale: Scale, score: Valid, baseline: Valid, { baseline: before, current, delta, improvement }: Change): string {
   const { definition: { title }, threshold } = scale;
   const moved = delta === 0 ? 'no difference'
-    : `${shown(Math.abs(delta))} ${delta < 0 ? 'lower' : 'higher'}, which is ${improvement > 0 ? 'better' : 'worse'} on this scale`;
+    : `${points(Math.abs(delta))} ${delta < 0 ? 'lower' : 'higher'}, which is ${improvement > 0 ? 'better' : 'worse'} on this scale`;
   const reliable = threshold === undefined
-    ? 'This instrument has no threshold of reliable change.'
-    : `A change counts as reliable ${threshold.op === '>' ? 'above' : 'from'} ${shown(threshold.value)} (${threshold.id}, ${marks[threshold.definition.verification]}).`;
-  const prorated = score.data.prorated || baseline.data.prorated ? ' One of the totals is prorated, so national rules leave this pair out.' : '';
-  return `${title} was ${shown(baseline.value)} at baseline (${baseline.date}) and is ${shown(score.value)} (${score.date}): ${moved}. ${reliable}${prorated}`;
+    ? 'There is no threshold of reliable change for this score here.'
+    : `A change of ${limitOf(threshold, points)} counts as reliable (threshold: ${marks[threshold.definition.verification]}).`;
+  const prorated = score.data.prorated || baseline.data.prorated ? ' One of the totals is prorated: take the change with more caution; outcomes by national rules leave such a pair out.' : '';
+  return `${title}: ${shown(before)} at baseline (${dayOf(baseline.date)}), ${shown(current)} on ${dayOf(score.date)}, ${counted(daysBetween(baseline.date, score.date), 'day')} later: ${moved}.${broughtSentence(scale, [baseline, score])} ${reliable}${prorated} It does not say what led to the change.`;
 }
 
 /** @returns why the change has its class. */
 export function classSentence(scale: Scale, change: Change): string {
   const { cutoff, threshold } = scale;
   const name = changeClassDisplay[change.class];
-  if (threshold === undefined) return `${name}.`;
-  const size = change.improvement === 0 ? 'No difference' : `${shown(Math.abs(change.improvement))} for the ${change.improvement > 0 ? 'better' : 'worse'}`;
-  const compared = `${size} against a threshold of ${threshold.op} ${shown(threshold.value)} (${threshold.id}, ${marks[threshold.definition.verification]})`;
-  const side = (clinical: boolean | null): string => (clinical === true ? 'clinical' : 'functional');
-  const range = cutoff === undefined ? 'no cut-off is known'
-    : `baseline on the ${side(change.preClinical)}, current on the ${side(change.postClinical)} side of the cut-off (${cutoff.op} ${shown(cutoff.value)} is clinical; ${cutoff.id}, ${marks[cutoff.verification]})`;
+  const size = change.improvement === 0 ? 'No difference' : `${change.improvement > 0 ? 'Better' : 'Worse'} by ${points(Math.abs(change.improvement))}`;
+  if (threshold === undefined) return `${name}. ${size}. It becomes computable once this score has a threshold of reliable change, a published one or one from a standard deviation and a reliability.`;
+  const compared = `${size}; ${limitOf(threshold, points)} count as reliable (threshold: ${marks[threshold.definition.verification]}).`;
+  const range = cutoff === undefined ? 'No cut-off between a clinical and a functional range is known here, so neither side can be told.'
+    : `${sides(change)} (cut-off: ${limitOf(cutoff)} is clinical, ${marks[cutoff.verification]}).`;
   const crossed = change.crossedWithoutReliable ? ' The cut-off was crossed without a reliable change.' : '';
-  return `${name}. ${compared}; ${range}.${crossed} A class describes two scores, not a person.`;
+  return `${name}. ${compared} ${range}${crossed} A class describes two scores, not a person.`;
+}
+
+function sides({ baseline, current, preClinical, postClinical }: Change): string {
+  const name = (clinical: boolean | null): string => (clinical === true ? 'clinical' : 'functional');
+  return preClinical === postClinical ? `Baseline ${shown(baseline)} and current ${shown(current)} are both on the ${name(preClinical)} side`
+    : `Baseline ${shown(baseline)} is on the ${name(preClinical)} side, current ${shown(current)} on the ${name(postClinical)} side`;
+}
+
+/** @returns what the answer to a safety item is, and what it is not. */
+export function safetyItemSentence({ instrument: { definition: { safety, shortTitle, version }, items } }: Scale, score: Score, linkId: string, value: number): string {
+  const title = safety.find((each) => each.linkId === linkId)?.title ?? shortTitle;
+  return `${title}: answered with ${shown(value)} of ${shown(items.get(linkId)!.max)}${score.date === '' ? '' : ` (${dayOf(score.date)})`}. Any answer above 0 asks a clinician to look and to talk with the client. Rule: scoring of ${shortTitle}, version ${version}. One answer is not an assessment of risk and not a diagnosis.`;
 }

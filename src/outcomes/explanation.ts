@@ -1,8 +1,8 @@
 import { extensionUrl } from '../fhir/canonical.ts';
 import type { Resource } from '../fhir/resource.ts';
-import { changeArithmetic, classArithmetic, dropArithmetic, scoringFormula, totalArithmetic } from './arithmetic.ts';
+import { answerArithmetic, changeArithmetic, classArithmetic, dropArithmetic, scoringFormula, shareArithmetic, totalArithmetic } from './arithmetic.ts';
 import { eventArithmetic, type Given } from './event-arithmetic.ts';
-import { marks } from './explain.ts';
+import { marks } from './plain-words.ts';
 import { metricTable, type MetricId } from './metrics.ts';
 import { recognise } from './recognise.ts';
 import type { Registry, Scale } from './registry.ts';
@@ -72,14 +72,16 @@ function value(name: string, holder: Valued): Part[] {
 }
 
 /** The scale that an Observation is about: by its code, or by the scale in the identifier of what was computed from scores. */
-function scaleOf({ code, identifier, derivedFrom }: Resource & Computed, { byMeasure, scales }: Registry, inputs?: ExplanationContext['inputs']): Scale | undefined {
+function scaleOf({ code, identifier, derivedFrom }: Resource & Computed, { byMeasure, bySafetyItem, scales }: Registry, inputs?: ExplanationContext['inputs']): Scale | undefined {
   const direct = code?.coding?.map(({ system, code: each }) => byMeasure.get(`${system}|${each}`)).find((found) => found !== undefined);
   if (direct !== undefined) return direct;
+  const asked = code?.coding?.map(({ code: each }) => bySafetyItem.get(each ?? '')?.scales[0]).find((found) => found !== undefined);
+  if (asked !== undefined) return asked;
   const named = ((identifier ?? []) as { value?: string }[])[0]?.value?.split(':')[0];
   if (named !== undefined && scales.has(named)) return scales.get(named);
   for (const { reference } of derivedFrom ?? []) {
     const input = inputs?.get(reference ?? '') as (Resource & Computed) | undefined;
-    if (input?.resourceType === 'Observation') return scaleOf(input, { byMeasure, scales } as Registry);
+    if (input?.resourceType === 'Observation') return scaleOf(input, { byMeasure, bySafetyItem, scales } as Registry);
   }
   return undefined;
 }
@@ -114,7 +116,7 @@ const componentPart = (component: NonNullable<Computed['component']>[number]): P
 function limitParts(scale: Scale | undefined): Part[] {
   if (scale === undefined) return [];
   const part = (name: string, id: string, op: string, limit: number, use: string, source: string, verification: string): Part => ({
-    name, part: [{ name: 'id', valueString: id }, { name: 'operator', valueString: op }, number('value', limit), { name: 'use', valueCode: use }, { name: 'source', valueString: source }, ...marked(verification)],
+    name, part: [{ name: 'id', valueString: id }, { name: 'operator', valueString: op }, number('value', Math.round(limit * 10_000) / 10_000), { name: 'use', valueCode: use }, { name: 'source', valueString: source }, ...marked(verification)],
   });
   return [
     ...scale.thresholds.map(({ id, op, value: limit, definition: { use, source, verification } }) => part('threshold', id, op, limit, use, source, verification)),
@@ -166,11 +168,12 @@ function arithmetic(observation: Resource & Computed, scale: Scale | undefined, 
     const recognised = recognise(first.resource, context.registry, context.forms.get(first.reference)).find(({ instrument }) => instrument === own.instrument);
     if (recognised === undefined) return undefined;
     const { scores, notApplicable } = itemScores(recognised);
-    return isItem(observation, own) ? undefined : totalArithmetic(own, scores, notApplicable);
+    const item = itemOf(observation, own);
+    return item === undefined ? totalArithmetic(own, scores, notApplicable) : itemArithmetic(own, item, scores.get(item));
   }
   if (metric !== undefined && !inputs.some(({ resource }) => resource === undefined)) {
     const told = eventArithmetic(metric, own, inputs.flatMap(({ resource }) => givenIn(resource, own, context.registry)), {
-      at: observation.effectiveDateTime ?? '', session: componentOf(observation, 'session-number'), expected: componentOf(observation, 'expected'), boundary: componentOf(observation, 'boundary'),
+      at: observation.effectiveDateTime ?? '', session: componentOf(observation, 'session-number'), expected: componentOf(observation, 'expected'), boundary: componentOf(observation, 'boundary'), percentile: componentOf(observation, 'percentile'), n: componentOf(observation, 'n'),
     });
     if (told !== undefined) return told;
   }
@@ -179,9 +182,21 @@ function arithmetic(observation: Resource & Computed, scale: Scale | undefined, 
   const code = observation.code?.coding?.find((coding) => Object.hasOwn(metricTable, coding.code ?? ''))?.code;
   if (code === 'change-from-baseline') return changeArithmetic(own, baseline, current);
   if (metric === 'reliable-change') return classArithmetic(own, baseline, current);
-  if (metric === 'alliance-rupture') return dropArithmetic(current.value, baseline.value, componentOf(observation, 'reference-sd')!, (observation['valueCodeableConcept'] as { coding?: { code?: string }[] } | undefined)?.coding?.[0]?.code);
-  if (metric === 'response') return `(${baseline.value} - ${current.value}) / ${baseline.value} = ${Math.round((1000 * (baseline.value - current.value)) / baseline.value) / 10} %`;
+  if (metric === 'alliance-rupture') return drop(observation, inputs.flatMap(({ resource }) => givenIn(resource, own, context.registry)));
+  if (metric === 'response') return shareArithmetic(own, baseline, current);
   return undefined;
+}
+
+/** A drop with the ratings before it, whose spread it is measured by, and those after it. */
+function drop(observation: Resource & Computed, [at, before, ...others]: readonly Given[]): string | undefined {
+  const reference = componentOf(observation, 'reference-sd');
+  if (at === undefined || before === undefined || reference === undefined) return undefined;
+  const values = (list: readonly Given[]): number[] => [...list].sort((a, b) => (a.at < b.at ? -1 : 1)).map(({ value: each }) => each);
+  const earlier = others.filter((each) => each.at < at.at);
+  return dropArithmetic({
+    at: at.value, before: before.value, reference, spreadOf: earlier.length === 0 ? [] : values([...earlier, before]), later: values(others.filter((each) => each.at > at.at)),
+    size: (observation['valueCodeableConcept'] as { coding?: { code?: string }[] } | undefined)?.coding?.[0]?.code,
+  });
 }
 
 /** A score on the whole scale with its time; `rating`: of another scale than the Observation that is explained. */
@@ -198,7 +213,16 @@ function componentOf({ component = [] }: Computed, code: string): number | undef
   return found?.valueInteger ?? found?.valueQuantity?.value;
 }
 
-const isItem = ({ code }: Computed, { instrument }: Scale): boolean => code?.coding?.some(({ code: each }) => each !== undefined && instrument.linkIdOf.has(each)) === true;
+/** The safety item that an Observation is the answer to: its code is that of an item and of no score. */
+const itemOf = ({ code }: Computed, { instrument, codings }: Scale): string | undefined =>
+  code?.coding?.flatMap(({ code: each }) => (each === undefined || codings.some((own) => own.code === each) ? [] : instrument.linkIdOf.get(each) ?? []))[0];
+
+function itemArithmetic({ instrument }: Scale, linkId: string, score: number | undefined): string | undefined {
+  const { items, answerLists } = instrument.definition;
+  const list = items.find((each) => each.linkId === linkId)?.answers;
+  const words = answerLists.find(({ id }) => id === list)?.options.find((option) => option.score === score)?.display;
+  return score === undefined ? undefined : answerArithmetic(score, instrument.items.get(linkId)!.max, words);
+}
 
 function scoreIn(resource: Resource | undefined, scale: Scale): { value: number; maxScore: number } | undefined {
   const { valueInteger, valueQuantity, extension } = (resource ?? {}) as Computed & { valueInteger?: number; valueQuantity?: { value?: number } };

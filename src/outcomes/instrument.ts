@@ -37,6 +37,10 @@ const scale = z.strictObject({
   /** `total`, or the name of a subscale. */
   id: z.string().regex(/^[a-z0-9-]+$/),
   title: z.string(),
+  /** What a client calls it; absent: the short name of the instrument for a total, else the title. */
+  clientTitle: z.string().optional(),
+  /** What the better and the worse end stand for, in words for clients; absent: an easier and a harder time. */
+  towards: z.strictObject({ better: z.string(), worse: z.string() }).optional(),
   /** linkIds; absent: all items. */
   items: z.array(z.string()).min(1).optional(),
   /**

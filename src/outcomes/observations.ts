@@ -3,8 +3,8 @@ import type { Resource } from '../fhir/resource.ts';
 import { derivedId } from '../fhir/uuid.ts';
 import type { Valid } from './baseline.ts';
 import { changeBetween, type Change } from './change.ts';
-import { changeForClient, classForClient, scoreForClient } from './client-words.ts';
-import { changeSentence, classSentence, scoreSentence } from './explain.ts';
+import { changeForClient, classForClient, safetyItemForClient, scoreForClient } from './client-words.ts';
+import { changeSentence, classSentence, safetyItemSentence, scoreSentence } from './explain.ts';
 import type { Band, Coding } from './instrument.ts';
 import { metricTable, ruleOf, type MetricId } from './metrics.ts';
 import { sourceOf, type Episode, type Score, type ScoreData } from './record.ts';
@@ -188,6 +188,7 @@ export function safetyItemObservation(scale: Scale, score: Score, linkId: string
     derivedFrom: [{ reference: `QuestionnaireResponse/${score.id}` }],
     method,
     valueInteger: value,
+    note: notes({ clinician: safetyItemSentence(scale, score, linkId, value), client: safetyItemForClient(scale, score) }),
   };
 }
 

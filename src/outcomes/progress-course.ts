@@ -1,7 +1,7 @@
 import type { Series, Valid } from './baseline.ts';
 import { courseEvents, earlyResponseOf, signalsOf, type Course, type CourseEvent } from './course.ts';
 import { beside, eventWords, standing } from './course-words.ts';
-import { percent, shown } from './explain.ts';
+import { percent, shown } from './plain-words.ts';
 import { metricTable, type MetricId } from './metrics.ts';
 import { momentary } from './momentary.ts';
 import { observationId, type Words } from './observations.ts';

@@ -1,6 +1,6 @@
 import type { Resource } from '../fhir/resource.ts';
 import { isLater, seriesOf, type Series, type Valid } from './baseline.ts';
-import { shown } from './explain.ts';
+import { shown } from './plain-words.ts';
 import { goalProgress, type GoalProgress } from './goal-attainment.ts';
 import { goalRule, goalStatus, humanAchievement, type GoalStatus } from './goals.ts';
 import { metricTable } from './metrics.ts';

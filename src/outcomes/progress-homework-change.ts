@@ -1,5 +1,5 @@
 import { onePerDate, seriesOf, type Valid } from './baseline.ts';
-import { shown } from './explain.ts';
+import { shown } from './plain-words.ts';
 import { metricTable } from './metrics.ts';
 import { explanation, number, reference, type Part } from './parts.ts';
 import { rankCorrelation } from './rank-correlation.ts';

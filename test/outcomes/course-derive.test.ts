@@ -86,7 +86,7 @@ t.test('a week of check-ins worse than usual confirms a setback, whenever it arr
   t.equal(confirmed, 'setback-confirmed', '7 - 6 = 1, the limit itself');
   t.equal((observation!.derivedFrom as object[]).length, 2 + 7 + 4, 'every check-in that it rests on');
   t.match(component(observation, 'check-in-week'), { valuePeriod: { start: dateOf(29), end: dateOf(35) } });
-  t.match((observation!.note as { text: string }[])[0]!.text, /mood was 6 on average \(7, SD 0\.82\)/);
+  t.match((observation!.note as { text: string }[])[0]!.text, /mood was 6 on average \(before: 7, SD 0\.82\)/);
   t.same(validate(observation!), []);
   for (const [name, checkIns] of [
     ['by less than a point', week([6, 6, 6, 7])], ['three days', week([0, 0, 0])], ['one of four before the week', week([0, 0, 0, 0], [28, 31, 33, 35])], ['one of four after it', week([0, 0, 0, 0], [29, 31, 33, 36])],

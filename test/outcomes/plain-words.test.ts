@@ -1,0 +1,147 @@
+import t from 'tap';
+import type { Resource } from '../../src/fhir/resource.ts';
+import { explanation } from '../../src/outcomes/explanation.ts';
+import { counted, dayOf, limitOf, percent } from '../../src/outcomes/plain-words.ts';
+import { base, phq9, registry, session, totalling, World } from '../kit/record.ts';
+import { judgingWords, verdictWords } from './words.ts';
+
+// Every computed Observation says in both sets of words what it is, and its arithmetic holds as it is written.
+
+const date = (days: number): string => new Date(Date.UTC(2024, 10, 1) + days * 86_400_000).toISOString().slice(0, 10);
+const answers = (id: string, form: string, days: number, given: Record<string, unknown>): Resource => ({
+  resourceType: 'QuestionnaireResponse', id, status: 'completed', questionnaire: `${base}/Questionnaire/${form}`, authored: `${date(days)}T10:00:00Z`,
+  item: Object.entries(given).map(([linkId, answer]) => ({ linkId, answer: [typeof answer === 'number' ? { valueDecimal: answer } : answer] })),
+});
+const every = (form: string, score: (at: number) => number): Record<string, number> =>
+  Object.fromEntries(registry.byCanonical.get(`${base}/Questionnaire/${form}`)!.definition.items.map(({ linkId }, at) => [linkId, score(at)]));
+const weekly = (...totals: number[]) => (world: World): void => {
+  for (const [i, total] of totals.entries()) {
+    world.write(session(`e${i}`, `${date(7 * i)}T09:00:00Z`));
+    world.write(phq9(`q${i}`, `${date(7 * i)}T10:00:00Z`, totalling(total, total > 24 ? total - 24 : 0)));
+  }
+};
+const notApplicable = { valueCoding: { system: 'http://terminology.hl7.org/CodeSystem/data-absent-reason', code: 'not-applicable' } };
+
+const stories: Readonly<Record<string, (world: World) => void>> = {
+  'every class': weekly(18, 16, 9, 14),
+  'a step to the clinical side': weekly(5, 12, 20, 22),
+  'crossed by less than the threshold': weekly(12, 9, 9),
+  'a setback that is resolved': weekly(18, 8, 14, 15, 10),
+  'a setback that is open': weekly(18, 8, 14),
+  'remission that lasts': weekly(18, 4, 3, 2),
+  'sudden gain, undone': weekly(18, 19, 18, 9, 8, 9, 15),
+  'sudden loss': weekly(8, 8, 8, 17, 18, 17),
+  'late and no nearer': weekly(18, 18, 18, 18, 18, 17, 17, 25, 26),
+  'after the end': (world) => {
+    world.write({ resourceType: 'EpisodeOfCare', id: 'ep', status: 'finished', period: { start: date(0), end: date(28) } });
+    weekly(18, 12, 8, 6, 5)(world);
+    world.write(phq9('f1', `${date(60)}T10:00:00Z`, totalling(10)));
+    world.write(phq9('f2', `${date(90)}T10:00:00Z`, totalling(16)));
+  },
+  'prorated, too few, and an answer that is looked at': (world) => {
+    world.write(phq9('q0', `${date(0)}T10:00:00Z`, [2, 2, null, 2, 2, 2, 2, 2, 1]));
+    world.write(phq9('q1', `${date(7)}T10:00:00Z`, [2, 2, null, null, null, 2, 2, 2, 0]));
+    world.write(phq9('q2', `${date(14)}T10:00:00Z`, [1, 1, 1, 1, 1, 1, 1, 1, 0]));
+  },
+  'higher is better': (world) => { for (const [i, score] of [1, 3, 5].entries()) world.write(answers(`w${i}`, 'who-5', 14 * i, every('who-5', () => score))); },
+  'an item that does not apply': (world) => {
+    world.write(answers('w0', 'wsas', 0, { ...every('wsas', () => 6), 'wsas-1': notApplicable }));
+    world.write(answers('w1', 'wsas', 14, every('wsas', () => 3)));
+  },
+  'goals': (world) => {
+    for (const [i, levels] of [[-2, -1], [1, 0]].entries()) world.write(answers(`g${i}`, 'gas', 14 * i, { 'gas-level-1': levels[0], 'gas-level-2': levels[1], 'gas-weight-1': 2, 'gas-weight-2': 1 }));
+    for (const [i, ratings] of [[2, 4], [8, 4, 5]].entries()) world.write(answers(`r${i}`, 'goal-rating', 14 * i, Object.fromEntries(ratings.map((each, at) => [`goal-${at + 1}`, each]))));
+  },
+  'working together': (world) => {
+    for (const [i, total] of [48, 50, 46, 48, 44, 40, 41, 42, 47, 42].entries()) world.write(answers(`a${i}`, 'bs-alliance', 7 * i, every('bs-alliance', (at) => Math.floor((total + at) / 6))));
+    world.write(answers('s', 'srs', 0, every('srs', (at) => [9.5, 8, 8.5, 9][at]!)));
+  },
+  'other formulas': (world) => {
+    for (const form of ['core-10', 'pcl-5', 'pss-10', 'dass-21', 'wai-sr', 'swemwbs', 'isi']) for (const [i, score] of [3, 1].entries()) world.write(answers(`${form}-${i}`, form, 14 * i, every(form, () => score)));
+    world.write(answers('c', 'bs-checkin', 0, { mood: 4, stress: 6 }));
+  },
+};
+
+interface Told { readonly name: string; readonly valueString?: string; readonly part?: readonly Told[] }
+
+/** Works out every equation `left = number` in a text, and the right side where it is one as well. */
+function equations(text: string): { readonly said: string; readonly off: number }[] {
+  return text.split('; ').flatMap((step) => {
+    const sides = step.split(' = ');
+    return sides.slice(0, -1).flatMap((_, i) => {
+      const [left, right] = [expression(sides[i]!, 'end'), expression(sides[i + 1]!, 'start')];
+      return left === undefined || right === undefined || !/[-+×/√²]|ln/.test(left.replace(/^-/, '')) ? [] : [{ said: step, off: Math.abs(work(left) - work(right)) / Math.max(1, Math.abs(work(right))) }];
+    });
+  });
+}
+const expression = (side: string, at: 'start' | 'end'): string | undefined => (at === 'end' ? /(?:^|[:,] |\(?is )?((?:-?[\d.]+|[-+×/²() √]|ln)+)$/ : /^((?:-?[\d.]+|[-+×/²() √]|ln)+?)(?=$|[,:]| [a-zS(])/).exec(side)?.[1]?.trim();
+
+/** The value of an expression of sums, products, squares, roots and logarithms. */
+function work(text: string): number {
+  const tokens = text.match(/[\d.]+|ln|[-+×/²()√]/g) ?? [];
+  let at = 0;
+  const factor = (): number => {
+    const token = tokens[at++]!;
+    const value = token === '-' ? -factor() : token === '√' ? Math.sqrt(factor()) : token === 'ln' ? Math.log(factor()) : token === '(' ? inBrackets() : Number(token);
+    return tokens[at] === '²' ? (at++, value ** 2) : value;
+  };
+  const inBrackets = (): number => {
+    const value = sum();
+    at++;
+    return value;
+  };
+  const product = (): number => {
+    let value = factor();
+    while (tokens[at] === '×' || tokens[at] === '/') value = tokens[at++] === '×' ? value * factor() : value / factor();
+    return value;
+  };
+  const sum = (): number => {
+    let value = product();
+    while (tokens[at] === '+' || tokens[at] === '-') value += tokens[at++] === '+' ? product() : -product();
+    return value;
+  };
+  return sum();
+}
+
+const unresolved = /undefined|NaN|null|\[object|\$\{|\bvalue[A-Z]|QuestionnaireResponse|linkId/;
+const number = /\b1 (?:items|points|days|goals|ratings|sessions)\b(?! or more)/;
+
+for (const [name, tell] of Object.entries(stories)) {
+  t.test(`${name}: in both sets of words, with arithmetic that holds`, async (t) => {
+    const world = new World();
+    world.now = '2025-03-01T12:00:00Z';
+    tell(world);
+    const inputs = new Map(world.resources);
+    const computed = world.all('Observation', ({ method }) => method !== undefined);
+    t.ok(computed.length > 0);
+    for (const observation of computed) {
+      const told = (reader: 'client' | 'clinician'): readonly Told[] => (explanation(observation, { registry, inputs, forms: new Map(), reader })['parameter'] as Told[]);
+      const of = (parts: readonly Told[], part: string): string[] => parts.filter((each) => each.name === part).map(({ valueString = '' }) => valueString);
+      const own = String((observation.code as { text?: string }).text);
+      const [clinician, client, formula] = [of(told('clinician'), 'text'), of(told('client'), 'text-for-client'), of(told('clinician'), 'formula-with-numbers')];
+      t.equal(clinician.length, 1, `${own}: words for clinicians`);
+      t.equal(client.length, 1, `${own}: words for clients`);
+      for (const each of [...clinician, ...client, ...formula]) t.notMatch(each, new RegExp(`${unresolved.source}|${number.source}`));
+      t.notMatch(clinician[0]!, verdictWords);
+      t.notMatch(clinician[0]!, /[<>]=?|\b[a-z]+-\d+\b/, 'no operators and no ids');
+      t.notMatch(client[0]!, judgingWords);
+      t.notMatch(client[0]!, /\d{4}-\d\d-\d\d/, 'a date as people write it');
+      if ((observation.code as { coding: { code: string }[] }).coding[0]!.code !== 'alliance-low') t.equal(formula.length, 1, `${own}: numbers filled in`);
+      for (const { said, off } of formula.flatMap(equations)) t.ok(off < 2e-3, `${said} (${off})`);
+    }
+  });
+}
+
+t.test('the equations that are worked out are found', async (t) => {
+  t.ok(equations('3 + 3 = 6; 14 × 9 / 8 = 15.75, rounded half up to 16').every(({ off }) => off < 1e-9));
+  t.equal(equations('3 + 3 = 6; 14 × 9 / 8 = 15.75, rounded half up to 16').length, 2);
+  t.ok(equations('3 + 3 = 7')[0]!.off > 0.1);
+  t.ok(equations('√(0.7 × 5 + 0.3 × 9) = 2.49')[0]!.off < 1e-3);
+});
+
+t.test('numbers, dates and limits in words', async (t) => {
+  t.same([counted(1, 'item'), counted(2, 'item'), counted(0, 'goal is', 'goals are')], ['1 item', '2 items', '0 goals are']);
+  t.same([dayOf('2024-11-01'), dayOf('2024-11-01T23:00:00+01:00'), dayOf('2024-11'), dayOf('2024'), dayOf('')], ['1 November 2024', '1 November 2024', 'November 2024', '2024', '']);
+  t.same((['>=', '>', '<=', '<'] as const).map((op) => limitOf({ op, value: 9 })), ['9 or more', 'more than 9', '9 or less', 'less than 9']);
+  t.same([0.5, 9 / 17, 0.49999, 0.2499, -0.25, 2 / 3].map(percent), ['50', '52.9', '49.9', '24.9', '25', '66.7'], 'what is below a half never reads as a half');
+});
