@@ -3,6 +3,7 @@ import { problem } from '../fhir/outcome.ts';
 import type { Resource } from '../fhir/resource.ts';
 import type { Answer, Context } from '../interactions/context.ts';
 import { explanation } from '../outcomes/explanation.ts';
+import { readVersion } from '../store/read.ts';
 import { isDerived } from '../resources/observation.ts';
 import { Given } from './given.ts';
 import { inputsOf, refuseUnknown } from './input.ts';
@@ -40,9 +41,13 @@ async function explained(context: Context, call: Call, body: string): Promise<An
     const form = resourceType === 'QuestionnaireResponse' && typeof questionnaire === 'string' ? await context.questionnaire(questionnaire) : undefined;
     if (form !== undefined) forms.set(reference, form);
   }
+  const version = Number(observation.meta?.versionId);
+  const before = version > 1 ? await readVersion(context.database, context.visibility, 'Observation', call.id!, version - 1) : undefined;
   await given.log(call);
   const reader = context.visibility.reach.kind === 'patient' ? 'client' : 'clinician';
-  return { status: 200, body: JSON.stringify(explanation(observation, { registry: context.registry, inputs, forms, reader })) };
+  return { status: 200, body: JSON.stringify(explanation(observation, {
+    registry: context.registry, inputs, forms, reader, ...(before === undefined || before.body === null ? {} : { previous: JSON.parse(before.body) as Resource }),
+  })) };
 }
 
 const referencesOf = ({ derivedFrom }: Resource): string[] =>

@@ -3,7 +3,9 @@ import type { Resource } from '../fhir/resource.ts';
 import { answerArithmetic, changeArithmetic, classArithmetic, dropArithmetic, scoringFormula, shareArithmetic, totalArithmetic } from './arithmetic.ts';
 import { eventArithmetic, type Given } from './event-arithmetic.ts';
 import { marks } from './plain-words.ts';
+import type { InstrumentDefinition } from './instrument.ts';
 import { metricTable, type MetricId } from './metrics.ts';
+import { readingForClient, readingForClinician, type Read } from './reading.ts';
 import { recognise } from './recognise.ts';
 import type { Registry, Scale } from './registry.ts';
 import { comparable, itemScores } from './score.ts';
@@ -18,6 +20,8 @@ export interface ExplanationContext {
   readonly forms: ReadonlyMap<string, Resource>;
   /** Who reads: a client gets the words for clients. */
   readonly reader: 'client' | 'clinician';
+  /** The version of the Observation before the one that is explained, where there is one that the reader may see. */
+  readonly previous?: Resource;
 }
 
 interface Part { readonly name: string; readonly part?: readonly Part[]; readonly [value: `value${string}`]: unknown }
@@ -38,8 +42,9 @@ const deepest = 3;
 
 /**
  * @param observation one that the service computed
- * @returns a Parameters resource: the value, the rule with its version, source and mark, the formula with the numbers filled in,
- * the inputs with their values (each explained in turn), and the words for the reader
+ * @returns a Parameters resource: the value, the words for the reader, a reading of it in sections without codes, the rule with its
+ * version, source and mark, the formula with the numbers filled in, and the inputs with their values, each explained in turn. What a
+ * client gets has no names of classes, states and limits: they are for clinicians.
  */
 export function explanation(observation: Resource, context: ExplanationContext): Resource {
   return { resourceType: 'Parameters', parameter: partsOf(observation as Resource & Computed, context, deepest) };
@@ -48,21 +53,35 @@ export function explanation(observation: Resource, context: ExplanationContext):
 function partsOf(observation: Resource & Computed, context: ExplanationContext, depth: number): Part[] {
   const scale = scaleOf(observation, context.registry, context.inputs);
   const formula = arithmetic(observation, scale, context);
+  const inputs = (observation.derivedFrom ?? []).flatMap(({ reference }) => reference ?? []);
+  const isForClient = context.reader === 'client';
+  const at = observation.meta?.lastUpdated;
   return [
     { name: 'observation', valueReference: { reference: `Observation/${observation.id}` } },
     ...(observation.meta?.versionId === undefined ? [] : [{ name: 'version', valueString: observation.meta.versionId }]),
     { name: 'status', valueCode: observation.status },
-    ...(observation.code === undefined ? [] : [{ name: 'code', valueCodeableConcept: observation.code }]),
+    ...(observation.code === undefined || isForClient ? [] : [{ name: 'code', valueCodeableConcept: observation.code }]),
     ...(observation.effectiveDateTime === undefined ? [] : [{ name: 'effective', valueDateTime: observation.effectiveDateTime }]),
-    ...value('value', observation),
-    ...(observation.method?.coding ?? []).map((coding) => rulePart(coding, scale)),
-    ...(formula === undefined ? [] : [{ name: 'formula-with-numbers', valueString: formula }]),
-    ...(observation.component ?? []).map(componentPart),
-    ...(observation.derivedFrom ?? []).flatMap(({ reference }) => (reference === undefined ? [] : inputPart(reference, scale, context, depth))),
-    ...limitParts(scale),
+    ...(typeof at === 'string' ? [{ name: 'computed', valueInstant: at }] : []),
+    ...(isForClient && observation['valueCodeableConcept'] !== undefined ? [] : value('value', observation)),
     ...words(observation, context.reader),
+    ...(depth < deepest ? [] : [readingPart({ observation, scale, inputs: inputs.map((reference) => context.inputs.get(reference)), formula, ...(context.previous === undefined ? {} : { previous: context.previous }) }, context.reader)]),
+    ...(isForClient ? [] : [
+      ...(observation.method?.coding ?? []).map((coding) => rulePart(coding, scale)),
+      ...(formula === undefined ? [] : [{ name: 'formula-with-numbers', valueString: formula }]),
+      ...(observation.component ?? []).map(componentPart),
+    ]),
+    ...inputs.flatMap((reference) => inputPart(reference, scale, context, depth)),
+    ...(isForClient ? [] : limitParts(scale)),
   ];
 }
+
+const readingPart = (read: Read, reader: ExplanationContext['reader']): Part => ({
+  name: 'reading',
+  part: (reader === 'client' ? readingForClient(read) : readingForClinician(read)).map(({ title, lines }) => ({
+    name: 'section', part: [{ name: 'title', valueString: title }, ...lines.map((line) => ({ name: 'line', valueString: line }))],
+  })),
+});
 
 const number = (name: string, found: number): Part => (Number.isInteger(found) ? { name, valueInteger: found } : { name, valueDecimal: found });
 
@@ -150,11 +169,18 @@ function answerParts(response: Resource, reference: string, scale: Scale | undef
       name: 'item',
       part: [
         { name: 'linkId', valueString: linkId }, ...(licence.shipItemText && definition?.text !== undefined ? [{ name: 'text', valueString: definition.text }] : []),
-        ...(answer === undefined ? [] : value('answer', answer)), ...(definition?.reverse === true ? [{ name: 'reversed', valueBoolean: true }] : []),
+        ...(answer === undefined ? [] : value('answer', answer)), ...answerText(recognised.instrument.definition, definition?.answers, answer), ...(definition?.reverse === true ? [{ name: 'reversed', valueBoolean: true }] : []),
         ...(score === undefined ? [{ name: 'absent', valueCode: notApplicable.has(linkId) ? 'not-applicable' : 'unknown' }] : [number('score', score)]),
       ],
     };
   });
+}
+
+/** The words of an answer that came as a code. */
+function answerText({ answerLists }: InstrumentDefinition, list: string | undefined, answer: Valued | undefined): Part[] {
+  const { code, display } = (answer?.['valueCoding'] ?? {}) as Coding;
+  const words = answerLists.find(({ id }) => id === list)?.options.find((option) => option.code === code)?.display ?? display;
+  return code === undefined || words === undefined ? [] : [{ name: 'answer-text', valueString: words }];
 }
 
 /** The formula of the rule with the numbers of this case; undefined where the words beside the number have them. */

@@ -15,6 +15,8 @@ export interface Metric {
   readonly formula: string;
   readonly source: string;
   readonly verification: string;
+  /** What the number does not mean. */
+  readonly caution: string;
 }
 
 export type MetricId = keyof typeof metrics;

@@ -48,6 +48,17 @@ t.test('a total, a change and a class open to the answers, with the arithmetic f
 
   const client = await explained(reliable.id, service.as({ patient: 'p' }));
   t.same(of(client, 'text'), [], 'a client gets the words for clients');
+  for (const name of ['code', 'rule', 'component', 'cut-off', 'value']) t.same(of(client, name), [], `${name} has names for clinicians`);
+  const sections = (parts: readonly Part[]): string[][] => of(parts, 'reading').flatMap(({ part }) => part!).map(({ part }) => part!.map((each) => each['valueString']));
+  t.same(sections(client).map(([title]) => title), ['What it rests on', 'Worth knowing', 'When']);
+  t.same(sections(classed).map(([title]) => title), ['What it rests on', 'How it is worked out', 'What decides', 'What it does not say', 'Rule and time']);
+  t.same(sections(classed)[0]!.slice(1), ['PHQ-9 total score, 1 February 2025: 9 of 27, 9 of 9 items answered.', 'PHQ-9 total score, 1 January 2025: 18 of 27, 9 of 9 items answered.']);
+  t.match(sections(classed)[2], [/^What/, /^A reliable change is 6 points or more\. Source: .*to be checked before use/, /^For comparison only: by another rule it is more than 5\.61 points/, /^On the clinical side: 10 or more/]);
+  await fhir('PUT', 'QuestionnaireResponse/b', { ...phq9('p', spread(8), '2025-02-01T09:00:00Z'), id: 'b', status: 'amended' });
+  t.match(sections(await explained(change.id)).at(-1)!.join(' '), /Version 2, computed on .* UTC\. It was -9 and is -10, because what it rests on was corrected\./, 'what changed since the version before');
+  t.match(sections(await explained(change.id, service.as({ patient: 'p' }))).at(-1)!.join(' '), /It was worked out again, because an answer was changed\./);
+  await fhir('PUT', 'QuestionnaireResponse/b', { ...phq9('p', spread(9), '2025-02-01T09:00:00Z'), id: 'b', status: 'entered-in-error' });
+  t.match(sections(await explained(change.id)).at(-1)!.join(' '), /Withdrawn: .* Do not use it\./);
   t.equal(of(client, 'text-for-client').length, 1);
   const narrow = await explained(total.id, service.as({ scopes: 'system/Observation.rs' }));
   t.same(of(of(narrow, 'input')[0]!.part!, 'shown'), [{ name: 'shown', valueBoolean: false }], 'what is not for the caller is named and not shown');

@@ -8,7 +8,7 @@ const text = z.string().min(3);
 const metric = z.strictObject({
   version: z.string().regex(/^\d+$/), section: z.string().regex(/^\d+(\.\d+)?(, \d+(\.\d+)?)*$/),
   title: z.strictObject({ clinician: text, client: text }), formula: text, source: text,
-  verification: z.enum(['verified', 'secondary', 'memory', 'service']),
+  verification: z.enum(['verified', 'secondary', 'memory', 'service']), caution: text,
 });
 
 t.test('every metric has a version, a rule, a source and how well that is known', async (t) => {
@@ -23,7 +23,9 @@ t.test('the table of metrics in docs/clinical.md is current (else: npm run clini
 });
 
 t.test('names for clients judge nobody; names for clinicians claim no diagnosis', async (t) => {
-  for (const [id, { title }] of Object.entries(metricTable)) {
+  for (const [id, { title, caution, formula }] of Object.entries(metricTable)) {
+    t.notMatch(caution, verdictWords, id);
+    t.notMatch(formula, /\bsee section/, `${id}: the rule itself`);
     t.notMatch(title.client, judgingWords, id);
     t.notMatch(title.clinician, verdictWords, id);
   }

@@ -126,6 +126,11 @@ for (const [name, tell] of Object.entries(stories)) {
       t.notMatch(clinician[0]!, /[<>]=?|\b[a-z]+-\d+\b/, 'no operators and no ids');
       t.notMatch(client[0]!, judgingWords);
       t.notMatch(client[0]!, /\d{4}-\d\d-\d\d/, 'a date as people write it');
+      for (const [reader, words] of [['clinician', verdictWords], ['client', judgingWords]] as const) {
+        const lines = told(reader).find(({ name: part }) => part === 'reading')!.part!.flatMap(({ part }) => part!.map(({ valueString = '' }) => valueString));
+        t.ok(lines.length > 4, `${own}: a reading for a ${reader}`);
+        t.same(lines.filter((line) => words.test(line) || new RegExp(`${unresolved.source}|${number.source}|an unknown date|version \\?`).test(line)), []);
+      }
       if ((observation.code as { coding: { code: string }[] }).coding[0]!.code !== 'alliance-low') t.equal(formula.length, 1, `${own}: numbers filled in`);
       for (const { said, off } of formula.flatMap(equations)) t.ok(off < 2e-3, `${said} (${off})`);
     }

@@ -1,0 +1,150 @@
+import { audienceOf } from '../fhir/labels.ts';
+import type { Meta, Resource } from '../fhir/resource.ts';
+import { metricTable, type MetricId } from './metrics.ts';
+import { dayOf, limitOf, markOf, marksForClient, outOf, points, shown } from './plain-words.ts';
+import type { Scale } from './registry.ts';
+
+/**
+ * An explanation to be read from top to bottom, without codes: what the number rests on, how it is worked out, what decides,
+ * what it does not say, and which rule of when gave it. Pure.
+ */
+
+/** One heading with its sentences. */
+export interface Section { readonly title: string; readonly lines: readonly string[] }
+
+export interface Read {
+  readonly observation: Resource;
+  readonly scale: Scale | undefined;
+  readonly inputs: readonly (Resource | undefined)[];
+  /** The formula with the numbers filled in, steps parted by `; `. */
+  readonly formula: string | undefined;
+  /** The version before this one, where there is one that the reader may see. */
+  readonly previous?: Resource;
+}
+
+interface Computed {
+  readonly method?: { readonly coding?: readonly { readonly code?: string; readonly version?: string; readonly display?: string }[] };
+  readonly code?: { readonly text?: string };
+  readonly effectiveDateTime?: string;
+  readonly valueInteger?: number;
+  readonly valueQuantity?: { readonly value?: number; readonly unit?: string };
+  readonly valueBoolean?: boolean;
+  readonly valueCodeableConcept?: { readonly coding?: readonly { readonly display?: string }[] };
+  readonly extension?: readonly { readonly extension?: readonly { readonly url?: string; readonly valueInteger?: number; readonly valueBoolean?: boolean }[] }[];
+}
+
+/** @returns the sections for a clinician. */
+export function readingForClinician(read: Read): Section[] {
+  const { observation, scale, inputs, formula } = read;
+  const metric = metricOf(observation);
+  const about = isChange(observation) ? 'change-from-baseline' : metric ?? 'score';
+  return filled([
+    { title: 'What it rests on', lines: inputs.map((input) => inputLine(input, scale)) },
+    { title: 'How it is worked out', lines: formula === undefined ? [] : formula.split('; ') },
+    { title: 'What decides', lines: scale === undefined ? [] : limitLines(scale, about) },
+    { title: 'What it does not say', lines: [metricTable[about].caution] },
+    { title: 'Rule and time', lines: [...ruleLines(observation, scale, metric), ...timeLines(read)] },
+  ]);
+}
+
+/** @returns the sections for a client: short, and without words that judge. */
+export function readingForClient(read: Read): Section[] {
+  const { observation, scale, inputs, formula } = read;
+  const metric = metricOf(observation);
+  const isPlain = metric === undefined || isChange(observation);
+  const mark = metric === undefined ? scale?.instrument.definition.licence.verification : metricTable[metric].verification;
+  return filled([
+    { title: 'What it rests on', lines: inputs.map((input) => inputLine(input, scale, true)) },
+    { title: 'How it is worked out', lines: formula === undefined || !isPlain || scale?.definition.formula === 'goal-attainment' ? [] : formula.split('; ').map((step) => step.replace('current - baseline', 'now less the start')) },
+    { title: 'Worth knowing', lines: ['Scores go up and down for many reasons. A number does not say why.', 'If an answer is not what you meant, you can ask to have it changed.', ...(mark === undefined ? [] : [markOf(mark, marksForClient)])] },
+    { title: 'When', lines: timeLines(read, true) },
+  ]);
+}
+
+const filled = (sections: readonly Section[]): Section[] => sections.filter(({ lines }) => lines.length > 0);
+
+/** The rule of change that gave the number; undefined for a score. */
+function metricOf({ method }: Resource & Computed): MetricId | undefined {
+  const code = method?.coding?.[0]?.code;
+  return code !== undefined && Object.hasOwn(metricTable, code) ? (code as MetricId) : undefined;
+}
+
+const isChange = (observation: Resource & Computed): boolean => observation.code?.text?.startsWith(metricTable['change-from-baseline'].title.clinician) === true;
+
+function inputLine(input: (Resource & Computed) | undefined, scale: Scale | undefined, forClient = false): string {
+  if (input === undefined) return 'Something that this access does not show.';
+  const { private: kept, restricted } = audienceOf(input.resourceType, (input.meta as Meta | undefined)?.security);
+  const label = kept ? ', kept private' : restricted && !forClient ? ', for clinicians only' : '';
+  const withdrawn = input.status === 'entered-in-error' ? ', withdrawn' : '';
+  if (input.resourceType === 'QuestionnaireResponse') return `${scale?.instrument.definition.shortTitle ?? 'A form'} of ${day(input['authored'])}${byWhom(input, forClient)}${input.status === 'amended' ? ', changed since' : ''}${withdrawn}${label}.`;
+  const value = input.valueInteger ?? input.valueQuantity?.value;
+  const name = forClient ? scale?.instrument.definition.shortTitle ?? 'A score' : input.code?.text ?? scale?.definition.title ?? 'A score';
+  const score = value === undefined ? 'without a total' : scale === undefined || input.code?.text !== scale.definition.title ? shown(value) : outOf(scale, value);
+  return `${name}, ${day(input.effectiveDateTime)}: ${score}${qualityOf(input, forClient)}${withdrawn}${label}.`;
+}
+
+const day = (date: unknown): string => (typeof date === 'string' ? dayOf(date) : 'an unknown date');
+
+function byWhom({ author, source }: Resource, forClient: boolean): string {
+  const type = ((author ?? source) as { reference?: string } | undefined)?.reference?.split('/').at(-2);
+  if (type === 'Patient') return forClient ? ', answered by you' : ', answered by the client';
+  return type === 'Practitioner' || type === 'PractitionerRole' ? ', entered by a clinician' : type === 'RelatedPerson' ? ', answered by somebody close' : '';
+}
+
+/** How complete the score is, and whether it came from elsewhere. */
+function qualityOf({ extension, method }: Computed, forClient: boolean): string {
+  if (method === undefined) return forClient ? ', from another system' : ', imported: computed by another system, its answers are not known here';
+  const parts = extension?.flatMap((each) => each.extension ?? []) ?? [];
+  const [answered, total] = ['answered', 'total'].map((name) => parts.find(({ url }) => url === name)?.valueInteger);
+  const prorated = parts.find(({ url }) => url === 'prorated')?.valueBoolean === true;
+  if (answered === undefined || total === undefined || total === 1) return '';
+  return `, ${answered} of ${total} ${forClient ? 'questions' : 'items'} answered${prorated ? (forClient ? '' : ', prorated') : ''}`;
+}
+
+/** The limits that a metric looks at, in words, with their sources. */
+const looksAt: Readonly<Partial<Record<MetricId, readonly ('threshold' | 'class' | 'remission')[]>>> = {
+  'change-from-baseline': ['threshold'], 'reliable-change': ['threshold', 'class'], 'setback': ['threshold'], 'relapse': ['threshold', 'class'], 'sudden-gain': ['threshold'], 'sudden-loss': ['threshold'],
+  'trajectory-signal': ['threshold', 'class'], 'response': ['class'], 'remission': ['remission'], 'sustained-remission': ['remission', 'class'],
+};
+
+function limitLines({ thresholds, threshold, definition: { cutoffs } }: Scale, metric: MetricId): string[] {
+  const looked = looksAt[metric] ?? [];
+  const sure = (source: string, verification: string): string => `Source: ${source} (${markOf(verification)}).`;
+  const others = thresholds.filter((each) => each !== threshold);
+  return [
+    ...(looked.includes('threshold') && threshold !== undefined ? [`A reliable change is ${limitOf(threshold, points)}. ${sure(threshold.definition.source, threshold.definition.verification)}`] : []),
+    ...(looked.includes('threshold') ? others.map((each) => `For comparison only: by another rule it is ${limitOf(each, points)}. ${sure(each.definition.source, each.definition.verification)}`) : []),
+    ...cutoffs.filter(({ use }) => looked.some((each) => each === use)).map((each) => `${each.use === 'remission' ? 'Outside the remission range' : 'On the clinical side'}${each.sex === undefined ? '' : ` (${each.sex})`}: ${limitOf(each)}. ${sure(each.source, each.verification)}`),
+  ];
+}
+
+function ruleLines({ method }: Resource & Computed, scale: Scale | undefined, metric: MetricId | undefined): string[] {
+  const own = scale?.instrument.definition;
+  const version = (code: string | undefined): string => method?.coding?.find((coding) => coding.code === code)?.version ?? '?';
+  const newer = (used: string, present: string): string => (used === '?' || used === present ? '' : `; the rule has version ${present} now`);
+  return [
+    ...(metric === undefined ? [] : [`Rule: ${metricTable[metric].title.clinician}, version ${version(metric)}${newer(version(metric), metricTable[metric].version)}. Source: ${sourceWords(metricTable[metric].source)} (${markOf(metricTable[metric].verification)}).`]),
+    ...(own === undefined || method?.coding?.some(({ code }) => code === own.id) !== true ? [] : [`Scoring of ${own.shortTitle}, version ${version(own.id)}${newer(version(own.id), own.version)}. Source: ${own.licence.source} (${markOf(own.licence.verification)}).`]),
+  ];
+}
+
+const sourceWords = (source: string): string => source.replace(/^service-defined/, 'this service');
+
+/** When it was computed, whether it still holds, and what was there before. */
+function timeLines({ observation, inputs, previous }: Read, forClient = false): string[] {
+  const { meta, status } = observation;
+  const at = meta?.lastUpdated;
+  const computed = typeof at !== 'string' ? [] : [`${forClient ? 'Worked out' : `Version ${meta?.versionId ?? '1'}, computed`} on ${dayOf(at)} at ${new Date(at).toISOString().slice(11, 16)} UTC.`];
+  if (status === 'entered-in-error') return [...computed, forClient ? 'It was taken back, because the answers behind it were changed or taken back.' : 'Withdrawn: the answers behind it were changed or withdrawn, and it does not hold any more. Do not use it.'];
+  if (previous === undefined) return computed;
+  const [was, is] = [valueWords(previous), valueWords(observation)];
+  const corrected = inputs.filter((input): input is Resource => input?.status === 'amended' || input?.status === 'corrected').length;
+  const why = corrected > 0 ? (forClient ? 'an answer was changed' : 'what it rests on was corrected') : (forClient ? 'more became known' : 'another score arrived or changed');
+  const moved = was === is ? `Its value stayed the same (${is}), what it says beside it changed` : `It was ${was} and is ${is}`;
+  return [...computed, forClient ? `It was worked out again, because ${why}.` : `${moved}, because ${why}.`];
+}
+
+function valueWords({ valueInteger, valueQuantity, valueBoolean, valueCodeableConcept }: Resource & Computed): string {
+  const number = valueInteger ?? valueQuantity?.value;
+  return number !== undefined ? `${shown(number)}${valueQuantity?.unit === '%' ? ' %' : ''}` : valueCodeableConcept?.coding?.[0]?.display ?? (valueBoolean === undefined ? 'without a value' : valueBoolean ? 'true' : 'false');
+}
