@@ -23,7 +23,8 @@ export function scoreForClient(scale: Scale, { value, date, data: { answered, it
   const on = `${nameForClient(scale)}${date === '' ? '' : `, ${dayOf(date)}`}`;
   if (value === null) return `${on}: there is no total, as ${answered} of ${items} questions ${answered === 1 ? 'is' : 'are'} answered. That is fine; answer what you like to answer.`;
   const where = band === undefined ? '' : ` In words: ${band.clientLabel.charAt(0).toLowerCase()}${band.clientLabel.slice(1)}.`;
-  return `${on}: ${outOf(scale, value, Math.min(maxScore, scale.definition.max))}.${where} It is a snapshot and not the whole of you.`;
+  const number = scale.definition.formula === 'criteria' ? '' : `: ${outOf(scale, value, Math.min(maxScore, scale.definition.max))}`;
+  return `${on}${number}.${where} It is a snapshot and not the whole of you.`;
 }
 
 /** @returns how a score stands beside the one at the start. */

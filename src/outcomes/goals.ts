@@ -2,6 +2,8 @@ import { extensionUrl } from '../fhir/canonical.ts';
 import type { Resource } from '../fhir/resource.ts';
 import { seriesOf, type Valid } from './baseline.ts';
 import { exact } from './decimals.ts';
+import { metricTable } from './metrics.ts';
+import { dayOf, marks, points, shown } from './plain-words.ts';
 import { instant, type MeasuredGoal, type PatientRecord } from './record.ts';
 import type { Registry, Scale } from './registry.ts';
 
@@ -49,15 +51,15 @@ function judge(goal: MeasuredGoal, scale: Scale, ratings: readonly Valid[], now:
   const { definition: { title } } = scale;
   const last = ratings.at(-1)!;
   const first = ratings[0]!;
-  if (ratings.length === 1) return ['in-progress', `One ${title} so far (${last.value} on ${last.date}); a second one is needed to see a direction.`];
+  if (ratings.length === 1) return ['in-progress', `One ${title} so far (${shown(last.value)} on ${dayOf(last.date)}); a second one is needed to see a direction.`];
   const met = ratings.map(({ value }) => isMet(goal, value));
   const threshold = stepOf(scale);
   if (met.at(-1)) return kept(ratings.slice(met.lastIndexOf(false) + 1), title);
   const away = distance(goal, last.value);
   if (met.includes(true) && threshold !== null && away >= threshold) {
-    return ['worsening', `The target was met before; ${title} is now ${last.value}, ${away} from it, at least the ${threshold} that count as a step.`];
+    return ['worsening', `The target was met before; ${title} is now ${shown(last.value)}, ${points(away)} away from it. A step is ${points(threshold)} or more.`];
   }
-  if (isPast(goal.data.due, now)) return ['not-achieved', `The target was due on ${goal.data.due}; ${title} is ${last.value} and does not meet it yet.`];
+  if (isPast(goal.data.due, now)) return ['not-achieved', `The target was due on ${dayOf(goal.data.due ?? '')}; ${title} is ${shown(last.value)} and does not meet it yet.`];
   return direction(scale, first, last, threshold);
 }
 
@@ -67,19 +69,19 @@ const stepOf = ({ threshold, definition: { min, max, compared } }: Scale): numbe
 
 function kept(run: readonly Valid[], title: string): [Achievement, string] {
   const last = run.at(-1)!;
-  if (run.length >= 3 && last.at - run[0]!.at >= 28 * day) return ['sustaining', `${title} has met the target in the last ${run.length} scores, since ${run[0]!.date}.`];
-  return ['achieved', `${title} is ${last.value} on ${last.date} and meets the target.`];
+  if (run.length >= 3 && last.at - run[0]!.at >= 28 * day) return ['sustaining', `${title} has met the target in the last ${run.length} scores, since ${dayOf(run[0]!.date)}.`];
+  return ['achieved', `${title} is ${shown(last.value)} on ${dayOf(last.date)} and meets the target.`];
 }
 
 function direction(scale: Scale, first: Valid, last: Valid, threshold: number | null): [Achievement, string] {
   const { definition: { title }, sign } = scale;
   const improvement = exact(sign * (first.value - last.value));
-  const moved = `${title} went from ${first.value} (${first.date}) to ${last.value} (${last.date})`;
+  const moved = `${title} went from ${shown(first.value)} (${dayOf(first.date)}) to ${shown(last.value)} (${dayOf(last.date)})`;
   if (threshold === null) return ['in-progress', `${moved}; nothing says what counts as a step on this scale.`];
-  if (improvement >= threshold) return ['improving', `${moved}: better by at least ${threshold}.`];
-  if (-improvement >= threshold) return ['worsening', `${moved}: worse by at least ${threshold}.`];
-  if (last.at - first.at >= 56 * day) return ['no-progress', `${moved}: less than ${threshold} either way over eight weeks or more.`];
-  return ['no-change', `${moved}: less than ${threshold} either way.`];
+  if (improvement >= threshold) return ['improving', `${moved}: better by a step of ${points(threshold)} or more.`];
+  if (-improvement >= threshold) return ['worsening', `${moved}: worse by a step of ${points(threshold)} or more.`];
+  if (last.at - first.at >= 56 * day) return ['no-progress', `${moved}: less than a step of ${points(threshold)} either way, over eight weeks or more.`];
+  return ['no-change', `${moved}: less than a step of ${points(threshold)} either way.`];
 }
 
 const isMet = ({ data: { low = -Infinity, high = Infinity, above = -Infinity, below = Infinity } }: MeasuredGoal, value: number): boolean =>
@@ -140,7 +142,7 @@ export function withAchievement(goal: Resource, computedStatus: GoalStatus | nul
     achievementStatus: {
       extension: [{ url: computed, valueCode: status }],
       coding: [{ system: 'http://terminology.hl7.org/CodeSystem/goal-achievement', code: status }],
-      text: `Computed from the ${scale.definition.title} by rule ${goalRule.id} ${goalRule.version} (defined by this service)`,
+      text: `Computed from the ${scale.definition.title} by the rule "${metricTable[goalRule.id].title.clinician}", version ${goalRule.version} (${marks.service})`,
     },
   };
 }

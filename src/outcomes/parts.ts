@@ -30,7 +30,8 @@ export function forReader(parts: readonly Part[], reader: Reader): readonly Part
   });
 }
 
-const isForClinicians = ({ name }: Part, beside: readonly Part[]): boolean => name === 'band' && beside.some((other) => other.name === 'band-for-client');
+/** Names of bands and states. */
+const isForClinicians = ({ name }: Part, beside: readonly Part[]): boolean => name === 'state-text' || (name === 'band' && beside.some((other) => other.name === 'band-for-client'));
 
 interface Concept { readonly coding: readonly { readonly system: string; readonly code: string }[] }
 

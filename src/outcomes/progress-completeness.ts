@@ -3,6 +3,7 @@ import { answeredShare, covered, prompts, type Prompt } from './completeness.ts'
 import { dueOf } from './adherence.ts';
 import { metricTable } from './metrics.ts';
 import { explanation, known, number, reference, type Part } from './parts.ts';
+import { counted } from './plain-words.ts';
 import { instant, sourceOf, type Episode, type PatientRecord } from './record.ts';
 import type { Registry } from './registry.ts';
 import { episodeAt, sessionsOf } from './sessions.ts';
@@ -21,8 +22,8 @@ export function completenessPart(record: PatientRecord, episode: Episode, { regi
   });
   const share = sessions.length === 0 ? null : scored.length / sessions.length;
   const words = {
-    clinician: sessions.length === 0 ? 'No finished session yet.' : `${scored.length} of ${sessions.length} finished sessions have a score at most three days away (${Math.round(100 * share!)} %). Any rate of outcomes is only as sure as its data are complete.`,
-    client: sessions.length === 0 ? 'There are no finished sessions yet.' : `For ${scored.length} of your ${sessions.length} sessions there are answers of yours.`,
+    clinician: sessions.length === 0 ? 'No finished session yet.' : `${scored.length} of ${counted(sessions.length, 'finished session')} ${scored.length === 1 ? 'has' : 'have'} a score at most three days away (${Math.round(100 * share!)} %). Any rate of outcomes is only as sure as its data are complete.`,
+    client: sessions.length === 0 ? 'There are no finished sessions yet.' : `For ${scored.length} of your ${counted(sessions.length, 'session')} there are answers of yours.`,
   };
   return {
     name: 'completeness',
@@ -41,7 +42,7 @@ function schedulePart(questionnaire: string, list: readonly Prompt[], registry: 
   const title = registry.byCanonical.get(questionnaire)?.definition.shortTitle ?? questionnaire;
   const over = count('answered') + count('overdue') + count('skipped');
   const words = {
-    clinician: `${title}: asked for ${list.length} times; ${count('answered')} answered${share === null ? '' : `, ${Math.round(100 * share)} % of ${over} whose time is over`}; ${count('due')} may be answered now, ${count('open')} later, ${count('overdue')} are overdue, ${count('skipped')} were skipped.`,
+    clinician: `${title}: asked for ${counted(list.length, 'time')}; answered: ${count('answered')}${share === null ? '' : `, ${Math.round(100 * share)} % of ${over} whose time is over`}; may be answered now: ${count('due')}, later: ${count('open')}, overdue: ${count('overdue')}, skipped: ${count('skipped')}.`,
     client: `${title}: you answered ${count('answered')} of ${list.length}${count('due') + count('overdue') === 0 ? '.' : `; ${count('due') + count('overdue')} still open, if you like to answer.`}`,
   };
   return {

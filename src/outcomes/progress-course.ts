@@ -1,7 +1,7 @@
 import type { Series, Valid } from './baseline.ts';
 import { courseEvents, earlyResponseOf, signalsOf, type Course, type CourseEvent } from './course.ts';
 import { beside, eventWords, standing } from './course-words.ts';
-import { percent, shown } from './plain-words.ts';
+import { counted, dayOf, percent, shown } from './plain-words.ts';
 import { metricTable, type MetricId } from './metrics.ts';
 import { momentary } from './momentary.ts';
 import { observationId, type Words } from './observations.ts';
@@ -60,7 +60,7 @@ function earlyPart(course: Course): Part[] {
   const inputs = early === null ? [course.series.baseline] : [early, course.series.baseline];
   const words = early === null
     ? { clinician: 'No score 20 % below baseline within four sessions or 28 days. For information only: many people change later.', client: 'Change often comes later than in the first weeks.' }
-    : { clinician: `20 % below baseline or more on ${early.date}, within four sessions or 28 days. For information only.`, client: `In the first weeks your score had moved by a fifth or more (${early.date}).` };
+    : { clinician: `20 % below baseline or more on ${dayOf(early.date)}, within four sessions or 28 days. For information only.`, client: `In the first weeks your score had moved by a fifth or more (${dayOf(early.date)}).` };
   return [{ name: 'early-response', part: [...flag('value', early !== null), explained('early-response', words, inputs)] }];
 }
 
@@ -110,8 +110,8 @@ export function trendParts({ placed }: Course): Part[] {
   if (trend === null) return [];
   const next = points.at(-1)!.session + 1;
   const words = {
-    clinician: `score = ${shown(trend.intercept)} ${trend.slope < 0 ? '-' : '+'} ${shown(Math.abs(trend.slope))} * ln(session), from ${trend.n} sessions; ${shown(trend.at(next))} at session ${next} if it goes on. A description, not a forecast.`,
-    client: `This line is drawn through your scores at ${trend.n} sessions. It describes what was, not what will be.`,
+    clinician: `score = ${shown(trend.intercept)} ${trend.slope < 0 ? '-' : '+'} ${shown(Math.abs(trend.slope))} × ln(session), fitted to the scores of ${counted(trend.n, 'session')}; the line is at ${shown(trend.at(next))} at session ${next}. A description, not a forecast.`,
+    client: `This line is drawn through your scores at ${counted(trend.n, 'session')}. It describes what was, not what will be.`,
   };
   return [{ name: 'trend', part: [number('intercept', trend.intercept), number('slope', trend.slope), number('n', trend.n), number('next', trend.at(next)), explained('person-trend', words, points.map(({ score }) => score))] }];
 }

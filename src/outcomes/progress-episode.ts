@@ -4,15 +4,16 @@ import { explanation, flag, known, number, reference, type Part } from './parts.
 import { explained } from './progress-course.ts';
 import type { Episode, PatientRecord } from './record.ts';
 import type { Registry } from './registry.ts';
+import { counted, limitOf, marks, shown } from './plain-words.ts';
 import { sessionsOf } from './sessions.ts';
 import { pairOutcome, talkingTherapiesRules, type Judged, type PairOutcome } from './talking-therapies.ts';
 
 /** What `$progress` says of an episode as a whole: its sessions, and the outcome of its pair of measures by national rules. */
 export function episodeParts(record: PatientRecord, episode: Episode, registry: Registry, descriptor: string | null): Part[] {
   const sessions = sessionsOf(record, episode);
-  const counted = {
-    clinician: `${sessions.length} finished sessions. Of groups, not of one person: half were reliably better after 13 to 18 sessions (Hansen 2002, read in a secondary source).`,
-    client: `${sessions.length} sessions so far. How many a person wants differs widely.`,
+  const words = {
+    clinician: `${counted(sessions.length, 'finished session')}. Of groups, not of one person: half were reliably better after 13 to 18 sessions (Hansen 2002, ${marks.secondary}).`,
+    client: `${counted(sessions.length, 'session')} so far. How many a person wants differs widely.`,
   };
   const pair = pairOutcome(registry, (key) => seriesOf(record, key).find((series) => series.episode?.id === episode.id), descriptor);
   return [{
@@ -20,7 +21,7 @@ export function episodeParts(record: PatientRecord, episode: Episode, registry: 
     part: [
       reference('reference', `EpisodeOfCare/${episode.id}`),
       number('sessions', sessions.length),
-      explanation('session-number', metricTable['session-number'].version, counted, sessions.map(({ id }) => `Encounter/${id}`)),
+      explanation('session-number', metricTable['session-number'].version, words, sessions.map(({ id }) => `Encounter/${id}`)),
       ...(pair === null ? [] : [pairPart(pair)]),
     ],
   }];
@@ -51,8 +52,8 @@ const measurePart = ({ scale, first, last, cutoff, threshold, reliable }: Judged
 
 function sentence({ measures, caseAtStart, recovery, reliableImprovement, reliableDeterioration }: PairOutcome): string {
   const each = measures.map(({ scale, first, last, cutoff, threshold }) =>
-    `${scale.definition.title} ${first.value} to ${last.value} (a case ${cutoff.op} ${cutoff.value}, reliable ${threshold.op} ${threshold.value})`).join(', ');
+    `${scale.definition.title} ${shown(first.value)} to ${shown(last.value)} (at the cut-off: ${limitOf(cutoff)}; a reliable change: ${limitOf(threshold)})`).join(', ');
   const end = recovery === null ? 'recovery cannot be told from one measure' : recovery ? 'both below the cut-offs at the end (recovery)' : caseAtStart ? 'not both below the cut-offs at the end' : 'so recovery does not arise';
   const moved = reliableImprovement ? 'reliable improvement' : reliableDeterioration ? 'reliable deterioration' : 'no reliable change of the pair';
-  return `First and last recorded: ${each}. ${caseAtStart ? 'A case at the start' : 'Not a case at the start'}; ${end}; ${moved}.`;
+  return `First and last recorded: ${each}. ${caseAtStart ? 'At a cut-off at the start' : 'Below the cut-offs at the start'}; ${end}; ${moved}.`;
 }

@@ -1,6 +1,7 @@
 import type { Resource } from '../fhir/resource.ts';
 import { isLater, seriesOf, type Series, type Valid } from './baseline.ts';
-import { shown } from './plain-words.ts';
+import { nameForClient } from './client-words.ts';
+import { counted, dayOf, marks, shown } from './plain-words.ts';
 import { goalProgress, type GoalProgress } from './goal-attainment.ts';
 import { goalRule, goalStatus, humanAchievement, type GoalStatus } from './goals.ts';
 import { metricTable } from './metrics.ts';
@@ -39,8 +40,8 @@ function attainmentPart(scale: Scale, series: Series): Part {
   const left = unscored === 0 ? '' : ` ${unscored} ${unscored === 1 ? 'goal has' : 'goals have'} a weight and no level, and ${unscored === 1 ? 'is' : 'are'} left out.`;
   const { reliable } = changeOf(scale, baseline, latest);
   const words = {
-    clinician: `T ${shown(latest.value)} over ${latest.data.answered} scored goals (${latest.date})${later ? `, ${shown(baseline.value)} at the beginning (${baseline.date}): a change of ${shown(latest.value - baseline.value)}` : ''}; 50 means that goals are attained as expected, 10 are one standard deviation.${left}`,
-    client: `Taken together your goals stand at ${shown(latest.value)} (${latest.date})${later ? ` and stood at ${shown(baseline.value)} on ${baseline.date}` : ''}; 50 is what you had set yourself.`,
+    clinician: `T ${shown(latest.value)} over ${counted(latest.data.answered, 'scored goal')} (${dayOf(latest.date)})${later ? `, ${shown(baseline.value)} at the beginning (${dayOf(baseline.date)}): a change of ${shown(latest.value - baseline.value)}` : ''}; 50 means that goals are attained as expected, 10 are one standard deviation.${left}`,
+    client: `Taken together your goals stand at ${shown(latest.value)} (${dayOf(latest.date)})${later ? ` and stood at ${shown(baseline.value)} on ${dayOf(baseline.date)}` : ''}; 50 is what you had set yourself.`,
   };
   return {
     name: 'goal-attainment',
@@ -87,7 +88,7 @@ function ratedWords(found: GoalProgress | null, goals: number): { clinician: str
   const moved = `${shown(Math.abs(found.mean))} ${found.mean === 0 ? 'points, the same as at the beginning' : found.mean > 0 ? 'points nearer' : 'points further away'}`;
   const left = found.leftOut === 0 ? '' : ` ${found.leftOut} ${found.leftOut === 1 ? 'goal is' : 'goals are'} left out, without two ratings.`;
   return {
-    clinician: `Mean change of ${shown(found.mean)} over ${found.rated} ${found.rated === 1 ? 'goal, which is described only: the threshold is of a mean' : `goals: ${limits[found.reliable ?? 'none']} (2.45, recalled, to be checked before use)`}.${left}`,
+    clinician: `Mean change of ${shown(found.mean)} over ${found.rated} ${found.rated === 1 ? 'goal, which is described only: the threshold is of a mean' : `goals: ${limits[found.reliable ?? 'none']} (threshold: 2.45 points or more, ${marks.memory})`}.${left}`,
     client: `By your own ratings you are ${moved}${found.mean === 0 ? '' : found.rated === 1 ? ' to your goal than at the beginning' : ` to your goals than at the beginning, on average over ${found.rated}`}.`,
   };
 }
@@ -116,12 +117,12 @@ function goalForClient(title: string, ratings: readonly Valid[]): string {
   const [first, latest] = [ratings[0], ratings.at(-1)];
   const way = 'The way to a goal is rarely straight.';
   if (first === undefined || latest === undefined) return way;
-  return first === latest ? `${title}: ${shown(first.value)} on ${first.date}. ${way}` : `${title}: ${shown(first.value)} on ${first.date}, ${shown(latest.value)} on ${latest.date}. ${way}`;
+  return first === latest ? `${title}: ${shown(first.value)} on ${dayOf(first.date)}. ${way}` : `${title}: ${shown(first.value)} on ${dayOf(first.date)}, ${shown(latest.value)} on ${dayOf(latest.date)}. ${way}`;
 }
 
 function goalExplanation({ ratings, scale, why }: GoalStatus, visible: PatientRecord): Part {
   const shownRatings = ratings.filter(({ id }) => visible.scores.get(scale.key)?.some((score) => score.id === id) === true);
   const hidden = ratings.length - shownRatings.length;
-  const text = hidden === 0 ? why : `Computed from ${ratings.length} scores of ${scale.definition.title}, ${hidden} of which are not shown to you.`;
-  return explanation(goalRule.id, metricTable['goal-achievement'].version, { clinician: text, client: goalForClient(scale.definition.title, shownRatings) }, shownRatings.map(sourceOf));
+  const text = hidden === 0 ? why : `Computed from ${counted(ratings.length, 'score')} of ${scale.definition.title}; not shown to you: ${hidden}.`;
+  return explanation(goalRule.id, metricTable['goal-achievement'].version, { clinician: text, client: goalForClient(nameForClient(scale), shownRatings) }, shownRatings.map(sourceOf));
 }

@@ -3,6 +3,7 @@ import { adherence, dueOf, isHomework, type Adherence } from './adherence.ts';
 import { endOf, localDate } from './local-time.ts';
 import { metricTable } from './metrics.ts';
 import { explanation, known, number, reference, type Part } from './parts.ts';
+import { counted } from './plain-words.ts';
 import { practice } from './practice.ts';
 import { associationParts, changePart, changesOf } from './progress-homework-change.ts';
 import { instant, type Episode, type PatientRecord } from './record.ts';
@@ -75,12 +76,12 @@ function words({ eligible, completed, onTime, overdue, quantity, quality, qualit
   const raters = qualityBy.client === null ? 'rated by the therapist' : qualityBy.therapist === null ? 'rated by the client' : 'mean of the client\'s and the therapist\'s rating';
   return {
     clinician: [
-      `${completed} of ${eligible.length} exercises that were due are completed, ${onTime} of them within a day of being due; still open: ${overdue}.`,
+      `Of ${counted(eligible.length, 'exercise')} that ${eligible.length === 1 ? 'was' : 'were'} due, completed: ${completed}, within a day of being due: ${onTime}, not done yet: ${overdue}.`,
       ...(quantity === null ? [] : [`On average ${percent(quantity)} of each was done.`]),
-      ...(quality === null ? [] : [`Of what was done the idea was used to ${percent(quality)} (${raters}).`]),
+      ...(quality === null ? [] : [`How fully the idea was used in what was done: ${percent(quality)} (${raters}).`]),
       ...(reviewRate === null ? [] : [`${percent(reviewRate)} of the completed ones were talked about in a session.`]),
     ].join(' '),
-    client: `${completed} of the ${eligible.length} things that you agreed to try until now are done${overdue === 0 ? '' : `; still on your list: ${overdue}`}. What got in the way is worth talking about as much as what worked.`,
+    client: `Of ${counted(eligible.length, 'thing')} that you agreed to try until now, done: ${completed}${overdue === 0 ? '' : `, on your list: ${overdue}`}. What got in the way is worth talking about as much as what worked.`,
   };
 }
 
@@ -88,9 +89,9 @@ function practicePart(tasks: readonly Resource[], { from, to }: Span, { now, zon
   const found = practice(tasks, now, { zone, written, ...(from === undefined ? {} : { from: localDate(Date.parse(from), zone) }), to: localDate(Date.parse(to) - 1, zone) });
   const { days, planned, kept, share, gaps, longestGap } = found;
   const text = {
-    clinician: share === null ? `Practice on ${days.length} days; nothing was agreed for each day.`
-      : `Practice on ${days.length} days; on ${kept} of the ${planned} days for which daily practice was agreed (${percent(share)}). ${gaps === 0 ? 'No gaps.' : `${gaps} ${gaps === 1 ? 'gap' : 'gaps'}, the longest of ${longestGap} ${longestGap === 1 ? 'day' : 'days'}.`}`,
-    client: days.length === 0 ? 'Practice is written down here day by day, whenever you begin.' : `You practised on ${days.length} ${days.length === 1 ? 'day' : 'days'}. Every one of them counts; days without practice take nothing away.`,
+    clinician: share === null ? `Practice on ${counted(days.length, 'day')}; nothing was agreed for each day.`
+      : `Practice on ${counted(days.length, 'day')}; on ${kept} of the ${counted(planned, 'day')} for which daily practice was agreed (${percent(share)}). ${gaps === 0 ? 'No gaps.' : `${counted(gaps, 'gap')}, the longest of ${counted(longestGap, 'day')}.`}`,
+    client: days.length === 0 ? 'Practice is written down here day by day, whenever you begin.' : `You practised on ${counted(days.length, 'day')}. Every one of them counts; days without practice take nothing away.`,
   };
   return {
     name: 'practice',

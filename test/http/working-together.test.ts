@@ -1,5 +1,5 @@
 import t, { type Test as Tap } from 'tap';
-import { judgingWords, verdictWords } from '../outcomes/words.ts';
+import { jargonWords, judgingWords, verdictWords } from '../outcomes/words.ts';
 import { testService, type Client } from '../kit/service.ts';
 
 const base = 'https://intersession.example/fhir';
@@ -48,7 +48,11 @@ const people = [
 function readWords(t: Tap, body: any): void {
   for (const [, name, text] of JSON.stringify(body).matchAll(/"name":"(text|text-for-client)","valueString":"((?:[^"\\]|\\.)*)"/g)) {
     t.notMatch(text, verdictWords);
-    if (name === 'text-for-client') t.notMatch(text, judgingWords);
+    t.notMatch(text, /\b1 (?:items|points|days|goals|ratings|sessions|times|exercises|things)\b|\d{4}-\d\d-\d\d/, 'numbers and dates as people write them');
+    if (name === 'text-for-client') {
+      t.notMatch(text, judgingWords);
+      t.notMatch(text, jargonWords);
+    }
   }
 }
 

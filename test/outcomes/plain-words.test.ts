@@ -3,7 +3,7 @@ import type { Resource } from '../../src/fhir/resource.ts';
 import { explanation } from '../../src/outcomes/explanation.ts';
 import { counted, dayOf, limitOf, percent } from '../../src/outcomes/plain-words.ts';
 import { base, phq9, registry, session, totalling, World } from '../kit/record.ts';
-import { judgingWords, verdictWords } from './words.ts';
+import { jargonWords, judgingWords, verdictWords } from './words.ts';
 
 // Every computed Observation says in both sets of words what it is, and its arithmetic holds as it is written.
 
@@ -125,8 +125,9 @@ for (const [name, tell] of Object.entries(stories)) {
       t.notMatch(clinician[0]!, verdictWords);
       t.notMatch(clinician[0]!, /[<>]=?|\b[a-z]+-\d+\b/, 'no operators and no ids');
       t.notMatch(client[0]!, judgingWords);
+      t.notMatch(client[0]!, jargonWords);
       t.notMatch(client[0]!, /\d{4}-\d\d-\d\d/, 'a date as people write it');
-      for (const [reader, words] of [['clinician', verdictWords], ['client', judgingWords]] as const) {
+      for (const [reader, words] of [['clinician', verdictWords], ['client', new RegExp(`${judgingWords.source}|${jargonWords.source}`, 'i')]] as const) {
         const lines = told(reader).find(({ name: part }) => part === 'reading')!.part!.flatMap(({ part }) => part!.map(({ valueString = '' }) => valueString));
         t.ok(lines.length > 4, `${own}: a reading for a ${reader}`);
         t.same(lines.filter((line) => words.test(line) || new RegExp(`${unresolved.source}|${number.source}|an unknown date|version \\?`).test(line)), []);
