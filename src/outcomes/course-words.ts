@@ -23,26 +23,26 @@ export function eventWords(scale: Scale, event: CourseEvent): Words {
 
 function wordsOf(scale: Scale, event: CourseEvent): Words {
   const { title } = scale.definition;
-  const name = nameForClient(scale);
+  const mine = scoreForClient(scale);
   const { anchor } = event;
   const on = dayOf(anchor.date);
   switch (event.metric) {
     case 'response': return {
       clinician: `${title} fell from ${shown(event.inputs[1]!.value)} at baseline (${dayOf(event.inputs[1]!.date)}) to ${shown(anchor.value)} (${on}), by ${percent(event.reduction)} %: for the first time at least half, which counts as a response. It does not say what led to it.`,
-      client: `On ${on} your ${name} score was half of what it was at the start, or less: ${shown(anchor.value)} after ${shown(event.inputs[1]!.value)}.`,
+      client: `On ${on} ${mine} was half of what it was at the start, or less: ${shown(anchor.value)} after ${shown(event.inputs[1]!.value)}.`,
     };
     case 'remission': return {
       clinician: `${title} is in the remission range for the first time: ${shown(anchor.value)} on ${on}, baseline ${shown(event.inputs[1]!.value)}${remissionLimit(scale)}. One score in the range is not yet a sustained remission.`,
-      client: `On ${on} your ${name} score was in the lowest range of this form.`,
+      client: `On ${on} ${mine} was in the lowest range of this form.`,
     };
     case 'sustained-remission': return {
       clinician: `${title} has been in the ${inRemission(scale, anchor.value) === null ? 'functional' : 'remission'} range from ${dayOf(event.from.date)} to ${on}${event.from === anchor ? ', the last score of a finished episode' : `, ${counted(daysBetween(event.from.date, anchor.date), 'day')}, without a score outside of it in between`}.`,
-      client: event.from === anchor ? `On ${on}, at the end of the therapy, your ${name} score was on the easier side of this form.` : `Your ${name} score has stayed on the easier side of this form from ${dayOf(event.from.date)} to ${on}.`,
+      client: event.from === anchor ? `On ${on}, at the end of the therapy, ${mine} was on the easier side of this form.` : `${capital(mine)} has stayed on the easier side of this form from ${dayOf(event.from.date)} to ${on}.`,
     };
-    case 'setback': return setbackWords(scale, name, event.setback);
-    case 'relapse': return relapseWords(scale, name, event);
-    case 'sudden-gain': case 'sudden-loss': return stepWords(scale, name, event);
-    case 'trajectory-signal': return signalWords(scale, name, event);
+    case 'setback': return setbackWords(scale, mine, event.setback);
+    case 'relapse': return relapseWords(scale, mine, event);
+    case 'sudden-gain': case 'sudden-loss': return stepWords(scale, mine, event);
+    case 'trajectory-signal': return signalWords(scale, mine, event);
   }
 }
 
@@ -51,21 +51,26 @@ function remissionLimit({ definition: { cutoffs } }: Scale): string {
   return limit === undefined ? '' : ` (${limitOf(limit)} is outside the range, ${marks[limit.verification]})`;
 }
 
+/** How a client's own score is called within a sentence. */
+const scoreForClient = (scale: Scale): string => (scale.definition.clientTitle === undefined ? `your ${nameForClient(scale)} score` : `your score "${nameForClient(scale)}"`);
+const plural = (mine: string): string => mine.replace(/\bscore\b/, 'scores');
+const capital = (text: string): string => `${text.charAt(0).toUpperCase()}${text.slice(1)}`;
+
 /** The threshold that decides, with how sure it is. */
 const thresholdWords = ({ threshold }: Scale): string => `${limitOf(threshold!, points)} count as reliable (threshold: ${marks[threshold!.definition.verification]})`;
 
-function setbackWords(scale: Scale, name: string, { best, possible, confirmed, week, resolved, recoveryDays }: Setback): Words {
+function setbackWords(scale: Scale, mine: string, { best, possible, confirmed, week, resolved, recoveryDays }: Setback): Words {
   const began = `${scale.definition.title} was ${shown(best.value)} at its best (${dayOf(best.date)}) and ${shown(possible.value)} on ${dayOf(possible.date)}, worse by ${points(exact(Math.abs(possible.value - best.value)))}; ${thresholdWords(scale)}.${week === null ? '' : ` ${weekWords(week)}`}`;
   if (resolved !== null) {
     return {
       clinician: `${began}${confirmed === null ? '' : ` It was so again on ${dayOf(confirmed.date)} (${shown(confirmed.value)}).`} On ${dayOf(resolved.date)} it was near the best again (${shown(resolved.value)}), after ${counted(recoveryDays ?? 0, 'day')}.`,
-      client: `Around ${dayOf(possible.date)} there was a rough patch in your ${name} scores. By ${dayOf(resolved.date)}, ${counted(recoveryDays ?? 0, 'day')} later, they were near where they had been. ${roughPatch}`,
+      client: `Around ${dayOf(possible.date)} there was a rough patch in ${plural(mine)}. By ${dayOf(resolved.date)}, ${counted(recoveryDays ?? 0, 'day')} later, they were near where they had been. ${roughPatch}`,
     };
   }
   const next = confirmed !== null ? ` It was so again on ${dayOf(confirmed.date)} (${shown(confirmed.value)}).` : week === null ? ' The next score will show whether it stays.' : '';
   return {
     clinician: `${began}${next} A setback is counted from the best score so far, a deterioration from the baseline.`,
-    client: `On ${dayOf(possible.date)} your ${name} score pointed to a harder time${week === null ? '' : ', and so did your check-ins in the week after it'}. ${roughPatch}`,
+    client: `On ${dayOf(possible.date)} ${mine} pointed to a harder time${week === null ? '' : ', and so did your check-ins in the week after it'}. ${roughPatch}`,
   };
 }
 
@@ -73,27 +78,27 @@ function setbackWords(scale: Scale, name: string, { best, possible, confirmed, w
 const weekWords = ({ week, usual, compared }: CheckInWeek): string => `In the check-ins from ${dayOf(week.from)} to ${dayOf(week.to)}, beside those from ${dayOf(usual.from)} to ${dayOf(usual.to)}, ${compared
   .map(({ scale: { name }, mean, usual: before, sd }) => `${name} was ${shown(mean)} on average (before: ${shown(before)}, SD ${shown(sd)})`).join(' and ')}.`;
 
-function relapseWords(scale: Scale, name: string, { anchor, after: { reference, state } }: Extract<CourseEvent, { metric: 'relapse' }>): Words {
+function relapseWords(scale: Scale, mine: string, { anchor, after: { reference, state } }: Extract<CourseEvent, { metric: 'relapse' }>): Words {
   const how = state === 'relapse' ? 'by a reliable change' : 'by less than a reliable change';
   return {
     clinician: `${scale.definition.title} was ${shown(reference.value)} at the end of the therapy (${dayOf(reference.date)}) and ${shown(anchor.value)} on ${dayOf(anchor.date)}: on the clinical side of the cut-off again (${limitOf(scale.cutoff!)}), worse by ${points(exact(Math.abs(anchor.value - reference.value)))}, ${how} (${limitOf(scale.threshold!, points)}).`,
-    client: `Your ${name} score was ${shown(reference.value)} on ${dayOf(reference.date)} and ${shown(anchor.value)} on ${dayOf(anchor.date)}. ${roughPatch} You are welcome to get in touch.`,
+    client: `${capital(mine)} was ${shown(reference.value)} on ${dayOf(reference.date)} and ${shown(anchor.value)} on ${dayOf(anchor.date)}. ${roughPatch} You are welcome to get in touch.`,
   };
 }
 
-function stepWords(scale: Scale, name: string, { step: { kind, before, after, size, reversal } }: Extract<CourseEvent, { metric: 'sudden-gain' | 'sudden-loss' }>): Words {
+function stepWords(scale: Scale, mine: string, { step: { kind, before, after, size, reversal } }: Extract<CourseEvent, { metric: 'sudden-gain' | 'sudden-loss' }>): Words {
   const [from, to] = [before.at(-1)!, after[0]!];
   return {
     clinician: `Between ${dayOf(from.date)} and ${dayOf(to.date)} ${scale.definition.title} got ${kind === 'sudden-gain' ? 'better' : 'worse'} by ${points(size)} (${shown(from.value)} to ${shown(to.value)}): at least the threshold of ${shown(scale.threshold!.value)} and a quarter of the score, and the means of the ${before.length} scores before and the ${after.length} after differ by more than their spread explains.${reversal === null ? '' : ` By ${dayOf(reversal.date)} half of it or more was undone (${shown(reversal.value)}).`} It does not say what led to it.`,
-    client: `Between ${dayOf(from.date)} and ${dayOf(to.date)} your ${name} score took a larger step, towards ${kind === 'sudden-gain' ? towards(scale).better : towards(scale).worse}. It can help to look together at what was going on then.`,
+    client: `Between ${dayOf(from.date)} and ${dayOf(to.date)} ${mine} took a larger step, towards ${kind === 'sudden-gain' ? towards(scale).better : towards(scale).worse}. It can help to look together at what was going on then.`,
   };
 }
 
-function signalWords(scale: Scale, name: string, { signal, session, anchor }: Extract<CourseEvent, { metric: 'trajectory-signal' }>): Words {
+function signalWords(scale: Scale, mine: string, { signal, session, anchor }: Extract<CourseEvent, { metric: 'trajectory-signal' }>): Words {
   const prompt = signal.code === 'watch' || signal.code === 'not-on-track' ? ' A prompt to talk, never a verdict and no forecast.' : ' It is no forecast.';
   return {
     clinician: `${scale.definition.title} ${shown(anchor.value)} at session ${session} (${dayOf(anchor.date)}): ${standing(signal)}${signal.code === signal.uncapped ? '' : ' Before session 6 this counts as "watch" at most: many people change late.'}${prompt}`,
-    client: `${beside(`Here are your ${name} scores`, signal, session)}. It is something to look at together.`,
+    client: `${beside(`Here are ${plural(mine)}`, signal, session)}. It is something to look at together.`,
   };
 }
 

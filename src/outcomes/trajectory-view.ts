@@ -46,6 +46,7 @@ function benchmarkPart({ scale, series: { baseline } }: Course, benchmark: Traje
     return { name: 'benchmark', part: [
       { name: 'status', valueCode: 'none-yet' },
       { name: 'text', valueString: `No benchmark yet: fewer than ${leastEpisodes} closed episodes here have a course on this instrument. Signals follow the rule without a reference.` },
+      { name: 'text-for-client', valueString: 'There is nothing yet to show beside your scores: too few courses have ended here.' },
     ] };
   }
   const band = bandAt(own, scale, baseline.value);
@@ -53,6 +54,7 @@ function benchmarkPart({ scale, series: { baseline } }: Course, benchmark: Traje
     { name: 'status', valueCode: 'available' }, { name: 'reference-version', valueString: benchmark.version },
     number('episodes', own.episodes), number('episodes-in-band', band.episodes),
     { name: 'text', valueString: `The course of ${own.episodes} closed episodes here, ${band.episodes} of them with a baseline in the same band. It describes groups and promises nothing to one person.` },
+    { name: 'text-for-client', valueString: 'Your scores are shown beside those of other people here. That describes groups and says little about one person.' },
   ] };
 }
 
