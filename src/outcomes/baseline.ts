@@ -67,10 +67,11 @@ function windowOf(session: string): (score: Valid) => boolean {
 export const isLater = (score: Valid, { baseline }: Series): boolean => score.at > baseline.at && score.date !== baseline.date;
 
 /** @returns one score a date, the later of each, in time order: what the rules of change and course look at. */
-export const onePerDate = (scores: readonly Valid[]): Valid[] => {
+export function onePerDate(scores: readonly Valid[]): readonly Valid[] {
+  if (scores.every(({ date }, i) => i === 0 || scores[i - 1]!.date < date)) return scores;
   const last = new Map(scores.map((score) => [score.date, score])); // dates need not be in order: each is of its author's own clock
   return scores.filter((score) => last.get(score.date) === score);
-};
+}
 
 /**
  * Which scores stand for the beginning and the end of a pathway in national rates: the first and the last one recorded, none of

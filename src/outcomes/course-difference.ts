@@ -9,10 +9,14 @@ import type { Change, DeriveContext, DerivedWrite } from './derived-write.ts';
 import { observationId } from './observations.ts';
 import type { PatientRecord } from './record.ts';
 import type { Scale } from './registry.ts';
+import type { Signal } from './trajectory.ts';
 
 /** Which writes lead from what stood out in the courses of one record to what stands out in those of another. */
 
 interface Found { readonly event: CourseEvent; readonly course: Course }
+
+/** What was found, by the id of the score that it is kept with, each metric by itself. */
+type FoundByMetric = ReadonlyMap<CourseEvent['metric'], ReadonlyMap<string, Found>>;
 
 /** Adds to `writes` what turns the Observations of events and the open reviews of `before` into those of `after`. */
 export function courseWrites(writes: DerivedWrite[], scale: Scale, before: PatientRecord, after: PatientRecord, change: Change, context: DeriveContext): void {
@@ -22,8 +26,7 @@ export function courseWrites(writes: DerivedWrite[], scale: Scale, before: Patie
   const earlier = foundIn(was, events), now = foundIn(is, events);
   eventWrites(writes, scale, earlier, now, change, context);
   for (const id of moved(was, is, change)) {
-    const key = `trajectory-signal|${id}`;
-    if (!now.has(key) && !earlier.has(key)) writes.push(withdrawal(scale, 'trajectory-signal', id));
+    if (now.get('trajectory-signal')?.has(id) !== true && earlier.get('trajectory-signal')?.has(id) !== true) writes.push(withdrawal(scale, 'trajectory-signal', id));
   }
   reviewWrites(writes, scale, { was, is }, change, context);
 }
@@ -34,18 +37,21 @@ export function checkInWrites(writes: DerivedWrite[], scale: Scale, before: Pati
   eventWrites(writes, scale, foundIn(coursesOf(before, scale), setbackEvents), foundIn(coursesOf(after, scale), setbackEvents), change, context);
 }
 
-function eventWrites(writes: DerivedWrite[], scale: Scale, earlier: ReadonlyMap<string, Found>, now: ReadonlyMap<string, Found>, change: Change, context: DeriveContext): void {
-  for (const [key, byScores] of now) {
-    const before = earlier.get(key);
-    // What is the same by its scores is looked at again only where the check-ins are others.
-    if (before !== undefined && same(before, byScores) && sameCheckIns(before, byScores)) continue;
-    const known = before === undefined ? undefined : settled(before, context), found = settled(byScores, context);
-    if (known !== undefined && same(known, found)) continue;
-    const standing = new Standing(found.event.anchor.id, change);
-    const status = standing.status(known !== undefined, found.event.anchor.data.status === 'amended' ? 'amended' : 'final');
-    writes.push({ kind: 'put', resource: courseObservation(scale, found.event, found.course.series.episode, status, context), mayExist: !standing.fresh });
+function eventWrites(writes: DerivedWrite[], scale: Scale, earlier: FoundByMetric, now: FoundByMetric, change: Change, context: DeriveContext): void {
+  for (const [metric, list] of now) {
+    const before = earlier.get(metric);
+    for (const [id, byScores] of list) {
+      const was = before?.get(id);
+      // What is the same by its scores is looked at again only where the check-ins are others.
+      if (was !== undefined && same(was, byScores) && sameCheckIns(was, byScores)) continue;
+      const known = was === undefined ? undefined : settled(was, context), found = settled(byScores, context);
+      if (known !== undefined && same(known, found)) continue;
+      const standing = new Standing(id, change);
+      const status = standing.status(known !== undefined, found.event.anchor.data.status === 'amended' ? 'amended' : 'final');
+      writes.push({ kind: 'put', resource: courseObservation(scale, found.event, found.course.series.episode, status, context), mayExist: !standing.fresh });
+    }
   }
-  for (const [key, { event }] of earlier) if (!now.has(key)) writes.push(withdrawal(scale, event.metric, event.anchor.id));
+  for (const [metric, list] of earlier) for (const id of list.keys()) if (now.get(metric)?.has(id) !== true) writes.push(withdrawal(scale, metric, id));
 }
 
 const sameCheckIns = (a: Found, b: Found): boolean => !dependsOnCheckIns(b.course, b.event) || a.course.checkIns.every((list, i) => list.length === b.course.checkIns[i]!.length && list.every((score, j) => score === b.course.checkIns[i]![j]));
@@ -59,16 +65,22 @@ function settled({ event, course }: Found, { looksAt }: DeriveContext): Found {
 
 const coursesOf = (record: PatientRecord, scale: Scale): Course[] => seriesOf(record, scale.key).map((series) => courseOf(record, scale, series));
 
-function foundIn(courses: readonly Course[], events: (course: Course) => readonly CourseEvent[]): Map<string, Found> {
-  const found = new Map<string, Found>();
-  for (const course of courses) for (const event of events(course)) found.set(`${event.metric}|${event.anchor.id}`, { event, course });
+function foundIn(courses: readonly Course[], events: (course: Course) => readonly CourseEvent[]): FoundByMetric {
+  const found = new Map<CourseEvent['metric'], Map<string, Found>>();
+  for (const course of courses) {
+    for (const event of events(course)) {
+      const list = found.get(event.metric);
+      if (list === undefined) found.set(event.metric, new Map([[event.anchor.id, { event, course }]]));
+      else list.set(event.anchor.id, { event, course });
+    }
+  }
   return found;
 }
 
 /** Whether the Observation of an event would be the same. Scores that a change left alone are the same objects, so that this costs little for them. */
 function same(a: Found, b: Found): boolean {
   const [one, other] = [a.event.inputs, b.event.inputs];
-  return a.course.series.episode?.id === b.course.series.episode?.id && detail(a.event) === detail(b.event)
+  return a.course.series.episode?.id === b.course.series.episode?.id && sameDetail(a.event, b.event)
     && one.length === other.length && one.every((score, i) => sameInput(score, other[i]!));
 }
 
@@ -77,16 +89,28 @@ function sameInput(a: Valid, b: Valid): boolean {
     && a.data.authored === b.data.authored && JSON.stringify(a.data.security) === JSON.stringify(b.data.security));
 }
 
-/** What an event says beside its inputs. */
+/** Whether two events of one metric say the same beside their inputs. */
+function sameDetail(a: CourseEvent, b: CourseEvent): boolean {
+  if (a.metric === 'trajectory-signal' && b.metric === a.metric) {
+    const [own, another] = [a.signal, b.signal];
+    const [one, other] = [own.reference, another.reference];
+    return a.session === b.session && own.code === another.code && own.uncapped === another.uncapped && own.basis === another.basis
+      && (one === other || (one !== undefined && other !== undefined && sameReference(one, other)));
+  }
+  return detail(a) === detail(b);
+}
+
+const sameReference = (a: NonNullable<Signal['reference']>, b: NonNullable<Signal['reference']>): boolean =>
+  a.version === b.version && a.n === b.n && a.expected === b.expected && a.watchBeyond === b.watchBeyond && a.notOnTrackBeyond === b.notOnTrackBeyond && a.percentile === b.percentile;
+
 function detail(event: CourseEvent): string {
   switch (event.metric) {
     case 'response': return String(event.reduction);
-    case 'remission': return '';
+    case 'remission': case 'trajectory-signal': return '';
     case 'sustained-remission': return event.from.id;
     case 'setback': return `${event.state} ${event.setback.recoveryDays} ${event.setback.confirmed?.id}`;
     case 'relapse': return event.after.state;
     case 'sudden-gain': case 'sudden-loss': return `${event.step.before.length} ${event.step.after.length} ${event.step.reversal?.id}`;
-    case 'trajectory-signal': return `${event.session} ${event.signal.code} ${event.signal.uncapped} ${event.signal.basis} ${JSON.stringify(event.signal.reference)}`;
   }
 }
 
@@ -101,10 +125,15 @@ const withdrawal = (scale: Scale, metric: CourseEvent['metric'], responseId: str
  * the record, so that a signal which is not implied any more is looked up.
  */
 function moved(was: readonly Course[], is: readonly Course[], change: Change): string[] {
+  if (was.every((course, i) => is[i] !== undefined && continues(course, is[i]))) return [];
   const [before, after] = [placesIn(was), placesIn(is)];
   const ids = [...before].filter(([id, place]) => after.get(id) !== place).map(([id]) => id);
   return ids.filter((id) => !new Standing(id, change).fresh);
 }
+
+/** Whether every score of `was` stands in `is` where it stood, with the same baseline: what a further score at the end leaves alone. */
+const continues = (was: Course, is: Course): boolean =>
+  was.series.baseline === is.series.baseline && was.placed.every(({ score, session }, i) => is.placed[i]?.score === score && is.placed[i].session === session);
 
 const placesIn = (courses: readonly Course[]): Map<string, string> => new Map(courses.flatMap(({ placed, series: { baseline } }) =>
   placed.filter(({ session }) => session >= 3).map(({ score, session }): [string, string] => [score.id, `${session} ${score.value} ${baseline.value} ${baseline.id}`])));

@@ -134,13 +134,24 @@ function signalEvents(course: Course, reference: TrajectoryReference | null): Co
   });
 }
 
+interface PlacedSignal { readonly placed: Placed; readonly signal: Signal }
+
+/** The events of a course and the requests to look at it rest on the same signals. */
+const known = new WeakMap<Course, { readonly reference: TrajectoryReference | null; readonly signals: readonly PlacedSignal[] }>();
+
 /** @returns the signal at each score from the third session to the end of the episode. */
-export function signalsOf({ placed, scale, series: { baseline }, discharge }: Course, reference: TrajectoryReference | null): { readonly placed: Placed; readonly signal: Signal }[] {
-  return placed.slice(1).flatMap((each) => {
-    if (each.session < firstSignal || (discharge !== null && each.score.date > discharge)) return [];
+export function signalsOf(course: Course, reference: TrajectoryReference | null): readonly PlacedSignal[] {
+  const found = known.get(course);
+  if (found?.reference === reference) return found.signals;
+  const { placed, scale, series: { baseline }, discharge } = course;
+  const signals: PlacedSignal[] = [];
+  for (const each of placed) {
+    if (each === placed[0] || each.session < firstSignal || (discharge !== null && each.score.date > discharge)) continue;
     const signal = signalAt(scale, baseline.value, each.score.value, each.session, reference);
-    return signal === null ? [] : [{ placed: each, signal }];
-  });
+    if (signal !== null) signals.push({ placed: each, signal });
+  }
+  known.set(course, { reference, signals });
+  return signals;
 }
 
 /**

@@ -1,7 +1,6 @@
-import { episodeAt, isLater, onePerDate, seriesOf, type Valid } from './baseline.ts';
+import { episodeAt, isLater, onePerDate, seriesOf, type Series, type Valid } from './baseline.ts';
 import type { Change, DeriveContext, DerivedWrite } from './derived-write.ts';
-import { changeObservations, observationId, safetyItemObservation, scoreObservation, type ObservationStatus } from './observations.ts';
-import type { Resource } from '../fhir/resource.ts';
+import { changeObservations, safetyItemObservation, scoreObservation, type ObservationStatus } from './observations.ts';
 import { scoreId, type Episode, type PatientRecord, type Score } from './record.ts';
 import type { Scale } from './registry.ts';
 
@@ -17,33 +16,47 @@ interface Fact {
   readonly baseline: Valid | null;
 }
 
-function factsOf(record: PatientRecord, scale: Scale): Map<string, Fact> {
-  const baselines = new Map<string, Valid>();
-  for (const series of seriesOf(record, scale.key)) {
-    if (scale.definition.compared !== false) for (const score of onePerDate(series.scores)) if (isLater(score, series)) baselines.set(score.id, series.baseline);
-  }
-  const facts = new Map<string, Fact>();
-  for (const score of record.scores.get(scale.key) ?? []) {
+/** In the order of the scores in the record: that of the series, with those between that have no total. */
+function factsOf(record: PatientRecord, scale: Scale): Fact[] {
+  const series = seriesOf(record, scale.key);
+  let at = 0, place = 0;
+  let compared = comparedIn(series[0], scale);
+  return (record.scores.get(scale.key) ?? []).map((score) => {
+    const own = series[at];
+    const isIn = own?.scores[place] === score;
     const { status, panel, source } = score.data;
-    facts.set(score.id, {
+    const fact: Fact = {
       score,
-      episode: score.at === null ? null : episodeAt(record.episodes, score.at),
+      episode: isIn ? own.episode : score.at === null ? null : episodeAt(record.episodes, score.at),
       scored: source === undefined && panel && (score.value !== null || status === 'completed' || status === 'amended'),
-      baseline: baselines.get(score.id) ?? null,
-    });
-  }
-  return facts;
+      baseline: isIn && compared(score as Valid) ? own.baseline : null,
+    };
+    if (isIn && (place += 1) === own.scores.length) {
+      [at, place] = [at + 1, 0];
+      compared = comparedIn(series[at], scale);
+    }
+    return fact;
+  });
+}
+
+/** @returns whether a score of `series` is compared with its baseline. */
+function comparedIn(series: Series | undefined, { definition }: Scale): (score: Valid) => boolean {
+  if (series === undefined || definition.compared === false) return () => false;
+  const counting = onePerDate(series.scores);
+  const counts = counting === series.scores ? undefined : new Set(counting);
+  return (score) => isLater(score, series) && counts?.has(score) !== false;
 }
 
 /** Adds to `writes` what turns the Observations of `before` into those of `after`. */
 export function observationWrites(writes: DerivedWrite[], scale: Scale, before: PatientRecord, after: PatientRecord, change: Change, context: DeriveContext): void {
-  const was = factsOf(before, scale);
-  const is = factsOf(after, scale);
-  for (const [id, fact] of is) {
+  const was = new Map(factsOf(before, scale).map((fact) => [fact.score.id, fact]));
+  for (const fact of factsOf(after, scale)) {
+    const { id } = fact.score;
     const known = was.get(id);
+    was.delete(id);
     if (known === undefined || !same(known, fact)) writeFact(writes, scale, known, fact, new Standing(id, change), context);
   }
-  for (const [id, fact] of was) if (!is.has(id)) withdrawFact(writes, scale, fact, context);
+  for (const fact of was.values()) withdrawFact(writes, scale, fact, context);
 }
 
 /** How an Observation of the response `id` stands to the change that is being derived. */
@@ -84,17 +97,12 @@ function writeFact(writes: DerivedWrite[], scale: Scale, was: Fact | undefined, 
   } else if (baseline === null && was !== undefined) withdrawChange(writes, scale, was, context);
 }
 
-/** An item above 0 is kept as an Observation of its own, and stays one when it is corrected to 0. */
+/** An item above 0 is an Observation of its own; one that is corrected to 0 or left open is withdrawn, as if it had never been above. */
 function safetyItemWrites(writes: DerivedWrite[], scale: Scale, was: Fact | undefined, is: Fact, standing: Standing, context: DeriveContext): void {
   for (const [linkId, value] of Object.entries(is.score.data.safety ?? {})) {
     const earlier = was?.score.data.safety?.[linkId] ?? 0;
-    if (value === null) {
+    if (value === null || value === 0) {
       if (earlier > 0) withdrawSafetyItem(writes, scale, was!, linkId, earlier, context);
-      continue;
-    }
-    if (value === 0 && earlier === 0) {
-      if (was !== undefined && !sameSetting(was, is)) writes.push(correctedItem(scale, is, (current) =>
-        safetyItemObservation(scale, is.score, linkId, 0, is.episode, current['status'] as ObservationStatus, context)));
       continue;
     }
     const open = is.score.data.status === 'in-progress';
@@ -109,15 +117,6 @@ const withdrawSafetyItem = (writes: DerivedWrite[], scale: Scale, { score, episo
   writes.push({ kind: 'put', resource: safetyItemObservation(scale, score, linkId, value, episode, 'entered-in-error', context), mayExist: true });
 };
 
-/**
- * A change of the Observation of an item that is 0 now: there is one only where the item was above 0 before and was
- * corrected, which the record does not tell, so it is looked up. Nothing happens where there is none or it is withdrawn.
- */
-const correctedItem = (scale: Scale, { score }: Fact, change: (current: Resource) => Resource): DerivedWrite => ({
-  kind: 'change', type: 'Observation', id: observationId('safety-item', scale, score.id),
-  change: (current) => (current['status'] === 'entered-in-error' ? null : change(current)),
-});
-
 function withdrawChange(writes: DerivedWrite[], scale: Scale, { score, baseline, episode }: Fact, context: DeriveContext): void {
   if (baseline === null) return;
   for (const resource of changeObservations(scale, score as Valid, baseline, episode, 'entered-in-error', context)) writes.push({ kind: 'put', resource, mayExist: true });
@@ -129,7 +128,6 @@ function withdrawFact(writes: DerivedWrite[], scale: Scale, fact: Fact, context:
   if (scored) writes.push({ kind: 'put', resource: scoreObservation(scale, score, episode, 'entered-in-error', context), mayExist: true });
   for (const [linkId, value] of Object.entries(score.data.safety ?? {})) {
     if (value !== null && value > 0) withdrawSafetyItem(writes, scale, fact, linkId, value, context);
-    else if (value === 0) writes.push(correctedItem(scale, fact, (current) => ({ ...current, status: 'entered-in-error' })));
   }
   withdrawChange(writes, scale, fact, context);
 }

@@ -1,7 +1,7 @@
 import type { Resource } from '../fhir/resource.ts';
 import { isDerived } from '../resources/observation.ts';
 import { derive, type DeriveContext, type DerivedWrite } from './derive.ts';
-import { patientRecord, scoreId, type PatientRecord, type RecordEntry } from './record.ts';
+import { patientRecord, type PatientRecord, type RecordEntry } from './record.ts';
 
 /** What the rules of today make of a whole record, against what is stored (docs/operations-fhir.md). Pure: nothing is read or written. */
 
@@ -45,7 +45,7 @@ export function differences(entries: readonly RecordEntry[], stored: Stored, con
     }
   }
   for (const [key, resource] of stored) {
-    if (implied.has(key) || !isDerived(resource) || resource.status === 'entered-in-error' || isSettledItem(resource, record)) continue;
+    if (implied.has(key) || !isDerived(resource) || resource.status === 'entered-in-error') continue;
     found.push({
       kind: 'not-implied', type: resource.resourceType, id: resource.id!, why: 'nothing in the record gives it by the rules of today',
       ...valued('before', resource), ...episodeOf(resource), resource: { ...resource, status: 'entered-in-error' },
@@ -102,14 +102,6 @@ const episodeUrl = 'http://hl7.org/fhir/StructureDefinition/workflow-episodeOfCa
 function episodeOf({ extension }: Resource): { episode?: string } {
   const found = (extension as { url?: string; valueReference?: { reference?: string } }[] | undefined)?.find(({ url }) => url === episodeUrl)?.valueReference?.reference;
   return found === undefined ? {} : { episode: found };
-}
-
-/** A safety item that was above 0 and was corrected to 0 keeps its Observation; of one that always was 0 there is none, so that nothing implies it. */
-function isSettledItem(resource: Resource & Valued, record: PatientRecord): boolean {
-  const source = ((resource.derivedFrom ?? []) as { reference?: string }[])[0]?.reference?.split('/') ?? [];
-  if (resource.valueInteger !== 0 || source[0] !== 'QuestionnaireResponse') return false;
-  const own = scoreId({ type: source[0], id: source[1]! });
-  return [...record.scores.values()].some((scores) => scores.some(({ id, data }) => id === own && Object.values(data.safety ?? {}).includes(0)));
 }
 
 /** Whether two JSON values are the same, whatever the order of their keys. */

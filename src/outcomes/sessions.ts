@@ -14,14 +14,33 @@ export function episodeAt(episodes: readonly Episode[], at: number): Episode | n
   return episodes.findLast((episode) => episode.at !== null && leadsFrom(episode.at) <= at) ?? null;
 }
 
+/** Sessions by the id of their episode, of lists that are looked at several times in one write: before and after it they are the same. */
+const grouping = new WeakMap<readonly Session[], { readonly episodes: readonly Episode[]; readonly byEpisode: ReadonlyMap<string | undefined, readonly Session[]> }>();
+
 /**
  * A session belongs to the episode that it names; one that names none that has begun, to the episode of its date.
  * @returns the finished sessions of `episode` in time order, each once: session k is element k - 1.
  */
-export function sessionsOf({ sessions, episodes }: PatientRecord, episode: Episode | null): Session[] {
-  const own = sessions.filter(({ at, data }) => at !== null
-    && (episodes.find(({ id }) => id === data.episode) ?? episodeAt(episodes, at))?.id === episode?.id);
-  return own.some(({ data: { identifiers } }) => identifiers !== undefined) ? withoutRepeats(own) : own;
+export function sessionsOf({ sessions, episodes }: PatientRecord, episode: Episode | null): readonly Session[] {
+  const found = grouping.get(sessions);
+  const { byEpisode } = found?.episodes === episodes ? found : grouped(sessions, episodes);
+  return byEpisode.get(episode?.id) ?? [];
+}
+
+function grouped(sessions: readonly Session[], episodes: readonly Episode[]): NonNullable<ReturnType<typeof grouping.get>> {
+  const lists = new Map<string | undefined, Session[]>();
+  for (const session of sessions) {
+    const { at, data } = session;
+    if (at === null) continue;
+    const id = (episodes.find((each) => each.id === data.episode) ?? episodeAt(episodes, at))?.id;
+    const list = lists.get(id);
+    if (list === undefined) lists.set(id, [session]);
+    else list.push(session);
+  }
+  const byEpisode = new Map([...lists].map(([id, own]) => [id, own.some(({ data: { identifiers } }) => identifiers !== undefined) ? withoutRepeats(own) : own]));
+  const result = { episodes, byEpisode };
+  grouping.set(sessions, result);
+  return result;
 }
 
 /** Of sessions that share an identifier the first counts. */
@@ -37,16 +56,24 @@ function withoutRepeats(sessions: readonly Session[]): Session[] {
 /** What tells to which session a score belongs. */
 interface Dated { readonly date: string; readonly data: { readonly encounter?: string } }
 
+const numbered = new WeakMap<readonly Session[], (score: Dated) => number>();
+
 /**
  * @param sessions of one episode, in time order.
  * @returns what tells the number of the session that a score belongs to: the one that it names, else the last one on or before its date; 0 before the first.
  */
 export function sessionNumbers(sessions: readonly Session[]): (score: Dated) => number {
+  const known = numbered.get(sessions);
+  if (known !== undefined) return known;
   const dates = sessions.map(({ data: { start } }) => start.slice(0, 10));
   // Clocks with different offsets may give dates that go back: then the last one must be looked for from the end.
   const ascending = dates.every((date, i) => i === 0 || dates[i - 1]! <= date);
-  const named = new Map(sessions.map(({ id }, i) => [`Encounter/${id}`, i + 1]));
-  return ({ date, data: { encounter } }) => (encounter === undefined ? undefined : named.get(encounter)) ?? (ascending ? countUpTo(dates, date) : dates.findLastIndex((each) => each <= date) + 1);
+  let byReference: ReadonlyMap<string, number> | undefined; // most scores name no session
+  const named = (encounter: string): number | undefined => (byReference ??= new Map(sessions.map(({ id }, i) => [`Encounter/${id}`, i + 1]))).get(encounter);
+  const numberOf = ({ date, data: { encounter } }: Dated): number =>
+    (encounter === undefined ? undefined : named(encounter)) ?? (ascending ? countUpTo(dates, date) : dates.findLastIndex((each) => each <= date) + 1);
+  numbered.set(sessions, numberOf);
+  return numberOf;
 }
 
 /** How many of `dates`, in ascending order, are not after `date`. */

@@ -138,10 +138,6 @@ const canonical = (value: unknown): string => JSON.stringify(value, (_key, inner
 /** What a computed Observation says, without what depends on the way to it: versions, and whether it was corrected. */
 const said = ({ meta, status: _status, ...rest }: Resource): string => canonical({ ...rest, security: meta?.['security'] });
 
-/** A safety item that was above 0 once and was corrected to 0 keeps its Observation, which depends on the way to it. */
-const isCorrectedToNone = (observation: Resource): boolean =>
-  observation['valueInteger'] === 0 && ((observation['identifier'] as { value?: string }[])[0]?.value?.includes('/') ?? false);
-
 /** Computes the Observations of every patient from the sources alone, each source once, in the order of their ids. */
 function inspectDerived(live: readonly Stored[], report: Report): void {
   const sources = live.filter(({ type }) => ['QuestionnaireResponse', 'Encounter', 'EpisodeOfCare', 'Goal', 'Task'].includes(type));
@@ -149,7 +145,7 @@ function inspectDerived(live: readonly Stored[], report: Report): void {
   const observations = Map.groupBy(live.filter((row) => row.type === 'Observation' && isComputed(row)), (row) => row.patient);
   const sourcesOf = Map.groupBy(sources, (row) => row.patient);
   for (const patient of new Set([...sourcesOf.keys(), ...observations.keys()])) {
-    const own = (observations.get(patient) ?? []).filter(({ resource }) => resource!.status !== 'entered-in-error' && !isCorrectedToNone(resource!));
+    const own = (observations.get(patient) ?? []).filter(({ resource }) => resource!.status !== 'entered-in-error');
     const device = (own[0]?.resource!['device'] as { reference: string } | undefined)?.reference ?? 'Device/none';
     const id = live.find(({ type, rid }) => type === 'Patient' && rid === patient)?.id;
     const computed = new Map<string, Resource>();

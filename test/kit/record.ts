@@ -117,7 +117,7 @@ export class World {
 
 function same(a: Resource, b: Resource | undefined): boolean {
   if (b === undefined) return false;
-  const strip = ({ meta: _meta, ...rest }: Resource): unknown => rest;
+  const strip = ({ meta, ...rest }: Resource): unknown => ({ ...rest, security: meta?.security });
   return JSON.stringify(sorted(strip(a))) === JSON.stringify(sorted(strip(b)));
 }
 

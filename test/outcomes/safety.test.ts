@@ -116,7 +116,7 @@ t.test('an amendment to 0, a withdrawal and a deletion leave a note and never cl
   const world = new World();
   world.write(phq9('q1', '2024-03-01', totalling(10, 2)));
   world.write(phq9('q1', '2024-03-01', totalling(10, 0), { status: 'amended' }));
-  t.match(world.observation('safety-item', 'q1'), { status: 'corrected', valueInteger: 0 });
+  t.match(world.observation('safety-item', 'q1'), { status: 'entered-in-error', valueInteger: 2 });
 });
 
 t.test('an amendment upward makes the same Task more pressing and sends one more message; a closed Task gets the note, and a further one asks for a look', async (t) => {
