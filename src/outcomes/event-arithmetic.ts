@@ -2,7 +2,8 @@ import { against, less, precise } from './arithmetic.ts';
 import { isClinical, reliability } from './change.ts';
 import { checkInScales, compareCheckIns, reaches } from './check-in-week.ts';
 import { exact } from './decimals.ts';
-import { counted, dayOf, daysBetween, limitOf, points } from './plain-words.ts';
+import { daysBetween } from './local-time.ts';
+import { counted, dayOf, limitOf, points } from './plain-words.ts';
 import type { Scale } from './registry.ts';
 import { criticalT } from './sudden-gain.ts';
 

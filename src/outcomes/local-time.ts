@@ -10,6 +10,9 @@ function formatOf(zone: string): Intl.DateTimeFormat {
   return format;
 }
 
+/** @returns whole days from one calendar date to another; of a dateTime the date as its author's clock wrote it. */
+export const daysBetween = (from: string, to: string): number => Math.round((Date.parse(to.slice(0, 10)) - Date.parse(from.slice(0, 10))) / 86_400_000);
+
 /** @returns whether `zone` is a time zone of the IANA database, such as Europe/Berlin. */
 export function isTimeZone(zone: string): boolean {
   try {

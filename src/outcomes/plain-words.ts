@@ -47,9 +47,6 @@ export function dayOf(date: string): string {
   return day === undefined ? `${name} ${year}` : `${Number(day)} ${name} ${year}`;
 }
 
-/** @returns whole days from one date to another. */
-export const daysBetween = (from: string, to: string): number => Math.round((Date.parse(to.slice(0, 10)) - Date.parse(from.slice(0, 10))) / 86_400_000);
-
 /** @returns a limit as it is spoken: `10 or more`, `below 9`. */
 export function limitOf({ op, value }: { readonly op: Cutoff['op']; readonly value: number }, unit: (value: number) => string = shown): string {
   switch (op) {

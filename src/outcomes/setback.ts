@@ -1,6 +1,7 @@
 import type { Valid } from './baseline.ts';
 import { changeBetween, isClinical, reliability, type Change } from './change.ts';
 import { weekAfter, worseWeek, type CheckIns, type CheckInWeek } from './check-in-week.ts';
+import { daysBetween } from './local-time.ts';
 import type { Scale } from './registry.ts';
 
 /** Setbacks within an episode, and what follows a recovery (docs/clinical.md 3.8; service-defined). Pure. */
@@ -25,9 +26,6 @@ export type SetbackState = 'setback-possible' | 'setback-confirmed' | 'setback-r
 export const setbackState = ({ confirmed, week, resolved }: Setback): SetbackState =>
   (resolved !== null ? 'setback-resolved' : confirmed !== null || week !== null ? 'setback-confirmed' : 'setback-possible');
 
-const day = 86_400_000;
-const daysBetween = (from: Valid, to: Valid): number => Math.round((Date.parse(to.date.slice(0, 10)) - Date.parse(from.date.slice(0, 10))) / day);
-
 /**
  * @param scores one a date, in time order, of one episode.
  * @returns the setbacks by scores alone, in time order, the last one perhaps open; none for an instrument without a threshold of
@@ -42,7 +40,7 @@ export function setbacks(scale: Scale, scores: readonly Valid[]): Setback[] {
   const close = (resolved: Valid | null): void => {
     if (open === undefined) return;
     const { best: reference, possible, confirmed } = open;
-    list.push({ best: reference, possible, confirmed, week: null, resolved, recoveryDays: resolved === null ? null : daysBetween(possible, resolved) });
+    list.push({ best: reference, possible, confirmed, week: null, resolved, recoveryDays: resolved === null ? null : daysBetween(possible.date, resolved.date) });
     open = undefined;
   };
   for (const score of scores) {
