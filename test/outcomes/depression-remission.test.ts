@@ -97,6 +97,9 @@ t.test('other disorders, hospice and palliative care, and death take a case out'
   t.same(place(base, { ...patient, deceasedBoolean: false }), met);
   t.same(place([...base, visit('h', '2024-06-01T10:00:00Z', '2024-06-02T10:00:00Z', { type: [coded(sct, '305336008')] })]), excluded);
   t.same(place([...base, { resourceType: 'ServiceRequest', id: 's', status: 'active', intent: 'order', authoredOn: '2024-06-01', code: coded(sct, '385763009') }]), excluded);
+  for (const system of ['http://www.cms.gov/Medicare/Coding/HCPCSReleaseCodeSets', 'https://www.cms.gov/Medicare/Coding/HCPCSReleaseCodeSets', 'http://www.nlm.nih.gov/research/umls/hcpcs']) {
+    t.same(place([...base, { resourceType: 'Procedure', id: 'x', status: 'completed', performedDateTime: '2024-06-01', code: coded(system, 'G0182') }]), excluded, system);
+  }
   t.same(place([...base, { resourceType: 'ServiceRequest', id: 's', status: 'active', intent: 'proposal', authoredOn: '2024-06-01', code: coded(sct, '385763009') }]), met);
   t.same(place([...base, { resourceType: 'Procedure', id: 'x', status: 'completed', performedDateTime: '2024-06-01', code: coded(sct, '395669003') }]), excluded);
   t.same(place([...base, { resourceType: 'Procedure', id: 'x', status: 'not-done', performedDateTime: '2024-06-01', code: coded(sct, '395669003') }]), met);
