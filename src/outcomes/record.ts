@@ -181,6 +181,13 @@ function withScores({ scores, duplicates = [] }: PatientRecord, id: string, adde
   return { scores: kept, duplicates: aside };
 }
 
+/** @returns `record` with the scores of further scales, none of which it has: `entries` are all of theirs. */
+export function withScales(record: PatientRecord, entries: readonly ReadEntry[]): PatientRecord {
+  if (entries.length === 0) return record;
+  const { scores, duplicates = [] } = patientRecord(entries);
+  return { ...record, scores: new Map([...record.scores, ...scores]), duplicates: [...record.duplicates ?? [], ...duplicates] };
+}
+
 /** @returns the id under which the scores of a resource are in a record. */
 export const scoreId = ({ type, id }: { readonly type: string; readonly id: string }): string => (type === 'Observation' ? `Observation/${id}` : id);
 

@@ -5,7 +5,7 @@ import { derive, type Change, type DeriveContext, type DerivedWrite } from '../o
 import { isTotal } from '../outcomes/imported.ts';
 import { recordEntries } from '../outcomes/project.ts';
 import { provenance } from '../outcomes/provenance.ts';
-import { kindsOf, patientRecord, withSource, type PatientRecord, type ReadEntry } from '../outcomes/record.ts';
+import { kindsOf, patientRecord, withScales, withSource, type PatientRecord, type ReadEntry } from '../outcomes/record.ts';
 import type { Registry } from '../outcomes/registry.ts';
 import type { SafetySettings } from '../outcomes/safety-settings.ts';
 import type { TrajectoryReference } from '../outcomes/trajectory-reference.ts';
@@ -136,14 +136,11 @@ async function derived({ before, after, change, patientId }: Step, staging: Stag
   const writes = derive(before, after, change, { ...context, get careTeam() { return ask(); }, get patientResource() { return ask(); } });
   if (!asked && scales.size === 0) return { writes, after };
   // None of these scales is written in this unit: what a unit writes is read from the start.
-  const more = patientRecord(scales.size === 0 ? [] : await source.scores(patientId, [...scales]));
-  const whole = { before: withScores(before, more), after: withScores(after, more) };
+  const more = scales.size === 0 ? [] : await source.scores(patientId, [...scales]);
+  const whole = { before: withScales(before, more), after: withScales(after, more) };
   const people = asked ? await peopleOf(patientId, staging, source) : {};
   return { writes: derive(whole.before, whole.after, change, { ...context, ...people }), after: whole.after };
 }
-
-const withScores = (record: PatientRecord, { scores, duplicates = [] }: PatientRecord): PatientRecord =>
-  (scores.size === 0 ? record : { ...record, scores: new Map([...record.scores, ...scores]), duplicates: [...record.duplicates ?? [], ...duplicates] });
 
 /** The Patient and the CareTeam. */
 async function peopleOf(patientId: string, staging: Staging, source: RecordSource): Promise<Pick<DeriveContext, 'careTeam' | 'patientResource'>> {
