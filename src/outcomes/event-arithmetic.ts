@@ -108,8 +108,8 @@ const z90 = 1.28;
 function signal(scale: Scale, current: number, baseline: number, told: Told): string {
   const { sign, threshold, cutoff } = scale;
   const { session, expected, boundary, percentile, n } = told;
-  if (boundary !== undefined && expected !== undefined) {
-    const steps = percentile === undefined ? fitted(baseline, session ?? 1, expected, boundary)
+  if (boundary !== undefined && expected !== undefined && session !== undefined) {
+    const steps = percentile === undefined ? fitted(baseline, session, expected, boundary)
       : [`${precise(expected)} is expected at session ${session}, the median of ${n} closed episodes`, `boundary = 90th percentile towards worse = ${precise(boundary)}`];
     const beyond = sign === 1 ? current > boundary : current < boundary;
     return [...steps, `${precise(current)} is ${beyond ? '' : 'not '}${sign === 1 ? 'above' : 'below'} ${precise(boundary)}`].join('; ');

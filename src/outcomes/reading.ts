@@ -24,7 +24,7 @@ export interface Read {
 
 interface Computed {
   readonly method?: { readonly coding?: readonly { readonly code?: string; readonly version?: string; readonly display?: string }[] };
-  readonly code?: { readonly text?: string };
+  readonly code?: { readonly coding?: readonly { readonly code?: string }[]; readonly text?: string };
   readonly effectiveDateTime?: string;
   readonly valueInteger?: number;
   readonly valueQuantity?: { readonly value?: number; readonly unit?: string };
@@ -69,7 +69,7 @@ function metricOf({ method }: Resource & Computed): MetricId | undefined {
   return code !== undefined && Object.hasOwn(metricTable, code) ? (code as MetricId) : undefined;
 }
 
-const isChange = (observation: Resource & Computed): boolean => observation.code?.text?.startsWith(metricTable['change-from-baseline'].title.clinician) === true;
+const isChange = (observation: Resource & Computed): boolean => observation.code?.coding?.some(({ code }) => code === 'change-from-baseline') === true;
 
 function inputLine(input: (Resource & Computed) | undefined, scale: Scale | undefined, forClient = false): string {
   if (input === undefined) return 'Something that this access does not show.';
@@ -139,10 +139,14 @@ function timeLines({ observation, inputs, previous }: Read, forClient = false): 
   if (previous === undefined) return computed;
   const [was, is] = [valueWords(previous), valueWords(observation)];
   const corrected = inputs.filter((input): input is Resource => input?.status === 'amended' || input?.status === 'corrected').length;
-  const why = corrected > 0 ? (forClient ? 'an answer was changed' : 'what it rests on was corrected') : (forClient ? 'more became known' : 'another score arrived or changed');
+  const why = versionsOf(previous) !== versionsOf(observation) ? (forClient ? 'the way it is worked out was changed' : 'its rule has a new version')
+    : corrected > 0 ? (forClient ? 'an answer was changed' : 'what it rests on was corrected')
+      : forClient ? 'more became known' : 'a score, a session or an episode of the record came or was changed';
   const moved = was === is ? `Its value stayed the same (${is}), what it says beside it changed` : `It was ${was} and is ${is}`;
   return [...computed, forClient ? `It was worked out again, because ${why}.` : `${moved}, because ${why}.`];
 }
+
+const versionsOf = ({ method }: Resource & Computed): string => (method?.coding ?? []).map(({ code, version }) => `${code}|${version}`).join(' ');
 
 function valueWords({ valueInteger, valueQuantity, valueBoolean, valueCodeableConcept }: Resource & Computed): string {
   const number = valueInteger ?? valueQuantity?.value;
