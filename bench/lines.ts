@@ -36,7 +36,7 @@ export const lines: readonly Line[] = [
   { name: 'insert', title: 'pg: insert one row, committed', connections: withMany, prepare: insert },
   { name: 'post', title: 'POST QuestionnaireResponse', connections: withMany, reference: 'insert', prepare: (bench) => post(bench) },
   { name: 'post-plain', title: 'the same, not scored', connections: usual, reference: 'insert', prepare: (bench) => post(bench, { make: unscored, observations: 0 }) },
-  { name: 'post-long', title: 'the same, 100 earlier scores', connections: usual, reference: 'insert', prepare: async (bench) => post(bench, { patients: await longRecords(bench, 20) }) },
+  { name: 'post-long', title: 'the same, 100 earlier scores', connections: usual, reference: 'insert', prepare: async (bench) => post(bench, { patients: await longRecords(bench, 100) }) },
   reading('read', 'GET QuestionnaireResponse/[id]', ({ responses }) => `QuestionnaireResponse/${pick(responses)}`),
   reading('search-responses', 'search: 20 latest responses', ({ patients }) => `QuestionnaireResponse?patient=${pick(patients)}&_sort=-authored&_count=20`),
   reading('search-scores', 'search: PHQ-9 scores since', ({ patients }) => `Observation?patient=${pick(patients)}&code=http://loinc.org%7C44261-6&date=ge2025-01-01`),
@@ -105,7 +105,7 @@ async function insert(bench: Bench): ReturnType<Line['prepare']> {
   await bench.database.query('create table if not exists bench_insert (id bigint generated always as identity primary key, body text not null)');
   await bench.database.query('alter table bench_insert alter column body set storage external');
   const before = await count(bench, 'select count(*)::int as count from bench_insert');
-  const body = JSON.stringify(response(bench.forms.phq9, `Patient/${pick(bench.known.patients)}`, next()));
+  const body = JSON.stringify(response(bench.forms.phq9, `Patient/${bench.known.patients[0]}`, next('insert')));
   let done = 0;
   const open: Work['open'] = async () => {
     const client = new pg.Client({ connectionString: bench.databaseUrl });
@@ -165,7 +165,8 @@ async function post(bench: Bench, of: { patients?: readonly string[]; make?: typ
   const lastSent = new Map<string, Resource>();
   let done = 0, latest: Buffer | undefined;
   const request = (): Buffer => {
-    const resource = make(phq9, `Patient/${pick(of.patients ?? known.patients)}`, next());
+    const patient = pick(of.patients ?? known.patients);
+    const resource = make(phq9, `Patient/${patient}`, next(patient));
     lastSent.set((resource['identifier'] as { value: string }).value, resource);
     if (lastSent.size > 200) lastSent.delete(lastSent.keys().next().value!);
     return requestOf('POST', service.url, `${base(bench)}/QuestionnaireResponse`, sent, JSON.stringify(resource));

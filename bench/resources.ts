@@ -29,9 +29,16 @@ const minute = 60_000;
 const day = 1440 * minute;
 const firstDay = Date.parse('2024-01-01');
 const past = (): string => new Date(firstDay + randomInt(0, 800 * day)).toISOString();
-let later = 0;
-/** Later than everything before, as what is sent now is: no two are the same. */
-export const next = (): string => new Date(firstDay + 800 * day + (later += 10 * minute)).toISOString();
+const answeredOn = new Map<string, number>();
+/**
+ * Later than everything that this client answered, on another date: of two answers of one date the later counts, and what was
+ * computed from the other is withdrawn, so that answers ten minutes apart measure corrections.
+ */
+export function next(patient: string): string {
+  const count = (answeredOn.get(patient) ?? 0) + 1;
+  answeredOn.set(patient, count);
+  return new Date(firstDay + 800 * day + count * day).toISOString();
+}
 
 /**
  * @returns a response as a form filler sends it, with the questions' text and a narrative: 4 KB for the PHQ-9.
