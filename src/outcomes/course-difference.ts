@@ -54,7 +54,12 @@ function eventWrites(writes: DerivedWrite[], scale: Scale, earlier: FoundByMetri
   for (const [metric, list] of earlier) for (const id of list.keys()) if (now.get(metric)?.has(id) !== true) writes.push(withdrawal(scale, metric, id));
 }
 
-const sameCheckIns = (a: Found, b: Found): boolean => !dependsOnCheckIns(b.course, b.event) || a.course.checkIns.every((list, i) => list.length === b.course.checkIns[i]!.length && list.every((score, j) => score === b.course.checkIns[i]![j]));
+/** A change of a score leaves the lists of check-ins the same objects: whether they matter to an event, which asks for dates, is looked at after that. */
+function sameCheckIns(a: Found, b: Found): boolean {
+  const [before, after] = [a.course.checkIns, b.course.checkIns];
+  return before.every((list, i) => list === after[i]) || !dependsOnCheckIns(b.course, b.event)
+    || before.every((list, i) => list.length === after[i]!.length && list.every((score, j) => score === after[i]![j]));
+}
 
 /** An event with what check-ins add to it, which are asked for where the record may not have them. */
 function settled({ event, course }: Found, { looksAt }: DeriveContext): Found {
