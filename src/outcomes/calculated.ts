@@ -38,7 +38,9 @@ const answersOf = (items: readonly Item[]): string => `%resource.item.where(link
 /** The item scores that are there: weights of choices, numbers themselves; `combine` keeps equal ones apart. */
 function scoresOf(items: readonly Item[]): string {
   const choices = items.filter(({ numeric }) => numeric === undefined);
-  const parts = choices.length === 0 ? [] : [`${answersOf(choices)}.weight()`];
+  // An engine looks for the weight of an answer without one at a terminology server, and gives up the whole expression where it may not.
+  const weighed = choices.some(({ notApplicable }) => notApplicable) ? ".where(value.code != 'not-applicable')" : '';
+  const parts = choices.length === 0 ? [] : [`${answersOf(choices)}${weighed}.weight()`];
   const numbers = items.filter(({ numeric, reverse }) => numeric !== undefined && !reverse);
   if (numbers.length > 0) parts.push(`${answersOf(numbers)}.value`);
   for (const item of items.filter(({ numeric, reverse }) => numeric !== undefined && reverse)) {

@@ -317,6 +317,10 @@ t.test('a renderer computes the same totals by the published expressions (fhirpa
     const computed = instrument.scales.filter(({ definition: { formula, optional } }) => formula !== 'criteria' && optional !== true);
     const samples = fc.sample(responses(instrument), { numRuns: 8, seed: 7 });
     if (instrument.definition.id === 'audit') samples.push(...['never', 'below'].map((kind) => [0, ...(kind === 'never' ? [] : [0, 0])].map((value, i) => ({ linkId: [...instrument.items.keys()][i], answer: [{ valueCoding: { system: loinc, code: [...[...instrument.items.values()][i]!.byCode].find(([, score]) => score === value)![0] } }] })).concat(['/97739-7', '/97740-5'].map((linkId) => ({ linkId, answer: [{ valueCoding: { system: instrument.items.get(linkId)!.answerSystem, code: [...instrument.items.get(linkId)!.byCode.keys()][1]! } }] })))));
+    const [whole] = fc.sample(responses(instrument, true), { numRuns: 1, seed: 7 });
+    for (const { linkId } of [...instrument.items.values()].filter(({ notApplicable }) => notApplicable)) {
+      samples.push(whole!.map((item) => ((item as { linkId: string }).linkId === linkId ? { linkId, answer: [{ valueCoding: { system: 'http://terminology.hl7.org/CodeSystem/data-absent-reason', code: 'not-applicable' } }] } : item)));
+    }
     for (const items of samples) {
       const given = response(instrument, items);
       const shown = await rendered(form, given);
