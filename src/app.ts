@@ -67,7 +67,7 @@ export async function createApp({ config, database, log }: { config: Config; dat
   const shipped = [...shippedResources(registry), ...readShipped(new URL('../schemas/', import.meta.url), version)];
   await storeShipped(database, committer, shipped);
   const parts = {
-    database, committer, registry, reference, emergencyMinutes: config.emergencyMinutes, zone: zoneOf(config),
+    database, committer, registry, reference, safety, device, emergencyMinutes: config.emergencyMinutes, zone: zoneOf(config),
     audit: new AuditLog(database),
     administrators: new Set(config.adminClients),
     pageKey: await pageKey(database),

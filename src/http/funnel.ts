@@ -90,7 +90,7 @@ function routed(request: Incoming): Interaction {
 function contextOf(service: Service, request: Incoming, caller: Caller, visible: Visibility): Context {
   const agent = caller.fhirUser ?? (caller.patient === undefined ? undefined : `Patient/${caller.patient}`);
   return {
-    database: service.database, committer: service.committer, audit: service.audit, administrators: service.administrators, baseUrl: service.baseUrl, pageKey: service.pageKey, questionnaire: service.questionnaire, profiles: service.profiles, registry: service.registry, reference: service.reference, capabilities: service.capabilities, emergencyMinutes: service.emergencyMinutes, zone: service.zone,
+    database: service.database, committer: service.committer, audit: service.audit, administrators: service.administrators, baseUrl: service.baseUrl, pageKey: service.pageKey, questionnaire: service.questionnaire, profiles: service.profiles, registry: service.registry, reference: service.reference, safety: service.safety, device: service.device, capabilities: service.capabilities, emergencyMinutes: service.emergencyMinutes, zone: service.zone,
     visibility: visible,
     requester: { client: caller.client, agent, requestId: request.id, address: request.address },
     prefer: preferences(request),

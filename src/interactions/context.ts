@@ -1,4 +1,5 @@
 import type { Registry } from '../outcomes/registry.ts';
+import type { SafetySettings } from '../outcomes/safety-settings.ts';
 import type { Visibility } from '../fhir/visibility.ts';
 import type { AuditLog } from '../store/audit.ts';
 import type { Committer } from '../store/commit.ts';
@@ -27,6 +28,10 @@ export interface Parts {
   readonly registry: Registry;
   /** What the course of closed episodes was, as this process knows it. */
   readonly reference: ReferenceSource;
+  /** What the organisation decided about safety reviews. */
+  readonly safety: SafetySettings;
+  /** `Device/...` of this version of the service: what computed resources name. */
+  readonly device: string;
   /** The CapabilityStatement as text. */
   readonly capabilities: string;
   /** Finds the Questionnaire that a response answers. */

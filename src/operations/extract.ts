@@ -4,7 +4,7 @@ import { canonicalBase, loinc } from '../fhir/canonical.ts';
 import { parseJson } from '../fhir/json.ts';
 import { operationOutcome, problem, type Issue } from '../fhir/outcome.ts';
 import type { Resource } from '../fhir/resource.ts';
-import { answered, answersIssues, refuseErrors } from '../interactions/accept.ts';
+import { answersIssues, refuseErrors } from '../interactions/accept.ts';
 import type { Answer, Context } from '../interactions/context.ts';
 import { recognise } from '../outcomes/recognise.ts';
 import { extractDefinitions, extractsDefinitions } from '../resources/extract-definitions.ts';
@@ -12,10 +12,10 @@ import { creations, entryFor, withdrawal, type Existing, type TransactionEntry }
 import { extractObservations, type Extracted } from '../resources/extract-observations.ts';
 import { withSharing } from '../resources/sharing.ts';
 import { readClock } from '../store/clock.ts';
-import type { Incoming } from '../store/unit.ts';
 import { Given } from './given.ts';
-import { inputsOf, refuseUnknown, type Input } from './input.ts';
+import { refuseUnknown } from './input.ts';
 import type { Call, Operation } from './operation.ts';
+import { questionnaireOf, responseOf, withBareResponse } from './response-input.ts';
 
 /**
  * `QuestionnaireResponse/$extract` and `QuestionnaireResponse/[id]/$extract`
@@ -37,10 +37,11 @@ const together = 8;
 
 async function extractResponse(context: Context, call: Call, body: string): Promise<Answer> {
   const given = new Given(context);
-  const inputs = inputsFrom(call, body);
+  const inputs = withBareResponse(call, body);
   refuseUnknown(context, call, inputs, ['questionnaire-response', 'questionnaire']);
   const response = await responseOf(call, inputs, given);
   const questionnaire = await questionnaireOf(context, response.value, inputs, given);
+  if (questionnaire === undefined) throw problem('invalid', 'not-found', 'The Questionnaire of this response is not stored here: give it as the parameter questionnaire.', 'QuestionnaireResponse.questionnaire');
   refuseErrors(answersIssues(response.value, questionnaire, context.registry), 'invalid');
   const { status, id } = response.value as Resource & { status: string };
   if (status !== 'completed' && status !== 'amended' && status !== 'entered-in-error') {
@@ -52,36 +53,6 @@ async function extractResponse(context: Context, call: Call, body: string): Prom
   if (entries.length === 0) issues.push({ severity: 'information', code: 'informational', text: 'There is nothing to write: no answer is marked for extraction, or all of it is stored as it is.' });
   await given.log(call);
   return { status: 200, body: JSON.stringify(answerOf(entries, issues)) };
-}
-
-/** A response may be the body itself, as the one resource that the operation takes. */
-function inputsFrom(call: Call, body: string): Input[] {
-  if (body !== '') {
-    const { value, stored } = parseJson(body);
-    if (value['resourceType'] === 'QuestionnaireResponse') {
-      return [...inputsOf(call, ''), { name: 'questionnaire-response', resource: { value: value as Resource, stored }, expression: 'QuestionnaireResponse' }];
-    }
-  }
-  return inputsOf(call, body);
-}
-
-async function responseOf(call: Call, inputs: readonly Input[], given: Given): Promise<Incoming> {
-  const [input, second] = inputs.filter(({ name }) => name === 'questionnaire-response');
-  if (second !== undefined) throw problem('malformed', 'invalid', 'One response at a time.', second.expression);
-  if (call.id !== undefined) {
-    if (input !== undefined) throw problem('malformed', 'invalid', 'On one QuestionnaireResponse $extract takes no other.', input.expression);
-    return given.instance('QuestionnaireResponse', call.id);
-  }
-  if (input?.resource === undefined) throw problem('malformed', 'required', 'Give the response as the resource of the parameter questionnaire-response, or call $extract on a stored one.', input?.expression);
-  return given.resource(input.resource, 'QuestionnaireResponse');
-}
-
-async function questionnaireOf(context: Context, response: Resource, inputs: readonly Input[], given: Given): Promise<Resource> {
-  const input = inputs.find(({ name }) => name === 'questionnaire');
-  if (input !== undefined && input.resource === undefined) throw problem('malformed', 'value', 'questionnaire must be a resource.', input.expression);
-  const found = input === undefined ? await answered(response, context) : given.resource(input.resource!, 'Questionnaire').value;
-  if (found !== undefined) return found;
-  throw problem('invalid', 'not-found', 'The Questionnaire of this response is not stored here: give it as the parameter questionnaire.', 'QuestionnaireResponse.questionnaire');
 }
 
 /** What the answers say, in both ways that a form may ask for. */

@@ -20,6 +20,7 @@ import { meta, metaAdd, metaDelete } from './meta.ts';
 import { outcomes } from './outcomes.ts';
 import { populate } from './populate.ts';
 import { progress } from './progress.ts';
+import { score } from './score.ts';
 import { timeToAcknowledgeOperation } from './time-to-acknowledge.ts';
 import { recompute } from './recompute.ts';
 import { trajectory } from './trajectory.ts';
@@ -49,6 +50,7 @@ export const operations: ReadonlyMap<string, Operation> = new Map<string, Operat
   ['populate', populate],
   ['progress', progress],
   ['recompute', recompute],
+  ['score', score],
   ['stats', stats],
   ['time-to-acknowledge', timeToAcknowledgeOperation],
   ['validate', validate],

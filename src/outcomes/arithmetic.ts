@@ -24,6 +24,10 @@ export const against = (value: number, limit: Pick<Cutoff, 'op' | 'value'>): str
 
 const attainmentFormula = 'T = 50 + 10 × sum of (weight × level) / √(0.7 × sum of squared weights + 0.3 × squared sum of weights), over the goals with a level';
 
+/** @returns how weights add up, e.g. `2 + 1 = 3`; undefined where there is none. */
+export const sumArithmetic = (weights: readonly number[]): string | undefined =>
+  (weights.length === 0 ? undefined : `${plus(weights)} = ${precise(exact(weights.reduce((all, each) => all + each, 0)))}`);
+
 /** @returns the formula of a total in words, with what is done about missing items. */
 export function scoringFormula({ items, instrument, definition: { formula, factor = 1, missing, criteria = [] } }: Scale): string {
   const count = items.length === 1 ? 'the score of the answer' : `the ${items.length} item scores`;

@@ -1,7 +1,8 @@
 import { extensionUrl } from '../fhir/canonical.ts';
 import type { Resource } from '../fhir/resource.ts';
-import { answerArithmetic, changeArithmetic, classArithmetic, dropArithmetic, scoringFormula, shareArithmetic, totalArithmetic } from './arithmetic.ts';
+import { answerArithmetic, changeArithmetic, classArithmetic, dropArithmetic, scoringFormula, shareArithmetic, sumArithmetic, totalArithmetic } from './arithmetic.ts';
 import { eventArithmetic, type Given } from './event-arithmetic.ts';
+import { formAnswers } from './form-total.ts';
 import { marks } from './plain-words.ts';
 import type { InstrumentDefinition } from './instrument.ts';
 import { metricTable, type MetricId } from './metrics.ts';
@@ -158,7 +159,7 @@ function inputPart(reference: string, scale: Scale | undefined, context: Explana
 /** Each item with its answer and what it counts. */
 function answerParts(response: Resource, reference: string, scale: Scale | undefined, { registry, forms }: ExplanationContext): Part[] {
   const recognised = recognise(response, registry, forms.get(reference)).find(({ instrument }) => instrument === scale?.instrument);
-  if (recognised === undefined || scale === undefined) return [];
+  if (recognised === undefined || scale === undefined) return scale === undefined ? weighedParts(response, forms.get(reference)) : [];
   const { scores, notApplicable } = itemScores(recognised);
   const { items: definitions, licence } = recognised.instrument.definition;
   return scale.items.map(({ linkId }): Part => {
@@ -176,6 +177,10 @@ function answerParts(response: Resource, reference: string, scale: Scale | undef
   });
 }
 
+/** The answers that a form of the deployment weighs, with their weights. */
+const weighedParts = (response: Resource, form: Resource | undefined): Part[] => (form === undefined ? [] : formAnswers(response, form)
+  .map(({ linkId, answer, weight }) => ({ name: 'item', part: [{ name: 'linkId', valueString: linkId }, ...value('answer', answer as Valued), number('score', weight)] })));
+
 /** The words of an answer that came as a code. */
 function answerText({ answerLists }: InstrumentDefinition, list: string | undefined, answer: Valued | undefined): Part[] {
   const { code, display } = (answer?.['valueCoding'] ?? {}) as Coding;
@@ -188,8 +193,11 @@ function arithmetic(observation: Resource & Computed, scale: Scale | undefined, 
   const metric = observation.method?.coding?.[0]?.code;
   const inputs = (observation.derivedFrom ?? []).map(({ reference }) => ({ reference: reference ?? '', resource: context.inputs.get(reference ?? '') }));
   const own = scale;
-  if (own === undefined) return undefined;
   const [first, second] = inputs;
+  if (own === undefined) {
+    const form = context.forms.get(first?.reference ?? '');
+    return first?.resource === undefined || form === undefined ? undefined : sumArithmetic(formAnswers(first.resource, form).map(({ weight }) => weight));
+  }
   if (first?.resource?.resourceType === 'QuestionnaireResponse') {
     const recognised = recognise(first.resource, context.registry, context.forms.get(first.reference)).find(({ instrument }) => instrument === own.instrument);
     if (recognised === undefined) return undefined;

@@ -28,27 +28,41 @@ interface WeighedForm { readonly questions: ReadonlyMap<string, Weighed>; readon
 /** Forms are remembered as they are found: every answered form asks. */
 const known = new WeakMap<Resource, WeighedForm | null>();
 
+function weighedForm(questionnaire: Resource): WeighedForm | null {
+  const weighed = known.get(questionnaire) ?? weigh(questionnaire);
+  known.set(questionnaire, weighed);
+  return weighed;
+}
+
 export interface FormScore { readonly key: string; readonly value: number | null; readonly answered: number; readonly items: number; readonly form: FormTotal }
 
 /** @returns the total of a response to a form that weighs its answers; null where a required one is missing; undefined for other forms. */
 export function formTotal(response: Resource, questionnaire: Resource | undefined): FormScore | undefined {
   const url = (questionnaire?.url ?? response['questionnaire']) as string | undefined;
   if (questionnaire === undefined || typeof url !== 'string') return undefined;
-  const weighed = known.get(questionnaire) ?? weigh(questionnaire);
-  known.set(questionnaire, weighed);
+  const weighed = weighedForm(questionnaire);
   if (weighed === null) return undefined;
-  let sum = 0;
-  const answered = new Set<string>();
-  walk(response['item'] as readonly AnsweredItem[] | undefined, (linkId, answers) => {
-    for (const answer of answers) {
-      const weight = weighed.questions.get(linkId)?.weights.get(keyOf(answer));
-      if (weight === undefined) continue;
-      sum += weight;
-      answered.add(linkId);
-    }
-  });
+  const answers = formAnswers(response, questionnaire);
+  const sum = answers.reduce((all, { weight }) => all + weight, 0);
+  const answered = new Set(answers.map(({ linkId }) => linkId));
   const complete = answered.size > 0 && [...weighed.questions].every(([linkId, { required }]) => !required || answered.has(linkId));
   return { key: withoutVersion(url), value: complete ? Math.round(sum * 1e6) / 1e6 : null, answered: answered.size, items: weighed.questions.size, form: weighed.form };
+}
+
+/** What one weighed answer of a response counts. */
+export interface FormAnswer { readonly linkId: string; readonly answer: Answer; readonly weight: number }
+
+/** @returns the answers of which the total is the sum, in their order; [] for a form that weighs none. */
+export function formAnswers(response: Resource, questionnaire: Resource): FormAnswer[] {
+  const questions = weighedForm(questionnaire)?.questions;
+  const found: FormAnswer[] = [];
+  walk(response['item'] as readonly AnsweredItem[] | undefined, (linkId, answers) => {
+    for (const answer of answers) {
+      const weight = questions?.get(linkId)?.weights.get(keyOf(answer));
+      if (weight !== undefined) found.push({ linkId, answer, weight });
+    }
+  });
+  return found;
 }
 
 function walk(items: readonly AnsweredItem[] | undefined, each: (linkId: string, answers: readonly Answer[]) => void): void {

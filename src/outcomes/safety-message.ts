@@ -27,7 +27,7 @@ export function clientMessage(alerts: readonly Alert[], response: Resource, cont
     sender: { reference: device },
     payload: [
       { contentString: sentences(alerts, response, context).join(' ') },
-      ...contactsFor(context.patientResource, settings).map((contact) => ({ contentString: contactLine(contact) })),
+      ...contactLines(context.patientResource, settings).map((contentString) => ({ contentString })),
       { contentString: settings.words.boundary },
     ],
   };
@@ -56,6 +56,9 @@ function localTime(at: number, timeZone: string): string {
   formats.set(timeZone, format);
   return format.format(at);
 }
+
+/** @returns whom to reach at once, a line each, where the patient lives. */
+export const contactLines = (patient: Resource | undefined, settings: SafetySettings): string[] => contactsFor(patient, settings).map(contactLine);
 
 /** The contacts of the country in the patient's address (ISO 3166, two letters), else those for everywhere. */
 function contactsFor(patient: Resource | undefined, { contacts }: SafetySettings): readonly CrisisContact[] {

@@ -1,0 +1,74 @@
+import type { Issue } from '../fhir/outcome.ts';
+import type { Resource } from '../fhir/resource.ts';
+import { derive } from './derive.ts';
+import type { DeriveContext } from './derived-write.ts';
+import { formTotal } from './form-total.ts';
+import { recordEntries } from './project.ts';
+import { recognise } from './recognise.ts';
+import { patientRecord } from './record.ts';
+import type { Registry } from './registry.ts';
+import { alertsOf, type Alert } from './safety.ts';
+import { defaultSafety } from './safety-settings.ts';
+import { itemScores, total } from './score.ts';
+
+/** What one response gives by itself, as if it were the first of a record: for `QuestionnaireResponse/$score`. Pure. */
+
+/** What storing a response as the first of its record would write. */
+export interface ScoredAlone {
+  readonly observations: readonly Resource[];
+  /** What would call for a look by a person. */
+  readonly alerts: readonly Alert[];
+  /** Other requests that would be made of a clinician. */
+  readonly tasks: readonly Resource[];
+}
+
+const nothing = patientRecord([]);
+
+/**
+ * @param response with an id; its answers have been checked.
+ * @returns what `derive` gives for it in an empty record: the very rules of a write.
+ */
+export function scoredAlone(response: Resource, context: DeriveContext, questionnaire: Resource | undefined): ScoredAlone {
+  const { registry, now, safety: settings = defaultSafety } = context;
+  const resource: Resource = { ...response, meta: { ...response.meta, versionId: '1', lastUpdated: now } };
+  const record = patientRecord(recordEntries(resource, { registry, ...(questionnaire === undefined ? {} : { questionnaire }) }));
+  const written = derive(nothing, record, { resource, deleted: false, ...(questionnaire === undefined ? {} : { questionnaire }) }, context)
+    .flatMap((write) => (write.kind === 'change' ? [] : [write.resource]));
+  const alerts = alertsOf({ record, response: resource, registry, settings });
+  return {
+    observations: written.filter(({ resourceType }) => resourceType === 'Observation'),
+    alerts,
+    tasks: written.filter((task) => task.resourceType === 'Task' && !isReview(task)),
+  };
+}
+
+const isReview = ({ code }: Resource): boolean => (code as { coding?: { code?: string }[] } | undefined)?.coding?.some((coding) => coding.code === 'safety-review') === true;
+
+/**
+ * @returns why a response, or a scale of it, has no total, each with the element where something else would give one. [] when
+ * everything that can be scored is.
+ */
+export function unscorable(response: Resource, registry: Registry, questionnaire: Resource | undefined): Issue[] {
+  if (response['status'] === 'entered-in-error') return [warning('business-rule', 'What was entered in error is not scored: its status says that it must not be used.', 'QuestionnaireResponse.status')];
+  const recognised = recognise(response, registry, questionnaire).filter(({ panel }) => panel);
+  const form = recognised.length > 0 ? undefined : formTotal(response, questionnaire);
+  if (recognised.length === 0 && form === undefined) return [unknownForm(questionnaire)];
+  if (response['status'] === 'in-progress') return [warning('business-rule', 'A response that is still being written has no total: it is scored when it is completed, amended or stopped.', 'QuestionnaireResponse.status')];
+  if (form !== undefined) return form.value === null ? [warning('required', 'A question that the form requires and weighs has no answer, so that there is no total.', 'QuestionnaireResponse.item')] : [];
+  return recognised.flatMap((each) => {
+    const { scores, notApplicable } = itemScores(each);
+    const open = each.instrument.scales.filter((scale) => scale.definition.optional !== true && total(scale, scores, notApplicable).value === null);
+    return open.map(({ definition: { title }, items }) => {
+      const missing = items.filter(({ linkId }) => !scores.has(linkId) && !notApplicable.has(linkId)).map(({ linkId }) => linkId);
+      return warning('required', `${title} has no total: too few items are answered. Open: ${missing.join(', ')}.`, 'QuestionnaireResponse.item');
+    });
+  });
+}
+
+function unknownForm(questionnaire: Resource | undefined): Issue {
+  return questionnaire === undefined
+    ? warning('not-supported', 'No instrument of this service is recognised in it, and its form is not stored here: store the Questionnaire, or give it as the parameter questionnaire.', 'QuestionnaireResponse.questionnaire')
+    : warning('not-supported', 'Its form is no instrument of this service and weighs no answer (itemWeight or ordinalValue of an answerOption), so that there is nothing to add up.', 'QuestionnaireResponse.questionnaire');
+}
+
+const warning = (code: Issue['code'], text: string, expression: string): Issue => ({ severity: 'warning', code, text, expression });
