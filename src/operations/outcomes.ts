@@ -2,11 +2,13 @@ import { canonicalBase } from '../fhir/canonical.ts';
 import { problem } from '../fhir/outcome.ts';
 import { accessRows } from '../interactions/access-log.ts';
 import type { Answer, Context } from '../interactions/context.ts';
-import { CaseloadOutcomes, linesAsCsv, type CaseMix, type Line } from '../outcomes/measures/caseload-outcomes.ts';
+import { digits, linesAsCsv, type Line } from '../outcomes/measures/caseload-line.ts';
+import { CaseloadOutcomes, type CaseMix, type Wanted } from '../outcomes/measures/caseload-outcomes.ts';
 import type { MeasurementPeriod } from '../outcomes/measures/membership.ts';
+import { ruleOf } from '../outcomes/metrics.ts';
 import { groupMembers } from '../store/group-members.ts';
 import { caseload, everybody, narrowed, periodOf, seeingAll } from './caseload.ts';
-import { inputsOf, many, refuseUnknown, type Input } from './input.ts';
+import { inputsOf, many, one, refuseUnknown, type Input } from './input.ts';
 import type { Call, Operation } from './operation.ts';
 import { flag } from './terminology-input.ts';
 
@@ -22,7 +24,7 @@ export const outcomes: Operation = {
   run: caseloadOutcomes,
 };
 
-const known = ['periodStart', 'periodEnd', 'scale', 'suppressed', 'caseMix'];
+const known = ['periodStart', 'periodEnd', 'scale', 'suppressed', 'caseMix', 'index'];
 const types = ['EpisodeOfCare', 'Task', 'Condition'];
 
 /** A practitioner's caseload of fewer courses says more about the person than about the work: it is not for others. */
@@ -33,12 +35,13 @@ async function caseloadOutcomes(context: Context, call: Call, body: string): Pro
   refuseUnknown(context, call, inputs, known);
   const { span } = periodOf(inputs);
   const scales = scalesOf(context, inputs);
+  const wanted = wantedOf(inputs);
   const { reach } = context.visibility;
   const isSuppressed = reach.kind === 'auditor' || flag(inputs, 'suppressed');
   const seeing = seeingAll(context.visibility, call.type === 'Group' ? [...types, 'Group'] : types);
   const members = call.type === 'Group' ? await groupMembers(context.database, seeing, call.id!) : undefined;
   if (call.type === 'Group' && members === undefined) throw problem('not-found', 'not-found', 'No such Group.');
-  const gathered = new CaseloadOutcomes(context.registry, scales, span, context.zone);
+  const gathered = new CaseloadOutcomes(context.registry, scales, span, context.zone, wanted);
   const patients: bigint[] = [];
   for await (const { rid, subject } of caseload(context, call.type === 'Group' ? seeing : narrowed(seeing, call.id), { types, withEpisode: true, ...(members === undefined ? {} : { patients: members }) })) {
     gathered.add(subject);
@@ -67,14 +70,23 @@ function scalesOf({ registry }: Context, inputs: readonly Input[]): string[] {
   return given.length === 0 ? ['phq-9', 'gad-7'] : [...new Set(given)];
 }
 
-const decimal = (name: string, value: number | null | undefined): object[] => (value == null ? [] : [{ name, valueDecimal: Number(value.toPrecision(6)) }]);
+/** An index of change beside the reliable change that decides the classes. @throws Problem `malformed` for one that caseloads do not have. */
+function wantedOf(inputs: readonly Input[]): Wanted {
+  const given = one(inputs, 'index');
+  if (given !== undefined && given !== 'hlm') throw problem('malformed', 'code-invalid', 'index is hlm: change by the slopes of a hierarchical linear model. Other indices compare two scores of one course.', 'http.index');
+  return { hlm: given === 'hlm' };
+}
 
-function linePart({ scale, statistic, n, value, low, high, note }: Line): object {
+const decimal = (name: string, value: number | null | undefined): object[] => (value == null ? [] : [{ name, valueDecimal: digits(value) }]);
+
+function linePart({ scale, statistic, metric, n, value, low, high, note, episode, class: of }: Line): object {
   return {
     name: 'line',
     part: [
       { name: 'scale', valueCode: scale }, { name: 'statistic', valueCode: statistic }, ...(n === null ? [] : [{ name: 'n', valueInteger: n }]),
       ...decimal('value', value), ...decimal('low', low), ...decimal('high', high), ...(note === undefined ? [] : [{ name: 'note', valueString: note }]),
+      { name: 'method', valueCoding: ruleOf(metric) },
+      ...(episode === undefined ? [] : [{ name: 'episode', valueReference: { reference: episode } }]), ...(of === undefined ? [] : [{ name: 'class', valueCode: of }]),
     ],
   };
 }

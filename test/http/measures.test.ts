@@ -141,10 +141,10 @@ t.test('the outcomes of a caseload, line by line and as CSV', async (t) => {
   const table = await csv('Group/all/$outcomes?periodStart=2025-01-01&periodEnd=2025-12-31');
   t.match(table.headers.get('content-type'), /^text\/csv/);
   const rows = (await table.text()).trimEnd().split('\r\n');
-  t.equal(rows[0], 'scale,statistic,n,value,low,high,note');
-  t.ok(rows.includes('phq-9,courses,11,11,,,'));
+  t.equal(rows[0], 'scale,statistic,n,value,low,high,note,method,episode,class');
+  t.ok(rows.includes('phq-9,courses,11,11,,,,caseload-outcomes|1,,'));
   t.ok(rows.some((row) => row.startsWith('phq-9,reliable-improvement,10,0.7,0.39')), 'with its interval');
-  t.ok(rows.includes('gad-7,mean-first,0,,,,'), 'nothing is made up where there is nothing');
+  t.ok(rows.includes('gad-7,mean-first,0,,,,,caseload-outcomes|1,,'), 'nothing is made up where there is nothing');
   t.equal((await csv('Patient/c0', 'text/csv')).status, 406, 'where there is no such format');
   t.equal((await fhir('GET', 'Group/all/$outcomes?periodStart=2025-01-01&periodEnd=2025-12-31&scale=unheard-of')).status, 400);
   t.equal((await fhir('GET', 'Group/none/$outcomes?periodStart=2025-01-01&periodEnd=2025-12-31')).status, 404);

@@ -4,29 +4,21 @@ import { onWholeScale } from '../course.ts';
 import { changeBetween } from '../change.ts';
 import { observedExpected, referenceRates, type Case, type ReferenceRates } from '../case-mix.ts';
 import { association, effectSize, effectSizeMinimum } from '../effect-size.ts';
+import type { ScoredCourse } from '../hlm-change.ts';
 import { funnel, wilson, z998 } from '../proportions.ts';
 import type { Registry, Scale } from '../registry.ts';
 import { bandOf } from '../score.ts';
 import { sessionNumber } from '../sessions.ts';
 import { smallest } from '../suppression.ts';
 import { descriptorOf } from '../talking-therapies.ts';
-import { publishedCurve, survivalCurve, type Course as SurvivalCourse } from '../survival.ts';
+import { publishable, publishedCurve, survivalCurve, type Course as SurvivalCourse, type CurveStep } from '../survival.ts';
 import { zoneOf } from '../time-zone.ts';
+import { suppressedLines, type Line } from './caseload-line.ts';
 import { conditionOf, finishedCourses, paired, type Course, type Paired, type Subject } from './courses.ts';
+import { hlmLines, scoredCourse } from './hlm-lines.ts';
 import type { MeasurementPeriod } from './membership.ts';
 
 /** What a caseload looks like on one scale: how many, how they began and ended, how large the change is, after how many sessions (docs/clinical.md 3.6, 3.14, 3.15). Pure. */
-
-/** One number with its limits; `value` null: not shown, for the reason that `note` says. */
-export interface Line {
-  readonly scale: string;
-  readonly statistic: string;
-  readonly n: number | null;
-  readonly value: number | null;
-  readonly low?: number;
-  readonly high?: number;
-  readonly note?: string;
-}
 
 interface Gathered {
   readonly pairs: Paired[];
@@ -36,7 +28,12 @@ interface Gathered {
   readonly homework: [number, number][];
   /** Each pair by how it began and what it was about, with whether it improved reliably. */
   readonly cases: Case[];
+  /** The scores of every course over time, where change by slopes is asked for. */
+  readonly scored: ScoredCourse[];
 }
+
+/** What is computed only where it is asked for. */
+export interface Wanted { readonly hlm?: boolean }
 
 /** What courses like these came to in the whole deployment. */
 export interface CaseMix { readonly rates: ReferenceRates; readonly overall: number | null }
@@ -49,14 +46,16 @@ export class CaseloadOutcomes {
   readonly #scales: readonly Scale[];
   readonly #period: MeasurementPeriod;
   readonly #zone: string;
+  readonly #wanted: Wanted;
   readonly #gathered: ReadonlyMap<string, Gathered>;
   #courses = 0;
 
-  constructor(registry: Registry, keys: readonly string[], period: MeasurementPeriod, zone: string) {
+  constructor(registry: Registry, keys: readonly string[], period: MeasurementPeriod, zone: string, wanted: Wanted = {}) {
     this.#scales = keys.map((key) => registry.scales.get(key)!);
     this.#period = period;
     this.#zone = zone;
-    this.#gathered = new Map(keys.map((key) => [key, { pairs: [], improvement: [], recovery: [], homework: [], cases: [] }]));
+    this.#wanted = wanted;
+    this.#gathered = new Map(keys.map((key) => [key, { pairs: [], improvement: [], recovery: [], homework: [], cases: [], scored: [] }]));
   }
 
   /** Courses that ended in the period. */
@@ -70,6 +69,7 @@ export class CaseloadOutcomes {
   }
 
   #addCourse(course: Course, subject: Subject, scale: Scale): void {
+    if (this.#wanted.hlm === true) this.#gathered.get(scale.key)!.scored.push(scoredCourse(course, scale));
     const pair = paired(course, scale);
     if (pair === undefined) return;
     const { pairs, improvement, recovery, homework, cases } = this.#gathered.get(scale.key)!;
@@ -92,27 +92,31 @@ export class CaseloadOutcomes {
   }
 
   /**
-   * @param isSuppressed whether numbers that rest on fewer than five courses are left out.
+   * @param isSuppressed for somebody who may not know the people in it (`suppressedLines`).
    * @param reference what the caseload is held against; absent: nothing.
    */
   lines(isSuppressed: boolean, reference?: ReadonlyMap<string, CaseMix>): Line[] {
     return this.#scales.flatMap((scale) => {
       const gathered = this.#gathered.get(scale.key)!;
       const mix = reference?.get(scale.key);
-      const lines = [...this.#linesOf(scale, gathered), ...(mix === undefined || scale.threshold === undefined ? [] : caseMixLines(scale, gathered.cases, mix))];
-      return isSuppressed ? lines.map(suppressedLine) : lines;
+      const lines = [
+        ...this.#linesOf(scale, gathered, isSuppressed),
+        ...(mix === undefined || scale.threshold === undefined ? [] : caseMixLines(scale, gathered.cases, mix, isSuppressed)),
+        ...(this.#wanted.hlm === true ? hlmLines(scale, gathered.scored) : []),
+      ];
+      return isSuppressed ? suppressedLines(lines) : lines;
     });
   }
 
-  #linesOf(scale: Scale, { pairs, improvement, recovery, homework }: Gathered): Line[] {
+  #linesOf(scale: Scale, { pairs, improvement, recovery, homework }: Gathered, isSuppressed: boolean): Line[] {
     const n = pairs.length;
-    const line = (statistic: string, value: number | null, more: Partial<Line> = {}): Line => ({ scale: scale.key, statistic, n, value, ...more });
+    const line = (statistic: string, value: number | null, more: Partial<Line> = {}): Line => ({ scale: scale.key, statistic, metric: 'caseload-outcomes', n, value, ...more });
     const mean = (of: (pair: Paired) => number): number | null => (n === 0 ? null : pairs.reduce((sum, pair) => sum + of(pair), 0) / n);
-    const share = (statistic: string, k: number, of: number): Line => ({ scale: scale.key, statistic, n: of, value: of === 0 ? null : k / of, ...wilson(k, of) });
+    const share = (statistic: string, k: number, of: number): Line => ({ scale: scale.key, statistic, metric: 'caseload-outcomes', n: of, value: of === 0 ? null : k / of, ...wilson(k, of), tells: [k], places: 2 });
     const count = (is: (pair: Paired) => boolean): number => pairs.filter(is).length;
     const clinical = pairs.filter(({ change }) => change.preClinical === true);
     return [
-      { scale: scale.key, statistic: 'courses', n: this.#courses, value: this.#courses },
+      line('courses', this.#courses, { n: this.#courses, isCount: true }),
       share('paired-data-completeness', n, this.#courses),
       line('mean-first', mean(({ baseline }) => baseline.value)), line('mean-last', mean(({ last }) => last.value)), line('mean-improvement', mean(({ change }) => change.improvement)),
       ...effectLines(scale, pairs),
@@ -121,8 +125,8 @@ export class CaseloadOutcomes {
         share('reliable-deterioration', count(({ change }) => change.reliable === 'worse'), n),
         share('recovery', clinical.filter(({ change }) => change.postClinical === false).length, clinical.length),
         share('reliable-recovery', clinical.filter(({ change }) => change.class === 'recovered').length, clinical.length),
-        ...curveLines(scale, 'sessions-to-reliable-improvement', improvement),
-        ...curveLines(scale, 'sessions-to-reliable-recovery', recovery),
+        ...curveLines(scale, 'sessions-to-reliable-improvement', improvement, isSuppressed),
+        ...curveLines(scale, 'sessions-to-reliable-recovery', recovery, isSuppressed),
       ]),
       homeworkLine(scale, homework),
     ];
@@ -138,16 +142,15 @@ function untilFirst({ sessions, series }: Course, { scale, baseline }: Paired, i
 }
 
 /** The caseload against what courses that began like its own came to everywhere, and where a unit of its size lies by chance. */
-function caseMixLines(scale: Scale, cases: readonly Case[], { rates, overall }: CaseMix): Line[] {
+function caseMixLines(scale: Scale, cases: readonly Case[], { rates, overall }: CaseMix, isSuppressed: boolean): Line[] {
   const { n, withoutReference, observed, expected, ratio, interval } = observedExpected(cases, rates);
-  const line = (statistic: string, of: number, value: number | null, limits: { low: number; high: number } | null, note?: string): Line =>
-    ({ scale: scale.key, statistic, n: of, value, ...limits, ...(note === undefined ? {} : { note }) });
-  const compared = `${withoutReference} courses have no reference: fewer than ${leastInCell} began like them`;
-  if (ratio === null || overall === null) return [line('reliable-improvement-observed-to-expected', n, null, null, `no reference yet: fewer than ${leastInCell} courses that began alike`)];
+  const line = (statistic: string, of: number, value: number | null, more: Partial<Line> = {}): Line => ({ scale: scale.key, statistic: `reliable-improvement-${statistic}`, metric: 'case-mix', n: of, value, ...more });
+  if (ratio === null || overall === null) return [line('observed-to-expected', n, null, { note: `no reference yet: fewer than ${leastInCell} courses that began alike` })];
+  const compared = isSuppressed ? 'courses without a reference are counted on neither side' : `${withoutReference} courses have no reference: fewer than ${leastInCell} began like them`;
   return [
-    line('reliable-improvement-observed', n, observed, null), line('reliable-improvement-expected', n, expected, null, compared),
-    line('reliable-improvement-observed-to-expected', n, ratio, interval, 'an association with how courses began, not a verdict on anybody'),
-    line('reliable-improvement-funnel-95', cases.length, overall, funnel(overall, cases.length)), line('reliable-improvement-funnel-99.8', cases.length, overall, funnel(overall, cases.length, z998)),
+    line('observed', n, observed, { isCount: true, tells: [observed] }), line('expected', n, expected, { note: compared }),
+    line('observed-to-expected', n, ratio, { ...interval, tells: [observed], places: 2, note: 'an association with how courses began, not a verdict on anybody' }),
+    line('funnel-95', cases.length, overall, { ...funnel(overall, cases.length), places: 2 }), line('funnel-99.8', cases.length, overall, { ...funnel(overall, cases.length, z998), places: 2 }),
   ];
 }
 
@@ -156,48 +159,38 @@ const tooFew = `fewer than ${effectSizeMinimum} courses with two scores, or scor
 function effectLines(scale: Scale, pairs: readonly Paired[]): Line[] {
   const effect = effectSize(pairs.map(({ baseline, last }) => ({ baseline: baseline.value, last: last.value })), scale.sign);
   const line = (statistic: string, value: number | null | undefined, se?: number | null): Line => ({
-    scale: scale.key, statistic, n: pairs.length, value: value ?? null,
+    scale: scale.key, statistic, metric: 'effect-size', n: pairs.length, value: value ?? null,
     ...(value == null ? { note: tooFew } : se == null ? {} : { low: value - 1.96 * se, high: value + 1.96 * se }),
   });
   return [line('effect-size-d', effect?.dPre, effect?.se), line('effect-size-g', effect?.g), line('effect-size-dz', effect?.dz)];
 }
 
-function curveLines(scale: Scale, statistic: string, courses: readonly SurvivalCourse[]): Line[] {
+function curveLines(scale: Scale, statistic: string, courses: readonly SurvivalCourse[], isSuppressed: boolean): Line[] {
+  const line = (what: string, n: number, value: number | null, more: Partial<Line> = {}): Line => ({ scale: scale.key, statistic: `${statistic}-${what}`, metric: 'dose-response', n, value, ...more });
   const curve = publishedCurve(survivalCurve(courses));
-  if (curve === null) return [{ scale: scale.key, statistic: `${statistic}-median`, n: courses.length, value: null, note: 'no curve yet: fewer than 20 courses' }];
+  if (curve === null) return [line('median', courses.length, null, { note: `no curve yet: fewer than ${publishable.episodes} courses` })];
   return [
-    { scale: scale.key, statistic: `${statistic}-median`, n: courses.length, value: curve.median, ...(curve.median === null ? { note: 'not reached' } : {}) },
-    ...curve.steps.map(({ session, survival, interval, atRisk }): Line => ({
-      scale: scale.key, statistic: `${statistic}-by-session-${session}`, n: atRisk, value: 1 - survival, ...(interval === null ? {} : { low: 1 - interval.high, high: 1 - interval.low }),
-    })),
+    line('median', courses.length, curve.median, curve.median === null ? { note: 'not reached' } : {}),
+    ...(isSuppressed ? coarsened(curve.steps) : curve.steps).map(({ session, survival, interval, atRisk }) =>
+      line(`by-session-${session}`, atRisk, 1 - survival, { ...(interval === null ? {} : { low: 1 - interval.high, high: 1 - interval.low }), places: 2 })),
   ];
+}
+
+/** The steps of a curve at which five courses or more have had the event since the step before: one course alone would show itself. */
+function coarsened(steps: readonly CurveStep[]): CurveStep[] {
+  let since = 0;
+  return steps.filter(({ events }) => {
+    since += events;
+    const isShown = since >= smallest;
+    if (isShown) since = 0;
+    return isShown;
+  });
 }
 
 function homeworkLine(scale: Scale, pairs: readonly (readonly [number, number])[]): Line {
   const found = association(pairs);
   return {
-    scale: scale.key, statistic: 'homework-and-improvement', n: pairs.length, value: found?.r ?? null, ...(found === null ? {} : { low: found.low, high: found.high }),
+    scale: scale.key, statistic: 'homework-and-improvement', metric: 'homework-and-improvement', n: pairs.length, value: found?.r ?? null, ...(found === null ? {} : { low: found.low, high: found.high }),
     note: found === null ? tooFew : 'an association, not proof of cause; published: r = .22 (27 studies, 2000), r = .26 (23 studies, 2010)',
   };
-}
-
-/** A number that rests on few, or a share whose counts are few, is not shown; what it rests on is rounded. */
-function suppressedLine(line: Line): Line {
-  const { n, value } = line;
-  const isShare = line.low !== undefined && !line.statistic.startsWith('effect') && !line.statistic.startsWith('homework');
-  const few = n === null || n < smallest || (isShare && value !== null && value * n < smallest - 0.5);
-  if (few) return { scale: line.scale, statistic: line.statistic, n: null, value: null, note: 'hidden: small numbers' };
-  // The exact counts could be had from a share with more digits, and from a mean.
-  const [coarse, digits] = [5 * Math.round(n / 5), isShare ? 100 : 10];
-  const blurred = Object.fromEntries((['value', 'low', 'high'] as const).flatMap((key) => (line[key] == null ? [] : [[key, Math.round(line[key] * digits) / digits]])));
-  return { ...line, ...blurred, n: coarse, ...(line.statistic === 'courses' ? { value: coarse } : {}) };
-}
-
-const quoted = (text: string): string => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
-
-/** @returns the lines as CSV (RFC 4180), with a header. */
-export function linesAsCsv(lines: readonly Line[]): string {
-  const columns = ['scale', 'statistic', 'n', 'value', 'low', 'high', 'note'] as const;
-  const row = (line: Line): string => columns.map((column) => { const value = line[column]; return value == null ? '' : quoted(typeof value === 'number' ? String(Number(value.toPrecision(6))) : value); }).join(',');
-  return `${[columns.join(','), ...lines.map(row)].join('\r\n')}\r\n`;
 }
