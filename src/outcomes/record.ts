@@ -249,9 +249,21 @@ function withoutDuplicates(list: Score[], duplicates: Score[]): Score[] {
   return list.filter((score) => !isDuplicate(score));
 }
 
-/** Entries without a time come first; of two at the same instant the id decides, so that no order of arrival and no re-posting matters. */
-const byTime = (a: Projected<unknown>, b: Projected<unknown>): number =>
-  (a.at ?? -Infinity) === (b.at ?? -Infinity) ? compareText(a.id, b.id) : (a.at ?? -Infinity) - (b.at ?? -Infinity);
+/**
+ * Entries without a time come first. Of two at the same instant what they say decides, and only of two that say the same their id:
+ * ids of a server follow the order of arrival, which must not matter. Of scores the higher counts as the later.
+ */
+function byTime(a: Projected<unknown>, b: Projected<unknown>): number {
+  const [one, other] = [a.at ?? -Infinity, b.at ?? -Infinity];
+  if (one !== other) return one - other;
+  return a.id === b.id ? 0 : valueOf(a) - valueOf(b) || compareText(said(a), said(b)) || compareText(a.id, b.id);
+}
+
+const valueOf = (entry: Projected<unknown>): number => (entry as Partial<Score>).value ?? -1000;
+
+/** What an entry says, without the ids of others; of episodes the one that is open or ends later is the last. */
+const said = ({ data }: Projected<unknown>): string =>
+  `${(data as EpisodeData).end ?? '~'} ${JSON.stringify(data, (key, value: unknown) => (key === 'encounter' || key === 'episode' || key === 'of' ? undefined : value))}`;
 
 const compareText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
 

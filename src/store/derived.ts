@@ -94,6 +94,8 @@ export async function deriveUnit(unit: Unit, staging: Staging, source: RecordSou
     const { resource, previous, deleted } = change;
     const step = { before, after: project(change, before, staging, rules, questionnaire), change: { resource, previous, deleted, questionnaire }, patientId };
     const { writes, after } = await derived(step, staging, source, rules);
+    // What earlier changes of the unit made of a Goal is about what it was before this one.
+    if (resource.resourceType === 'Goal') pending.delete(`Goal/${resource.id}`);
     records.set(patientId, after);
     for (const write of writes) collect(pending, write, patientId, resource);
   }

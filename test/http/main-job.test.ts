@@ -179,6 +179,15 @@ t.test('a goal on a score gets its status, and a human who decides otherwise is 
   t.equal(put.status, 200, put.text.slice(0, 300));
   await fhir('POST', 'QuestionnaireResponse', phq9('p1', spread(7), '2026-03-12T10:00:00Z'));
   t.equal((await fhir('GET', `Goal/${created.body.id}`)).body.achievementStatus.coding[0].code, 'in-progress');
+
+  const { body: another } = await fhir('POST', 'Goal', goal);
+  t.equal((await fhir('GET', `Goal/${another.id}`)).body.achievementStatus.coding[0].code, 'achieved');
+  const given = await fhir('POST', '', { resourceType: 'Bundle', type: 'transaction', entry: [
+    { resource: phq9('p1', spread(21), '2026-03-19T10:00:00Z'), request: { method: 'POST', url: 'QuestionnaireResponse' } },
+    { resource: { ...goal, id: another.id, lifecycleStatus: 'cancelled' }, request: { method: 'PUT', url: `Goal/${another.id}` } },
+  ] });
+  t.equal(given.status, 200);
+  t.equal((await fhir('GET', `Goal/${another.id}`)).body.achievementStatus, undefined, 'a goal that the same transaction gives up gets no status');
 });
 
 t.test('homework moves only along its allowed transitions', async (t) => {

@@ -121,6 +121,20 @@ t.test('two totals on one date are no change', async (t) => {
   t.match(world.observation('change-from-baseline', 'q3'), { valueInteger: -6 }, 'the later of the first day is the baseline');
 });
 
+t.test('at the same instant what is said decides and not an id: the higher score counts as the later, of episodes the one that lasts longer', async (t) => {
+  const instants = ['2024-03-01T08:00:00Z', '2024-03-01T10:00:00+02:00'];
+  for (const [first, second] of [['a', 'b'], ['b', 'a']] as const) {
+    const world = new World();
+    world.write({ resourceType: 'EpisodeOfCare', id: second, status: 'finished', period: { start: '2024-01-05', end: '2024-06-01' } } as Resource);
+    world.write({ resourceType: 'EpisodeOfCare', id: first, status: 'active', period: { start: '2024-01-05' } } as Resource);
+    world.write(phq9('q1', '2024-01-05', totalling(17)));
+    world.write(phq9(first, instants[0]!, totalling(9)));
+    world.write(phq9(second, instants[1]!, totalling(12)));
+    t.match(world.observation('change-from-baseline', second), { valueInteger: -5, extension: [{ valueReference: { reference: `EpisodeOfCare/${first}` } }] });
+    t.equal(world.observation('change-from-baseline', first)?.status ?? 'entered-in-error', 'entered-in-error');
+  }
+});
+
 t.test('a response in progress gives no score; completed, it does', async (t) => {
   const world = new World();
   world.write(phq9('q1', '2024-01-01', totalling(9), { status: 'in-progress' }));
