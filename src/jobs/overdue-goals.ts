@@ -1,6 +1,6 @@
 import type { Committer } from '../store/commit.ts';
 import type { Database } from '../store/database.ts';
-import { patientsWithOverdueGoals, recomputePatient } from '../store/recompute.ts';
+import { patientsWithOverdueGoals, recomputePatients } from '../store/recompute.ts';
 import type { Job } from './schedule.ts';
 
 const hour = 3_600_000;
@@ -20,7 +20,7 @@ export function overdueGoals({ database, committer }: { readonly database: Datab
       const date = (time: number): string => new Date(time).toISOString().slice(0, 10);
       for (const patient of await patientsWithOverdueGoals(database, date(at - lookedBack), date(at))) {
         signal.throwIfAborted();
-        await recomputePatient(patient, {
+        await recomputePatients([patient], {
           database, rules: committer.rules, questionnaire: () => Promise.resolve(undefined), requester: { client: 'intersession', requestId: 'overdue-goals' }, apply: true, only: 'Goal',
         });
       }

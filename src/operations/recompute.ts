@@ -3,7 +3,7 @@ import { problem } from '../fhir/outcome.ts';
 import type { Answer, Context } from '../interactions/context.ts';
 import { accessRows } from '../interactions/access-log.ts';
 import type { Difference } from '../outcomes/recompute.ts';
-import { patientOfEpisode, patientsAfter, recomputePatient, type Recomputed } from '../store/recompute.ts';
+import { patientOfEpisode, patientsAfter, recomputePatients } from '../store/recompute.ts';
 import { requireAdministrator } from './administration.ts';
 import { inputsOf, one, positive, refuseUnknown } from './input.ts';
 import type { Call, Operation } from './operation.ts';
@@ -26,8 +26,6 @@ const known = ['apply', 'count', 'after'];
 /** Patients of one call on the whole store, and differences that its answer tells. */
 const usual = 200;
 const most = 1000;
-/** Records that are computed at the same time. */
-const together = 4;
 
 async function computeAnew(context: Context, call: Call, body: string): Promise<Answer> {
   requireAdministrator(context, 'recompute');
@@ -42,11 +40,7 @@ async function computeAnew(context: Context, call: Call, body: string): Promise<
     database: context.database, rules: context.committer.rules, questionnaire: context.questionnaire, requester: context.requester, apply,
     ...(call.type === 'EpisodeOfCare' ? { episode: `EpisodeOfCare/${call.id!}` } : {}),
   };
-  const found: Recomputed[] = [];
-  for (let at = 0; at < patients.length; at += together) {
-    const results = await Promise.all(patients.slice(at, at + together).map((patient) => recomputePatient(patient, options)));
-    found.push(...results.filter((result) => result !== undefined));
-  }
+  const found = await recomputePatients(patients, options);
   // What was applied is logged with what was written; what was only looked at is logged here.
   if (!apply) await context.audit.record(accessRows(context, { interaction: '$recompute', action: 'E', ...(call.type === undefined ? {} : { type: call.type }), ...(call.id === undefined ? {} : { id: call.id }), patients: found.filter(({ differences }) => differences.length > 0).map(({ rid }) => rid) }));
   return { status: 200, body: JSON.stringify(answer(found, apply, next)) };
@@ -64,7 +58,7 @@ async function chosen({ database }: Context, { type, id }: Call, after: string, 
   return { patients: rows.map((row) => row.id), ...(rows.length < count ? {} : { next: String(rows.at(-1)!.rid) }) };
 }
 
-function answer(found: readonly Recomputed[], apply: boolean, next: string | undefined): object {
+function answer(found: Awaited<ReturnType<typeof recomputePatients>>, apply: boolean, next: string | undefined): object {
   const differences = found.flatMap(({ patient, differences: list }) => list.map((difference) => ({ patient, difference })));
   return {
     resourceType: 'Parameters',

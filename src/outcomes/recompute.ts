@@ -1,3 +1,5 @@
+import { canonicalBase } from '../fhir/canonical.ts';
+import { serialize } from '../fhir/json.ts';
 import type { Resource } from '../fhir/resource.ts';
 import { isDerived } from '../resources/observation.ts';
 import { derive, type DeriveContext, type DerivedWrite } from './derive.ts';
@@ -21,8 +23,33 @@ export interface Difference {
   readonly resource: Resource;
 }
 
-/** The resources of a record as they are stored, by `Type/id`; numbers as JavaScript reads them. */
-export type Stored = ReadonlyMap<string, Resource>;
+/** The resources of a record as they are stored, by `Type/id`. */
+export type Stored = ReadonlyMap<string, StoredResource>;
+
+// Quotation marks within a string are escaped, so that this can only be an element; lists of identifiers have Observation and what it contains.
+const ownIdentifier = `"identifier":[{"system":"${canonicalBase}/`;
+const ownNames = ['score"', 'progress"'];
+
+/** One resource as it is stored: its text, and, read where somebody asks, its elements with numbers as JavaScript reads them. */
+export class StoredResource {
+  readonly body: string;
+  #resource: Resource | undefined;
+
+  constructor(body: string) {
+    this.body = body;
+  }
+
+  get resource(): Resource {
+    return (this.#resource ??= JSON.parse(this.body) as Resource);
+  }
+
+  /** Whether the text alone tells that this is an Observation which the service computes: most of a record is, and need not be read to be compared. */
+  get isPlainlyDerived(): boolean {
+    if (!this.body.startsWith('{"resourceType":"Observation"')) return false;
+    const at = this.body.indexOf(ownIdentifier);
+    return at >= 0 && ownNames.some((name) => this.body.startsWith(name, at + ownIdentifier.length)) && !this.body.includes('"contained":');
+  }
+}
 
 /**
  * @param entries what the sources of the record project to by the rules of today.
@@ -40,12 +67,14 @@ export function differences(entries: readonly RecordEntry[], stored: Stored, con
       const difference = compared(stored.get(key), write.resource);
       if (difference !== undefined) found.push(difference);
     } else if (write.kind === 'change' && write.type === 'Goal') {
-      const difference = goalDifference(stored.get(`Goal/${write.id}`), write);
+      const difference = goalDifference(stored.get(`Goal/${write.id}`)?.resource, write);
       if (difference !== undefined) found.push(difference);
     }
   }
-  for (const [key, resource] of stored) {
-    if (implied.has(key) || !isDerived(resource) || resource.status === 'entered-in-error') continue;
+  for (const [key, one] of stored) {
+    if (implied.has(key) || !key.startsWith('Observation/')) continue;
+    const { resource } = one;
+    if (!isDerived(resource) || resource.status === 'entered-in-error') continue;
     found.push({
       kind: 'not-implied', type: resource.resourceType, id: resource.id!, why: 'nothing in the record gives it by the rules of today',
       ...valued('before', resource), ...episodeOf(resource), resource: { ...resource, status: 'entered-in-error' },
@@ -61,7 +90,9 @@ const impliedBy = (record: PatientRecord, context: DeriveContext): DerivedWrite[
 /** Elements that do not say what was computed: who computed it, how often it was corrected, and the server's own. */
 const aside: ReadonlySet<string> = new Set(['status', 'device', 'meta']);
 
-function compared(stored: Resource | undefined, implied: Resource): Difference | undefined {
+function compared(one: StoredResource | undefined, implied: Resource): Difference | undefined {
+  if (one !== undefined && hasText(one.body, implied)) return undefined;
+  const stored = one?.resource;
   const about = { type: implied.resourceType, id: implied.id!, ...valued('after', implied), ...episodeOf(implied) };
   if (stored === undefined) return { kind: 'missing', why: 'the rules of today give it, and it is not stored', ...about, resource: implied };
   const wasWithdrawn = stored.status === 'entered-in-error';
@@ -74,6 +105,21 @@ function compared(stored: Resource | undefined, implied: Resource): Difference |
   // What is stored already may have been amended before: that it was is not taken back.
   const status = implied.status === 'preliminary' || isOpen ? implied.status : wasWithdrawn ? 'corrected' : 'amended';
   return { kind: 'different', why, ...about, ...valued('before', stored), resource: { ...implied, status } };
+}
+
+const version = /^\{"resourceType":"Observation","id":"[^"]+","meta":\{"versionId":"(\d+)","lastUpdated":"([^"]+)"/;
+const status = /,"status":"(final|amended|corrected)"/;
+const device = /,"device":\{"reference":"(Device\/[^"]+)"\}/;
+
+/**
+ * Whether `body` is what would be stored for `implied`, but for what lies aside. What is taken from `body` is put in its place in
+ * `implied`, and the whole must be the same text, wherever it was found. false: only a look at the elements can tell.
+ */
+function hasText(body: string, implied: Resource): boolean {
+  const [stored, itsStatus, itsDevice] = [version.exec(body), status.exec(body), device.exec(body)];
+  if (stored === null || itsStatus === null || itsDevice === null || implied.status === 'preliminary') return false;
+  const meta = { versionId: stored[1]!, lastUpdated: stored[2]!, ...implied.meta };
+  return serialize({ ...implied, status: itsStatus[1]!, device: { reference: itsDevice[1]! } }, { meta }) === body;
 }
 
 interface Ruled { readonly method?: { readonly coding?: readonly { readonly code?: string; readonly version?: string }[] } }

@@ -4,15 +4,15 @@ import type { Resource } from '../fhir/resource.ts';
 import { recordEntries } from '../outcomes/project.ts';
 import { provenance } from '../outcomes/provenance.ts';
 import { withoutVersion } from '../outcomes/recognise.ts';
-import { differences, type Difference } from '../outcomes/recompute.ts';
+import { differences, StoredResource, type Difference } from '../outcomes/recompute.ts';
 import { kindsOf, type RecordEntry } from '../outcomes/record.ts';
 import type { Connection, Database, Lease } from './database.ts';
 import { concernsRecord, type OutcomeRules } from './derived.ts';
 import { lockKey, newId, RidBlocks } from './identity.ts';
-import { instant, lock } from './load.ts';
-import { literal, name, run } from './sql.ts';
+import { instant, loadCurrent, lock, recordLine } from './load.ts';
+import { literal, run } from './sql.ts';
 import { Staging } from './staging.ts';
-import type { Current, Requester } from './unit.ts';
+import type { Requester } from './unit.ts';
 import { writeEffects } from './write.ts';
 
 /** What was found when a record was computed anew. */
@@ -38,107 +38,180 @@ export interface RecomputeOptions {
   readonly only?: 'Goal';
 }
 
-const sourceTypes = ['QuestionnaireResponse', 'Encounter', 'EpisodeOfCare', 'Goal', 'Task', 'Observation'];
+const sourceTypes = ['Patient', 'QuestionnaireResponse', 'Encounter', 'EpisodeOfCare', 'Goal', 'Task', 'Observation'];
 
-interface Loaded { readonly now: string; readonly rows: readonly Current[]; readonly entries: readonly RecordEntry[] }
+/** What is stored of one Patient. */
+interface Whole {
+  rid: bigint;
+  readonly stored: Map<string, StoredResource>;
+  /** The lines of the record, as `recordLine` writes them. */
+  readonly lines: Set<string>;
+}
+
+const wholes = `
+  select 0 as at, ${instant('clock_timestamp()')} as text
+  union all
+  select k.at::int, p.rid::text from unnest($1::text[]) with ordinality as k(id, at) join resource p on p.type = 'Patient' and p.id = k.id and p.live
+  union all
+  select k.at::int, r.body
+  from unnest($1::text[]) with ordinality as k(id, at) join resource p on p.type = 'Patient' and p.id = k.id and p.live
+    join resource r on r.patient = p.rid and r.live and (r.type = 'Patient' or r.type = any($2))
+  union all
+  select k.at::int, ${recordLine}
+  from unnest($1::text[]) with ordinality as k(id, at) join resource p on p.type = 'Patient' and p.id = k.id and p.live
+    join record_entry e on e.patient = p.rid`;
+
+const head = /^\{"resourceType":"([A-Za-z]+)","id":"([^"]+)"/;
+
+/** @returns in the order of `patients` (logical ids) what is stored of each, all as it is at the moment `now`: one statement sees one state. undefined for one that is not there. */
+async function readWholes(connection: Connection, patients: readonly string[]): Promise<{ now: string; records: (Whole | undefined)[] }> {
+  const found = patients.map((): Whole => ({ rid: 0n, stored: new Map(), lines: new Set() }));
+  let now = '';
+  for (const { at, text } of await connection.query<{ at: number; text: string }>(wholes, [patients, sourceTypes])) {
+    const one = found[at - 1];
+    if (one === undefined) now = text;
+    else if (text.startsWith('{')) {
+      const [, type, id] = head.exec(text)!;
+      one.stored.set(`${type}/${id}`, new StoredResource(text));
+    } else if (text.startsWith('[')) one.lines.add(text);
+    else one.rid = BigInt(text);
+  }
+  return { now, records: found.map((whole) => (whole.stored.size === 0 ? undefined : whole)) };
+}
+
+/** Records that are read together; while they are computed the next ones are on their way. */
+const readTogether = 4;
 
 /**
- * Computes the record of one patient anew from its sources, in one transaction under the lock of that record: a write that
- * comes meanwhile waits, and one that came before is seen. Done twice, the second time finds nothing.
+ * Computes the records of `patients` anew. Each is looked at as it is at one moment and without a lock: as a rule all are as they
+ * should be, and nobody waits. Where something differs and shall be written, that record is computed again under its lock.
+ * @param patients logical ids; one that is not there is not in the answer.
+ */
+export async function recomputePatients(patients: readonly string[], options: RecomputeOptions): Promise<Recomputed[]> {
+  const blocks = Array.from({ length: Math.ceil(patients.length / readTogether) }, (_, at) => patients.slice(at * readTogether, (at + 1) * readTogether));
+  const found: Recomputed[] = [];
+  const read = (at: number): ReturnType<typeof readWholes> => {
+    const reading = readWholes(options.database, blocks[at] ?? []);
+    reading.catch(() => {}); // it is heard where it is awaited, which is too late where a record before it fails
+    return reading;
+  };
+  let reading = read(0);
+  for (const [at, block] of blocks.entries()) {
+    const { now, records } = await reading;
+    if (at + 1 < blocks.length) reading = read(at + 1);
+    for (const [place, whole] of records.entries()) {
+      if (whole === undefined) continue;
+      const computed = await compute(block[place]!, whole, now, options);
+      const isWritten = options.apply && computed.differences.length + computed.stale.length > 0;
+      const last = isWritten ? await recomputePatient(block[place]!, options) : told(computed);
+      if (last !== undefined) found.push(last);
+    }
+  }
+  return found;
+}
+
+/**
+ * Computes the record of one patient anew from its sources and, with `apply`, writes it, in one transaction under the lock of that
+ * record: a write that comes meanwhile waits, and one that came before is seen. Done twice, the second time finds nothing.
  * @param patient logical id of the Patient.
  * @returns undefined where there is no such Patient.
  */
-export async function recomputePatient(patient: string, options: RecomputeOptions): Promise<Recomputed | undefined> {
-  const connection = await options.database.lease();
-  let broken: Error | undefined;
-  try {
-    await connection.query('begin');
+async function recomputePatient(patient: string, options: RecomputeOptions): Promise<Recomputed | undefined> {
+  return options.database.transaction(async (connection) => {
     const now = await lock(connection, [lockKey('patient', patient)]);
-    const loaded = await load(connection, patient, now);
-    const result = loaded === undefined ? undefined : await recompute(connection, patient, loaded, options);
-    if (result?.written !== true) await connection.query('rollback');
-    return result?.found;
-  } catch (error) {
-    await connection.query('rollback').catch((failure: Error) => { broken = failure; });
-    throw error;
-  } finally {
-    connection.release(broken);
-  }
+    const { records: [whole] } = await readWholes(connection, [patient]);
+    if (whole === undefined) return undefined;
+    const computed = await compute(patient, whole, now, options);
+    if (options.apply) await write(connection, computed, whole, now, options);
+    return told(computed);
+  });
 }
 
-async function load(connection: Lease, patient: string, now: string): Promise<Loaded | undefined> {
-  const rows = await run<Current>(connection, sql`
-    select r.type, r.id, r.rid, r.version, r.live, r.patient, r.restricted, r.private, ${name(instant('r.last_updated'))} as "lastUpdated", r.body
-    from resource p join resource r on r.patient = p.rid and r.live and (r.type = 'Patient' or r.type = any(${sourceTypes}::text[]))
-    where p.type = 'Patient' and p.id = ${patient} and p.live`);
-  const person = rows.find(({ type }) => type === 'Patient');
-  if (person === undefined) return undefined;
-  const entries = await run<RecordEntry>(connection, sql`
-    select e.kind, e.key, e.id, ${name(instant('e.at'))} as at, e.value, e.data from record_entry e where e.patient = ${String(person.rid)}::bigint`);
-  return { now, rows, entries };
+/** What computing one record gave. */
+interface Computed {
+  readonly patient: string;
+  readonly rid: bigint;
+  /** What the sources project to, by `Type/id`. */
+  readonly projected: ReadonlyMap<string, readonly RecordEntry[]>;
+  readonly differences: readonly Difference[];
+  /** The sources whose lines are not what they project to. */
+  readonly stale: readonly string[];
 }
 
-async function recompute(connection: Lease, patient: string, { now, rows, entries }: Loaded, options: RecomputeOptions): Promise<{ found: Recomputed; written: boolean }> {
-  const { rules, apply, episode, only } = options;
-  const stored = new Map(rows.map((row) => [`${row.type}/${row.id}`, JSON.parse(row.body!) as Resource]));
+const told = ({ patient, rid, differences: found, stale }: Computed): Recomputed => ({ patient, rid, entries: stale.length, differences: found });
+
+async function compute(patient: string, { rid, stored, lines }: Whole, now: string, { rules, episode, only, questionnaire }: RecomputeOptions): Promise<Computed> {
   const projected = new Map<string, RecordEntry[]>();
-  for (const [key, resource] of stored) {
-    if (!concernsRecord(resource, rules)) continue;
+  for (const [key, source] of stored) {
+    if (source.isPlainlyDerived || !concernsRecord(source.resource, rules)) continue;
+    const { resource } = source;
     const canonical = resource.resourceType === 'QuestionnaireResponse' && typeof resource['questionnaire'] === 'string' ? resource['questionnaire'] : undefined;
-    const questionnaire = canonical === undefined || rules.registry.byCanonical.has(withoutVersion(canonical)) ? undefined : await options.questionnaire(canonical);
-    projected.set(key, recordEntries(resource, { registry: rules.registry, ...(questionnaire === undefined ? {} : { questionnaire }) }));
+    const form = canonical === undefined || rules.registry.byCanonical.has(withoutVersion(canonical)) ? undefined : await questionnaire(canonical);
+    projected.set(key, recordEntries(resource, { registry: rules.registry, ...(form === undefined ? {} : { questionnaire: form }) }));
   }
   const context = {
     registry: rules.registry, reference: rules.reference?.current ?? null, now, device: rules.device, patient: `Patient/${patient}`,
-    ...(rules.safety === undefined ? {} : { safety: rules.safety }), patientResource: stored.get(`Patient/${patient}`),
+    ...(rules.safety === undefined ? {} : { safety: rules.safety }), patientResource: stored.get(`Patient/${patient}`)?.resource,
   };
   const all = differences([...projected.values()].flat(), stored, context);
-  const chosen = all.filter((difference) => (episode === undefined || difference.episode === episode) && (only === undefined || difference.type === only));
-  const stale = only === undefined ? staleSources(projected, entries) : [];
-  const rid = rows.find(({ type }) => type === 'Patient')!.rid;
-  const found = { patient, rid, entries: stale.length, differences: chosen };
-  if (!apply || (chosen.length === 0 && stale.length === 0)) return { found, written: false };
+  return {
+    patient, rid, projected,
+    differences: all.filter((difference) => (episode === undefined || difference.episode === episode) && (only === undefined || difference.type === only)),
+    stale: only === undefined ? staleSources(projected, lines) : [],
+  };
+}
+
+async function write(connection: Lease, { patient, rid, projected, differences: found, stale }: Computed, { stored }: Whole, now: string, { rules, requester }: RecomputeOptions): Promise<void> {
+  if (found.length + stale.length === 0) return;
+  const current = await loadCurrent(connection, found);
   const rids = new RidBlocks();
-  await rids.reserve(connection, chosen.length + 2);
-  const staging = new Staging({ now, patients: new Map([[patient, rid]]), current: new Map(rows.map((row) => [`${row.type}/${row.id}`, row])) }, rids);
+  await rids.reserve(connection, found.length + 2);
+  const staging = new Staging({ now, patients: new Map([[patient, rid]]), current }, rids);
   for (const source of stale) {
     const [type, id] = source.split('/') as [string, string];
     staging.entries(patient, id, kindsOf(type), projected.get(source) ?? [], true);
   }
-  const targets = chosen.flatMap((difference) => stageDifference(difference, staging, stored));
+  const targets = found.flatMap((difference) => stageDifference(difference, staging, stored));
   if (targets.length > 0) {
     const reason = 'Computed anew from the record by the rules of today';
     const resource = provenance({ id: newId(), targets, sources: [], now, device: rules.device, registry: rules.registry, patient: `Patient/${patient}`, activity: reason });
     staging.put('Provenance', resource.id!, { value: resource, stored: resource });
   }
-  const { requester } = options;
   staging.effects.audit.push({
     id: newId(), interaction: '$recompute', action: 'U', outcome: '0', client: requester.client, agent: requester.agent ?? null, patient: rid, entityType: 'Patient', entityId: patient,
     version: null, query: null, requestId: requester.requestId, address: requester.address ?? null,
   });
-  await writeEffects(connection, staging.effects, 'commit');
-  return { found, written: true };
+  await writeEffects(connection, staging.effects);
 }
 
 /** Sources, as `Type/id`, whose lines in the record are not what they project to; one that is not there any more has none. */
-function staleSources(projected: ReadonlyMap<string, readonly RecordEntry[]>, entries: readonly RecordEntry[]): string[] {
-  const text = (list: readonly RecordEntry[]): string => list.map(({ kind, key, value, data }) => JSON.stringify([kind, key, value === null ? null : Number(value), data])).sort().join('\n');
-  const known = Map.groupBy(entries, ({ kind, id }) => sourceOf(kind, id));
+function staleSources(projected: ReadonlyMap<string, readonly RecordEntry[]>, lines: ReadonlySet<string>): string[] {
+  const left = new Set(lines);
+  const missing = [...projected].filter(([, entries]) => !entries.every((entry) => left.delete(lineOf(entry))));
+  if (missing.length === 0 && left.size === 0) return [];
+  // The same number can be written in two ways: what is left is compared once more, as it is read.
+  const plain = (text: string): string => JSON.stringify(JSON.parse(text));
+  const known = Map.groupBy([...lines].map(plain), sourceOf);
+  const text = (list: readonly string[]): string => [...list].sort().join('\n');
   const keys = new Set([...projected.keys(), ...known.keys()]);
-  return [...keys].filter((key) => text(projected.get(key) ?? []) !== text(known.get(key) ?? []));
+  return [...keys].filter((key) => text((projected.get(key) ?? []).map((entry) => plain(lineOf(entry)))) !== text(known.get(key) ?? []));
 }
 
-const sourceOf = (kind: RecordEntry['kind'], id: string): string => {
+/** What `recordLine` gives for an entry. */
+const lineOf = ({ kind, key, id, value, data }: RecordEntry): string => `["${kind}",${JSON.stringify(key)},"${id}",${value ?? 'null'},${data}]`;
+
+function sourceOf(line: string): string {
+  const [kind, , id] = JSON.parse(line) as [RecordEntry['kind'], string, string];
   const type = sourceTypes.find((each) => kindsOf(each).includes(kind));
   if (type === undefined) throw new Error(`No type projects to ${kind}.`);
   return `${type}/${id}`;
-};
+}
 
 /** @returns the version that was staged, as the target of a Provenance. */
-function stageDifference({ kind, type, id, resource }: Difference, staging: Staging, stored: ReadonlyMap<string, Resource>): string[] {
+function stageDifference({ kind, type, id, resource }: Difference, staging: Staging, stored: Whole['stored']): string[] {
   const before = staging.current(type, id);
   // A resource of a client, and what is only withdrawn, keep the written form of their numbers.
-  const written = before !== undefined && (type === 'Goal' || kind === 'not-implied') ? merged(parseJson(before.body!).stored as Resource, resource, stored.get(`${type}/${id}`)!) : resource;
+  const written = before !== undefined && (type === 'Goal' || kind === 'not-implied') ? merged(parseJson(before.body!).stored as Resource, resource, stored.get(`${type}/${id}`)!.resource) : resource;
   const { outcome, version } = staging.put(type, id, { value: resource, stored: written, ...(type === 'Observation' && kind !== 'not-implied' ? { relabels: true as const } : {}) });
   return outcome === 'unchanged' ? [] : [`${type}/${id}/_history/${version}`];
 }

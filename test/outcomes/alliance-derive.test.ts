@@ -3,7 +3,7 @@ import t from 'tap';
 import type { Resource } from '../../src/fhir/resource.ts';
 import { validate } from '../../src/fhir/validate.ts';
 import { isNoLongerAsked } from '../../src/outcomes/alliance-tasks.ts';
-import { differences } from '../../src/outcomes/recompute.ts';
+import { differences, StoredResource } from '../../src/outcomes/recompute.ts';
 import { recordEntries } from '../../src/outcomes/project.ts';
 import { base, registry, World } from '../kit/record.ts';
 import { judgingWords, verdictWords } from './words.ts';
@@ -169,7 +169,7 @@ t.test('property: any order of ratings, amendments and withdrawals gives the sam
     t.strictSame(open(other), open(straight));
     const sources = straight.all('QuestionnaireResponse').concat(straight.all('EpisodeOfCare'));
     const context = { registry, now: straight.now, device: 'Device/intersession-1', patient: 'Patient/p', reference: null };
-    const derived = new Map([...straight.resources].filter(([, { resourceType }]) => resourceType === 'Observation' || resourceType === 'Task'));
+    const derived = new Map([...straight.resources].filter(([, { resourceType }]) => resourceType === 'Observation' || resourceType === 'Task').map(([key, resource]) => [key, new StoredResource(JSON.stringify(resource))]));
     t.strictSame(differences(sources.flatMap((resource) => recordEntries(resource, { registry })), derived, context).filter(({ type }) => type === 'Observation'), []);
     world.log.length = 0;
     for (const resource of final) world.write(resource);
