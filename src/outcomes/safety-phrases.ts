@@ -3,8 +3,8 @@ export interface PhraseIndex { readonly ends: boolean; readonly next: ReadonlyMa
 
 interface Node { ends: boolean; next: Map<string, Node> }
 
-/** Letters and digits without case and accents; everything else parts words. */
-const wordsOf = (text: string): string[] => text.normalize('NFKD').replace(/\p{M}+/gu, '').toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? [];
+/** Letters and digits without case and accents; everything else parts words, but for what nobody sees (soft hyphens, joiners). */
+const wordsOf = (text: string): string[] => text.normalize('NFKD').replace(/[\p{M}\p{Cf}]+/gu, '').toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? [];
 
 /** @returns the tree in which `matches` looks. */
 export function phraseIndex(phrases: readonly string[]): PhraseIndex {

@@ -54,13 +54,24 @@ export function afterStaffed(hours: StaffedHours, at: number, minutes: number): 
   return null;
 }
 
-/** @returns `at` moved by whole days until `days` working days have passed: days with staff, or Monday to Friday (UTC) where no hours are set. */
+/**
+ * @returns the same time by the clock on the wall after `days` working days: days with staff, or Monday to Friday (UTC) where no hours are
+ * set. Where clocks changed in between that is an hour more or less.
+ */
 export function afterWorkingDays(hours: StaffedHours | undefined, at: number, days: number): number {
-  let time = at;
+  const zone = hours?.timeZone ?? 'UTC';
+  let date = localDate(at, zone);
+  const minutes = minutesInto(date, at, zone);
   for (let left = days, n = 0; left > 0 && n < horizonDays; n += 1) {
-    time += day;
-    const weekday = new Date(time).getUTCDay();
-    if (hours === undefined ? weekday !== 0 && weekday !== 6 : spansOn(hours, localDate(time, hours.timeZone)).length > 0) left -= 1;
+    date = nextDate(date);
+    const weekday = new Date(date).getUTCDay();
+    if (hours === undefined ? weekday !== 0 && weekday !== 6 : spansOn(hours, date).length > 0) left -= 1;
   }
-  return time;
+  return instantAt(date, minutes, zone);
+}
+
+/** What the clock on the wall shows at `at`, in minutes since midnight of `date`: on a day on which it changes not the time that passed. */
+function minutesInto(date: string, at: number, zone: string): number {
+  const passed = (at - instantAt(date, 0, zone)) / 60_000;
+  return passed + (at - instantAt(date, passed, zone)) / 60_000;
 }

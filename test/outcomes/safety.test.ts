@@ -4,6 +4,7 @@ import type { Resource } from '../../src/fhir/resource.ts';
 import { reviewCourse, timeToAcknowledge, type ReviewCourse } from '../../src/outcomes/time-to-acknowledge.ts';
 import { checkTaskTransition } from '../../src/resources/task.ts';
 import { alertId, alertsOf, triggerConcepts } from '../../src/outcomes/safety.ts';
+import { patientRecord } from '../../src/outcomes/record.ts';
 import type { DerivedWrite } from '../../src/outcomes/derived-write.ts';
 import { safetyWrites } from '../../src/outcomes/safety-writes.ts';
 import { clientMessageId } from '../../src/outcomes/safety-message.ts';
@@ -255,8 +256,8 @@ t.test('words in a text are found in shared entries, in private ones only where 
 
 t.test('phrases match whole words of every language, whatever the case, accents and punctuation, in time that grows with the text alone', async (t) => {
   const { index } = defaultSafety.phrases;
-  for (const text of ['I wish I was dead.', 'Ich möchte sterben', 'J’ai envie de mourir', 'No quiero vivir…', 'self-harm', 'don’t want to live']) t.ok(matches(index, text), text);
-  for (const text of ['', 'The deadline is Tuesday', 'I want to diet', 'kill my self-doubt', 'Leben', 'she is dead-set on it']) t.notOk(matches(index, text), text);
+  for (const text of ['I wish I was dead.', 'Ich möchte sterben', 'J’ai envie de mourir', 'No quiero vivir…', 'self-harm', 'don’t want to live', 'ending it all', 'sui\u00adcidal', 'I overdosed', 'Autolesión', 'Suizidgedanken']) t.ok(matches(index, text), text);
+  for (const text of ['', 'The deadline is Tuesday', 'I want to diet', 'kill my self-doubt', 'Leben', 'she is dead-set on it', 'I take my life back', 'mourir de rire']) t.notOk(matches(index, text), text);
   t.notOk(matches(phraseIndex([]), 'anything'));
   t.notOk(matches(phraseIndex(['...']), 'anything'), 'a phrase without words matches nothing');
   const timed = (text: string): number => {
@@ -272,7 +273,7 @@ t.test('AUDIT of 20 or more and a marked impression of risk are looked at by the
   const scale = [...registry.scales.values()].find(({ key }) => key === 'phq-9')!;
   const audit = { ...scale, key: 'audit', instrument: { ...scale.instrument, definition: { ...scale.instrument.definition, safety: [] } }, threshold: undefined, definition: { ...scale.definition, title: 'AUDIT' } };
   const alerts = (value: number): unknown[] => alertsOf({
-    record: { scores: new Map([['audit', [{ id: 'a1', key: 'audit', at: 0, value, date: '', data: { status: 'completed', panel: true, answered: 10, items: 10, prorated: false, maxScore: 40 } }]]]), sessions: [], episodes: [], goals: [], tasks: [], impressions: [] },
+    record: { ...patientRecord([]), scores: new Map([['audit', [{ id: 'a1', key: 'audit', at: 0, value, date: '', data: { status: 'completed', panel: true, answered: 10, items: 10, prorated: false, maxScore: 40 } }]]]) },
     response: { resourceType: 'QuestionnaireResponse', id: 'a1', status: 'completed' }, registry: { ...registry, scales: new Map([['audit', audit]]) }, settings: defaultSafety,
   });
   t.match(alerts(20), [{ trigger: 'audit-20', priority: 'urgent', limit: { workingDays: 1 }, tellsClient: false }]);
@@ -354,6 +355,8 @@ t.test('staffed hours are of the place: over lunch, nights, closed days and the 
   t.equal(text(afterStaffed(hours, at('2024-03-08T16:30:00Z'), 60)), '2024-03-12T09:30');
   t.equal(text(afterWorkingDays(hours, at('2024-03-08T16:30:00Z'), 1)), '2024-03-12T16:30');
   t.equal(text(afterWorkingDays(undefined, at('2024-03-08T16:30:00Z'), 1)), '2024-03-11T16:30');
+  t.equal(text(afterWorkingDays(hours, at('2024-03-29T10:00:00Z'), 1)), '2024-04-01T09:00', 'the same time by the clock on the wall, which went forward');
+  t.equal(text(afterWorkingDays(hours, at('2024-10-27T10:00:00Z'), 1)), '2024-10-28T10:00', 'from the day on which it went back');
   t.equal(nextStaffed(staffedHours.parse({ timeZone: 'UTC', week: {} }), 0), null, 'never');
 });
 
