@@ -281,3 +281,32 @@ t.test('no definition makes a check endless or throws', async (t) => {
   ];
   for (const element of odd) t.doesNotThrow(() => checkProfile(task({ note: [{ text: 'x' }] }) as any, compileProfile([profileOf('Task', element as ElementDefinition[])]), { profile: () => undefined, members: () => undefined, typeOf: () => undefined }), JSON.stringify(element));
 });
+
+/** Where each step of a path stands among its siblings, as the type lists them. */
+function placeOf(path: string): number[] {
+  const [type = '', ...steps] = path.split('.');
+  let node = nodeOf(type);
+  return steps.map((step) => {
+    const name = step.replace('[x]', '');
+    const all = [...node.elements.values()];
+    const at = all.findIndex((element) => element.name === name);
+    if (all[at]?.primitive === undefined && all[at]?.holdsResource === false) node = all[at].node();
+    return at;
+  });
+}
+
+t.test('the elements of every profile are in the order of their type: others make no snapshot of it otherwise', async (t) => {
+  for (const { id, type, kind, differential } of folder('schemas/profiles').filter(({ resourceType }) => resourceType === 'StructureDefinition')) {
+    if (kind !== 'resource') continue;
+    const paths = (differential.element as { path: string }[]).map(({ path }) => path);
+    paths.slice(1).forEach((path, i) => {
+      const before = paths[i]!;
+      const [was, is] = [placeOf(before), placeOf(path)];
+      if (is.includes(-1)) return t.fail(`${id}: ${path} is no element of ${type}`);
+      if (before === path || before.startsWith(`${path}.`)) return; // a slice begins
+      const differs = is.findIndex((place, at) => place !== was[at]);
+      if ((was[differs] ?? -1) > is[differs]!) t.fail(`${id}: ${path} comes before ${before}`);
+    });
+    t.ok(paths.length > 1, id);
+  }
+});
