@@ -50,10 +50,10 @@ export function escalation(options: EscalationOptions): Job {
   };
 }
 
-/** Reviews that nobody acknowledged, whose time is over, and of which not everybody has heard. */
+/** Reviews that nobody acknowledged, whose limit is reached, and of which not everybody has heard. */
 async function* overdue(database: Database, at: number): AsyncGenerator<Row> {
   const plan = parseSearch('Task', [
-    ['code', `${codeSystem('task-type')}|safety-review`], ['status', 'requested'], ['due', `eb${new Date(at).toISOString()}`],
+    ['code', `${codeSystem('task-type')}|safety-review`], ['status', 'requested'], ['due', `eb${new Date(at + 1).toISOString()}`],
     ['business-status:not', `${codeSystem('review-escalation')}|duty-lead`], ['_count', '200'],
   ], { handling: 'strict' });
   let page: Cursor | undefined;

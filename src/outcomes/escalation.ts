@@ -19,11 +19,11 @@ interface Concept { readonly coding?: readonly { readonly system?: string; reado
 export function stepDue(task: Resource, now: number): Step | undefined {
   const { start, end } = ((task.restriction ?? {}) as { period?: { start?: string; end?: string } }).period ?? {};
   const limit = instant(end);
-  if (!isSafetyReview(task) || task.status !== 'requested' || limit === null || now <= limit) return undefined;
+  if (!isSafetyReview(task) || task.status !== 'requested' || limit === null || now < limit) return undefined;
   const done = new Set((task.businessStatus as Concept | undefined)?.coding?.filter(({ system }) => system === codeSystem('review-escalation')).map(({ code }) => code));
   if (!done.has('second-clinician')) return 'second-clinician';
   const began = instant(start) ?? instant(task.authoredOn as string | undefined) ?? limit;
-  return !done.has('duty-lead') && now > limit + (limit - began) ? 'duty-lead' : undefined;
+  return !done.has('duty-lead') && now >= limit + (limit - began) ? 'duty-lead' : undefined;
 }
 
 /** @returns the review after a step: what was done stands in it, so that a step is taken once however often it is tried. A review without an owner gets who was told. */

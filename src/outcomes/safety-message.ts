@@ -5,6 +5,7 @@ import type { Alert } from './safety.ts';
 import { limitsOf, recipientsIn, type AlertContext } from './safety-resources.ts';
 import type { CrisisContact, SafetySettings } from './safety-settings.ts';
 import { nextStaffed } from './staffed-hours.ts';
+import { zoneOf } from './time-zone.ts';
 
 /** Id of the message that the client gets at once: one for a response, however many alerts it raises. */
 export const clientMessageId = (responseId: string): string => derivedId(responseId, 'client-message');
@@ -36,7 +37,9 @@ export function clientMessage(alerts: readonly Alert[], response: Resource, cont
 function sentences(alerts: readonly Alert[], response: Resource, context: AlertContext): string[] {
   const { now, settings: { words, staffedHours: hours } } = context;
   const at = Date.parse(now);
-  const told = (instant: number): string => localTime(instant, hours?.timeZone ?? 'UTC');
+  // By the clock that the client looks at, where it is known.
+  const zone = zoneOf(context.patientResource, hours?.timeZone ?? 'UTC');
+  const told = (instant: number): string => localTime(instant, zone);
   const ends = alerts.map((alert) => limitsOf(alert, response, context)?.end).filter((end) => end !== undefined).map((end) => Date.parse(end)).filter((end) => end > at);
   const who = recipientsIn(context).first;
   const opens = hours === undefined ? at : nextStaffed(hours, at);

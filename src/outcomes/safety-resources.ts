@@ -28,9 +28,10 @@ const labelled = ({ audience }: Alert): { meta?: typeof clinicians } => (audienc
 /** @returns who is told, as the care team is now. */
 export const recipientsIn = ({ careTeam, patientResource, now, settings }: AlertContext): Recipients => recipients(careTeam, patientResource, Date.parse(now), settings.dutyLead);
 
-/** @returns what is written once for an alert of `response`: a Flag (unless nothing was answered), a Task for a clinician, a Communication. */
+/** @returns what is written once for an alert of `response`: a Task for a clinician, and unless nothing was answered a Flag and a Communication. */
 export function alertResources(alert: Alert, response: Resource, context: AlertContext): Resource[] {
-  return [...(alert.flagged ? [flag(alert, response, context)] : []), reviewTask(alert, response, context), notification(alert, response, context)];
+  const review = reviewTask(alert, response, context);
+  return alert.flagged ? [flag(alert, response, context), review, notification(alert, response, context)] : [review];
 }
 
 const triggerConcept = ({ trigger, title }: Alert): object => ({ coding: [{ system: codeSystem('safety-trigger'), code: trigger, display: title }], text: title });
@@ -109,10 +110,16 @@ export function notification(alert: Alert, response: Resource, context: AlertCon
 /** When the time to acknowledge begins and ends. */
 export interface Limits { readonly start: string; readonly end: string; readonly onDuty?: string }
 
-/** The clock starts with the answer, or now where the author's clock runs ahead; by the clock on the wall, and by staffed hours where they are set. */
+const day = 86_400_000;
+
+/**
+ * The clock starts with the answer, or now where the author's clock runs ahead; by the clock on the wall, and by staffed hours where they
+ * are set. A date without a time says only that the answer came by the end of that day.
+ */
 export function limitsOf({ limit }: Alert, response: Resource, { now, settings: { staffedHours: hours } }: Pick<AlertContext, 'now' | 'settings'>): Limits | undefined {
   if (limit === null) return undefined;
-  const start = Math.min(instant((response.authored ?? response.meta?.lastUpdated) as string | undefined) ?? Infinity, Date.parse(now));
+  const said = (response.authored ?? response.meta?.lastUpdated) as string | undefined;
+  const start = Math.min((instant(said) ?? Infinity) + (said?.length === 10 ? day : 0), Date.parse(now));
   const end = 'minutes' in limit ? start + limit.minutes * 60_000 : afterWorkingDays(hours, start, limit.workingDays);
   const onDuty = hours === undefined ? null : 'minutes' in limit ? afterStaffed(hours, start, limit.minutes) : end;
   const text = (at: number): string => new Date(at).toISOString();

@@ -176,11 +176,11 @@ t.test('safety reviews', async (t) => {
     const told = async (): Promise<string> => (await messagesOf(task)).map(({ recipient }) => String(recipient[0].reference).split('/')[1]!).toSorted((a, b) => a.localeCompare(b)).join(' ');
     await service.job('safety-escalation', later(start, 119));
     t.equal(await told(), 'one', 'in time');
-    await Promise.all([service.job('safety-escalation', later(start, 121)), other.job('safety-escalation', later(start, 121)), other.job('safety-escalation', later(start, 121))]);
+    await Promise.all([service.job('safety-escalation', later(start, 120)), other.job('safety-escalation', later(start, 120)), other.job('safety-escalation', later(start, 120))]);
     await service.job('safety-escalation', later(start, 239));
     t.equal(await told(), 'one two');
     t.match(await review('late'), { status: 'requested', owner: { reference: 'Practitioner/one' }, businessStatus: { coding: [{ code: 'second-clinician' }] }, note: [{ text: /Practitioner\/two/ }] });
-    for (const at of [241, 300, 10_000]) await other.job('safety-escalation', later(start, at));
+    for (const at of [240, 300, 10_000]) await other.job('safety-escalation', later(start, at));
     t.equal(await told(), 'boss one two');
     const last = await review('late');
     t.match(last.businessStatus.coding, [{ code: 'second-clinician' }, { code: 'duty-lead' }]);

@@ -89,7 +89,7 @@ t.test('item 9 left open in a completed response asks for a routine look, withou
   const world = new World();
   world.write(phq9('q1', '2024-03-01', [1, 1, 1, 1, 1, 1, 1, 1, null]));
   t.match(task(world, 'q1', `${trigger}-missing`), { priority: 'routine', status: 'requested' });
-  t.same([world.all('Flag').length, world.all('Task').length], [0, 1]);
+  t.same(counts(world), [0, 1, 0]);
   const stopped = new World();
   stopped.write(phq9('q1', '2024-03-01', [1, 1, 1, 1, 1, 1, 1, 1, null], { status: 'stopped' }));
   t.equal(stopped.all('Task').length, 0);
@@ -135,7 +135,7 @@ t.test('an amendment upward makes the same Task more pressing and sends one more
   t.equal(messages(closed).length, 2, 'somebody hears of it');
   const again = closed.resources.get(`Task/${alertId('q1', trigger, 'task-stat')}`);
   t.match(again, { status: 'requested', priority: 'stat', focus: { reference: 'QuestionnaireResponse/q1' } });
-  t.equal(due(again), '2024-03-01T01:00:00.000Z');
+  t.equal(due(again), '2024-03-02T01:00:00.000Z');
   closed.write(phq9('q1', '2024-03-01', totalling(10, 2), { status: 'amended' }));
   closed.write(phq9('q1', '2024-03-01', totalling(10, 3), { status: 'amended' }));
   t.equal(closed.all('Task').length, 2, 'once for a priority');
@@ -376,6 +376,9 @@ t.test('outside staffed hours the client reads when somebody may see it, and bot
   const review = task(world, 'q1')!;
   t.equal(due(review), '2024-03-08T21:00:00.000Z');
   t.match(review.extension, [{ url: `${base}/StructureDefinition/on-duty-limit`, valueDateTime: '2024-03-12T10:00:00.000Z' }]);
+  world.patient = { resourceType: 'Patient', id: 'p', extension: [{ url: 'http://hl7.org/fhir/StructureDefinition/timezone', valueCode: 'Pacific/Auckland' }] };
+  world.write(phq9('away', '2024-03-08T20:00:00Z', totalling(10, 3)));
+  t.match(JSON.stringify(world.resources.get(`Communication/${clientMessageId('away')}`)), /Saturday 9 March at 10:00 GMT\+13 at the latest. No one may see this before Tuesday 12 March at 22:00/, 'by the clock of the client');
   world.patient = { resourceType: 'Patient', id: 'p', address: [{ country: 'FR' }] };
   world.now = '2024-03-12T10:00:00Z';
   world.write(phq9('q2', '2024-03-12T10:00:00Z', totalling(10, 1)));
@@ -394,6 +397,10 @@ t.test('the organisation sets the times; a file that does not fit says where', a
   world.write(phq9('q1', '2024-03-01T10:00:00Z', totalling(10, 1)));
   world.write(phq9('q2', '2024-03-02T10:00:00Z', totalling(10, 3)));
   t.same(['q1', 'q2'].map((id) => minutesOf(task(world, id))), [30, 15]);
+  world.now = '2024-03-05T12:00:00Z';
+  world.write(phq9('today', '2024-03-05', totalling(10, 3)));
+  world.write(phq9('before', '2024-03-04', totalling(10, 3)));
+  t.same(['today', 'before'].map((id) => due(task(world, id))), ['2024-03-05T12:15:00.000Z', '2024-03-05T00:15:00.000Z'], 'of a date without a time nobody knows that it was midnight');
   t.throws(() => safetySettings({ rules: { staffedHours: { timeZone: 'Mars/North', week: { mon: [['17:00', '09:00']] } }, minutes: { '*': { stat: -1 } } } }), /SAFETY_RULES staffedHours.timeZone: .*\n?.*/);
   t.throws(() => safetySettings({ contacts: { UK1: [{ name: 'x' }] } }), /CRISIS_CONTACTS/);
 });
