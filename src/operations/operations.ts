@@ -5,6 +5,7 @@ import type { Answer, Context } from '../interactions/context.ts';
 import { isAt, isOn, type Call, type Operation } from './operation.ts';
 import { apply } from './apply.ts';
 import { breakGlass } from './break-glass.ts';
+import { end } from './end.ts';
 import { evaluateMeasure } from './evaluate-measure.ts';
 import { erase } from './erase.ts';
 import { everything } from './everything.ts';
@@ -34,6 +35,7 @@ import { versions } from './versions.ts';
 export const operations: ReadonlyMap<string, Operation> = new Map<string, Operation>([
   ['apply', apply],
   ['break-glass', breakGlass],
+  ['end', end],
   ['evaluate-measure', evaluateMeasure],
   ['erase', erase],
   ['everything', everything],

@@ -89,7 +89,7 @@ const reads: Question[] = [
   get('the agent', 'Provenance?agent=Practitioner/t-{x}'), get('a care team', 'CareTeam?participant=Practitioner/t-{x}'), get('whom a therapist sees', 'Patient?_has:CareTeam:patient:participant=Practitioner/t-{x}'), get('whom a therapist sees, backwards', 'Practitioner?_has:CareTeam:participant:subject=Patient/{x}'),
   get('from the directory', 'Practitioner?_has:CareTeam:participant:subject:Patient.identifier=mrn-{x}'),
   get('the whole record', 'Patient/{x}/$everything'), get('the whole record by type', 'Patient/{x}/$everything?_type=Goal&_count=1'), get('the record to take away', 'Patient/{x}/$export-record'), get('as a page', 'Patient/{x}/$export-record?_format=html'), get('an overview', 'Patient/{x}/$progress'),
-  get('the last ones', `Observation/$lastn?patient=Patient/{x}&code=${loinc}|44261-6`), get('statistics', `Observation/$stats?subject=Patient/{x}&code=44261-6&system=${loinc}&statistic=count`), get('the course', 'EpisodeOfCare/e-{x}/$trajectory'), get('an interval', 'EpisodeOfCare/e-{x}/$interval'), get('how a number came about', 'Observation/o-{x}/$explain'),
+  get('the last ones', `Observation/$lastn?patient=Patient/{x}&code=${loinc}|44261-6`), get('statistics', `Observation/$stats?subject=Patient/{x}&code=44261-6&system=${loinc}&statistic=count`), get('the course', 'EpisodeOfCare/e-{x}/$trajectory'), get('an interval', 'EpisodeOfCare/e-{x}/$interval'), get('what is open at the end', 'EpisodeOfCare/e-{x}/$end'), get('how a number came about', 'Observation/o-{x}/$explain'),
   get('a rate of one', 'Measure/$evaluate-measure?measure=https://intersession.example/fhir/Measure/homework-completion&periodStart=2026-01-01&periodEnd=2026-12-31&subject=Patient/{x}'),
   get('outcomes of a group', 'Group/gr-{x}/$outcomes?periodStart=2026-01-01&periodEnd=2026-12-31'), get('the compartment', 'Patient/{x}/Goal'), get('the compartment, all of it', 'Patient/{x}/*'), get('the log', 'AuditEvent?patient={x}&_summary=count'), get('the log of one thing', 'AuditEvent?entity=Goal/g-{x}'),
   ask('a form', 'POST', 'Goal/_search', '_id=g-{x}', form), ask('a batch', 'POST', '', batch(entry('GET', 'Goal/g-{x}'), entry('GET', 'Goal?_id=g-{x}'), entry('GET', 'Patient/{x}/$everything'))), ask('a batch of HEAD', 'POST', '', batch(entry('HEAD', 'Goal/g-{x}'))), ask('reading in a transaction', 'POST', '', transaction(entry('GET', 'Goal/g-{x}'))),
@@ -99,6 +99,7 @@ const reads: Question[] = [
 ];
 
 const writes: Question[] = [
+  ask('ending a therapy', 'POST', 'EpisodeOfCare/e-{x}/$end?apply=true'),
   ask('a write into the record', 'POST', 'Goal', { resourceType: 'Goal', lifecycleStatus: 'active', description: { text: 'x' }, subject: reference('Patient/{x}') }),
   ask('answers about somebody', 'POST', 'QuestionnaireResponse', phq9('{x}', spread(3), '2026-01-07T08:00:00Z')),
   ask('a task of somebody', 'POST', 'Task', { resourceType: 'Task', status: 'requested', intent: 'order', for: reference('Patient/{x}') }),
