@@ -59,15 +59,16 @@ export async function createApp({ config, database, log }: { config: Config; dat
   const metrics = createMetrics(database.pool);
   const registry = registryOf(config);
   const safety = safetyOf(config);
+  const zone = zoneOf(config);
   const reference = new NewestReference(database, referenceTtlMs, () => performance.now());
   await reference.refresh();
   const committer = new Committer({
-    database, rules: { registry, device, safety, reference }, lanes: config.writeLanes ?? 2, queueLimit: 2000, observer: { batch: (units) => metrics.batch(units) },
+    database, rules: { registry, device, zone, safety, reference }, lanes: config.writeLanes ?? 2, queueLimit: 2000, observer: { batch: (units) => metrics.batch(units) },
   });
   const shipped = [...shippedResources(registry), ...readShipped(new URL('../schemas/', import.meta.url), version)];
   await storeShipped(database, committer, shipped);
   const parts = {
-    database, committer, registry, reference, safety, device, emergencyMinutes: config.emergencyMinutes, zone: zoneOf(config),
+    database, committer, registry, reference, safety, device, emergencyMinutes: config.emergencyMinutes, zone,
     audit: new AuditLog(database),
     administrators: new Set(config.adminClients),
     pageKey: await pageKey(database),
@@ -77,7 +78,7 @@ export async function createApp({ config, database, log }: { config: Config; dat
   const schedule = new Schedule({ database, now, log, observer: metrics, jobs: [
     authorizationSweep(database),
     escalation({ database, committer, device, settings: safety }),
-    trajectoryReferenceJob({ database, registry, newest: reference }),
+    trajectoryReferenceJob({ database, registry, zone, newest: reference }),
     overdueGoals({ database, committer }),
     erasure(database), retention(database, config.keepIdempotencyDays),
     auditSeal({ database, key: openAuditKey(config.auditKeyFile), headsFile: config.auditHeadsFile, log }),

@@ -5,6 +5,8 @@ import type { Job } from './schedule.ts';
 
 const hour = 3_600_000;
 const day = 24 * hour;
+/** How much earlier than in UTC a day may be over. */
+const furthestEast = 14 * hour;
 /** How long ago a due day may have been for its goal to be looked at: a service that stood still catches up. */
 const lookedBack = 60 * day;
 
@@ -18,7 +20,7 @@ export function overdueGoals({ database, committer }: { readonly database: Datab
     everyMs: hour,
     async run(at, signal) {
       const date = (time: number): string => new Date(time).toISOString().slice(0, 10);
-      for (const patient of await patientsWithOverdueGoals(database, date(at - lookedBack), date(at))) {
+      for (const patient of await patientsWithOverdueGoals(database, date(at - lookedBack), date(at + furthestEast))) {
         signal.throwIfAborted();
         await recomputePatients([patient], {
           database, rules: committer.rules, questionnaire: () => Promise.resolve(undefined), requester: { client: 'intersession', requestId: 'overdue-goals' }, apply: true, only: 'Goal',

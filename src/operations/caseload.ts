@@ -70,7 +70,7 @@ export async function* caseload(context: Context, visibility: Visibility, query:
     for (const { rid, body, entries, resources } of batch) {
       const byType = new Map<string, Resource[]>();
       for (const { type, body: text } of resources) byType.set(type, [...byType.get(type) ?? [], JSON.parse(text) as Resource]);
-      yield { rid, subject: { patient: JSON.parse(body) as Resource, record: withoutHidden(patientRecord(entries), readerOf(visibility)), byType } };
+      yield { rid, subject: { patient: JSON.parse(body) as Resource, record: withoutHidden(patientRecord(entries, context.zone), readerOf(visibility)), byType } };
     }
   }
 }

@@ -27,7 +27,7 @@ export async function episodeRecord(context: Context, id: string): Promise<SeenR
   const patientId = patient?.reference?.split('/').at(-1) ?? '';
   const read = await readRecord(database, visibility, patientId);
   if (read === undefined) throw problem('not-found', 'not-found', 'No such EpisodeOfCare.');
-  const record = patientRecord(read.entries);
+  const record = patientRecord(read.entries, context.zone);
   const episode = record.episodes.find((each) => each.id === id);
   if (episode === undefined || episode.at === null) {
     throw problem('invalid', 'business-rule', 'An episode has a course from when it is active, with the start of its period.', 'EpisodeOfCare.period.start');

@@ -8,6 +8,7 @@ import { isDerived } from '../resources/observation.ts';
 import { Given } from './given.ts';
 import { inputsOf, refuseUnknown } from './input.ts';
 import type { Call, Operation } from './operation.ts';
+import { subjectAsPerson } from './person.ts';
 
 /**
  * `Observation/[id]/$explain`: how a computed number came about, down to the answers: inputs, the formula with the numbers filled in,
@@ -43,10 +44,11 @@ async function explained(context: Context, call: Call, body: string): Promise<An
   }
   const version = Number(observation.meta?.versionId);
   const before = version > 1 ? await readVersion(context.database, context.visibility, 'Observation', call.id!, version - 1) : undefined;
+  const person = await subjectAsPerson(context, given, observation);
   await given.log(call);
   const reader = context.visibility.reach.kind === 'patient' ? 'client' : 'clinician';
   return { status: 200, body: JSON.stringify(explanation(observation, {
-    registry: context.registry, inputs, forms, reader, ...(before === undefined || before.body === null ? {} : { previous: JSON.parse(before.body) as Resource }),
+    registry: context.registry, inputs, forms, reader, person, ...(before === undefined || before.body === null ? {} : { previous: JSON.parse(before.body) as Resource }),
   })) };
 }
 

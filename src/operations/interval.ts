@@ -6,7 +6,7 @@ import type { Answer, Context } from '../interactions/context.ts';
 import { intervalOf, intervalTypes } from '../outcomes/interval.ts';
 import { number, reference, type Part } from '../outcomes/parts.ts';
 import type { Episode } from '../outcomes/record.ts';
-import { intervalAfter, leadsFrom, sessionsOf, type Interval } from '../outcomes/sessions.ts';
+import { intervalAfter, sessionsOf, type Interval } from '../outcomes/sessions.ts';
 import { readStretch } from '../store/interval.ts';
 import { episodeRecord } from './episode.ts';
 import { inputsOf, refuseUnknown } from './input.ts';
@@ -38,7 +38,7 @@ async function intervalOfEpisode(context: Context, call: Call, body: string): Pr
   const found = intervalAfter(sessions, asked);
   if (found === undefined) throw problem('malformed', 'value', `This episode has ${sessions.length} finished sessions: session is a number from 0 (before the first) to ${sessions.length}.`, 'http.session');
   const rows = await readStretch(context.database, context.visibility, { patient: rid, types: intervalTypes, ...boundsOf(found, episode), sessions: found.after === undefined ? [] : [found.after.id] }, 4 * most);
-  const entries = rows.map(({ body: text }) => JSON.parse(text) as Resource).filter((resource) => intervalOf(sessions, resource) === asked);
+  const entries = rows.map(({ body: text }) => JSON.parse(text) as Resource).filter((resource) => intervalOf(sessions, resource, record.person.zone) === asked);
   const shown = entries.slice(0, most);
   const parameter: Part[] = [
     number('session', asked),
@@ -56,6 +56,6 @@ async function intervalOfEpisode(context: Context, call: Call, body: string): Pr
 
 /** A day more on either side: to which date an entry belongs, the clock of its author says (`intervalOf`). */
 function boundsOf({ after, before }: Interval, episode: Episode): { from: string; until?: string } {
-  const from = after === undefined ? leadsFrom(episode.at!) : after.at!;
+  const from = after === undefined ? episode.leadsFrom! : after.at!;
   return { from: new Date(from - day).toISOString(), ...(before === undefined ? {} : { until: new Date(before.at! + day).toISOString() }) };
 }

@@ -44,10 +44,10 @@ async function progressFor(context: Context, call: Call): Promise<Answer> {
 
 interface Asked extends SeenRecord { readonly episode?: string }
 
-async function ofPatient({ database, visibility }: Context, id: string): Promise<Asked> {
-  const read = await readRecord(database, visibility, id);
+async function ofPatient(context: Context, id: string): Promise<Asked> {
+  const read = await readRecord(context.database, context.visibility, id);
   if (read === undefined) throw problem('not-found', 'not-found', 'No such Patient.');
-  return { rid: read.rid, patient: id, now: read.now, record: patientRecord(read.entries) };
+  return { rid: read.rid, patient: id, now: read.now, record: patientRecord(read.entries, context.zone) };
 }
 
 async function ofEpisode(context: Context, id: string): Promise<Asked> {

@@ -18,6 +18,7 @@ import { Given } from './given.ts';
 import { refuseUnknown, type Input } from './input.ts';
 import { allMatches } from './matches.ts';
 import type { Call, Operation } from './operation.ts';
+import { personOf, subjectAsPerson } from './person.ts';
 import { questionnaireOf, responseOf, withBareResponse } from './response-input.ts';
 
 /**
@@ -62,14 +63,14 @@ interface Setting { readonly now: string; readonly patient: Resource | undefined
 
 /** Without an id of its own it is known by its content, so that the same answers give the same. */
 function alone(context: Context, sent: Resource, questionnaire: Resource | undefined, { now, patient }: Setting): { parameter: Part[]; shown: boolean } {
-  const { registry, device, safety, visibility } = context;
+  const { registry, device, safety, visibility, zone } = context;
   const isPatient = visibility.reach.kind === 'patient';
   const response = withSharing({ ...sent, id: sent.id ?? hash('sha256', JSON.stringify(sent), 'hex') }, questionnaire, isPatient);
   const subject = patient === undefined ? '' : `Patient/${patient.id}`;
-  const found = scoredAlone(response, { registry, now, device, safety, patient: subject, ...(patient === undefined ? {} : { patientResource: patient }) }, questionnaire);
+  const found = scoredAlone(response, { registry, now, device, safety, zone, patient: subject, ...(patient === undefined ? {} : { patientResource: patient }) }, questionnaire);
   const forReader = visibility.restricted ? found : withoutRestricted(found);
   const key = `QuestionnaireResponse/${response.id}`;
-  const derivation = { registry, inputs: new Map([[key, response]]), forms: new Map(questionnaire === undefined ? [] : [[key, questionnaire]]), reader: isPatient ? 'client' : 'clinician' } as const;
+  const derivation = { registry, inputs: new Map([[key, response]]), forms: new Map(questionnaire === undefined ? [] : [[key, questionnaire]]), person: personOf(patient, context), reader: isPatient ? 'client' : 'clinician' } as const;
   const parameter = [
     ...forReader.observations.map((observation) => scorePart(unstored(observation, { named: sent.id !== undefined, patient }), explained(observation, derivation, sent.id))),
     ...forReader.alerts.map(alertPart),
@@ -130,7 +131,7 @@ async function stored(context: Context, call: Call, given: Given, inputs: readon
   const scores = matches.map(({ body }) => JSON.parse(body!) as Resource).filter((each) => isDerived(each) && each['status'] !== 'entered-in-error');
   const issues = unscorable(response, context.registry, questionnaire);
   if (scores.length === 0 && issues.length > 0) throw refusal(issues);
-  const derivation = { registry: context.registry, inputs: new Map([[key, response]]), forms: new Map(questionnaire === undefined ? [] : [[key, questionnaire]]), reader: context.visibility.reach.kind === 'patient' ? 'client' : 'clinician' } as const;
+  const derivation = { registry: context.registry, inputs: new Map([[key, response]]), forms: new Map(questionnaire === undefined ? [] : [[key, questionnaire]]), person: await subjectAsPerson(context, given, response), reader: context.visibility.reach.kind === 'patient' ? 'client' : 'clinician' } as const;
   await given.log(call);
   const unseen: Issue[] = scores.length === 0 ? [{ severity: 'information', code: 'informational', text: 'No score of this response is stored that this access shows.' }] : [];
   return answer([

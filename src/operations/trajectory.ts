@@ -4,6 +4,7 @@ import { accessRows } from '../interactions/access-log.ts';
 import type { Answer, Context } from '../interactions/context.ts';
 import { scaleFor } from '../outcomes/form-total.ts';
 import { forReader } from '../outcomes/parts.ts';
+import { scaleForSex } from '../outcomes/registry.ts';
 import { trajectoryParts } from '../outcomes/trajectory-view.ts';
 import { episodeRecord, readerOf } from './episode.ts';
 import { inputsOf, one, refuseUnknown } from './input.ts';
@@ -35,7 +36,7 @@ async function trajectoryOfEpisode(context: Context, call: Call, body: string): 
     { name: 'patient', valueReference: { reference: `Patient/${patient}` } },
     { name: 'episode', valueReference: { reference: `EpisodeOfCare/${episode.id}` } },
     { name: 'computed', valueInstant: now },
-    ...forReader(keys.flatMap((key) => scaleFor(context.registry, key, record) ?? []).flatMap((scale) => trajectoryParts(record, scale, episode.id, benchmark)), readerOf(context)),
+    ...forReader(keys.flatMap((key) => scaleFor(context.registry, key, record) ?? []).flatMap((scale) => trajectoryParts(record, scaleForSex(scale, record.person.gender), episode.id, benchmark)), readerOf(context)),
   ];
   await context.audit.record(accessRows(context, { interaction: '$trajectory', action: 'E', type: 'EpisodeOfCare', id: call.id!, patients: [rid] }));
   return { status: 200, body: JSON.stringify({ resourceType: 'Parameters', parameter }) };

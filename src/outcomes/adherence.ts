@@ -1,7 +1,7 @@
 import { codeSystem } from '../fhir/canonical.ts';
 import type { Resource } from '../fhir/resource.ts';
 import { dateOf, endOf, localDate } from './local-time.ts';
-import { instant } from './record.ts';
+import { instant } from './instant.ts';
 
 /** How much of the homework that was due was done, and how (docs/clinical.md 3.10). Pure. */
 

@@ -1,6 +1,6 @@
 import type { Resource } from '../fhir/resource.ts';
 import { isLow } from './alliance.ts';
-import type { AllianceAnswers } from './record.ts';
+import type { AllianceAnswers } from './record-entry.ts';
 import type { Scale } from './registry.ts';
 import { answersIn } from './safety.ts';
 import type { ItemScores } from './score.ts';

@@ -6,7 +6,8 @@ import type { AllianceEvent } from './alliance-events.ts';
 import { Standing } from './difference.ts';
 import type { Change, DeriveContext, DerivedWrite } from './derived-write.ts';
 import { labels, observationId } from './observations.ts';
-import { instant, sourceOf, type PatientRecord, type Score } from './record.ts';
+import { instant } from './instant.ts';
+import { sourceOf, type PatientRecord, type Score } from './record.ts';
 import type { Scale } from './registry.ts';
 import { recipients } from './safety-recipients.ts';
 

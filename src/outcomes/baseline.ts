@@ -1,4 +1,4 @@
-import type { Episode, PatientRecord, Score } from './record.ts';
+import type { Episode, PatientRecord, Score, Session } from './record.ts';
 import { episodeAt, sessionsOf } from './sessions.ts';
 
 export { episodeAt } from './sessions.ts';
@@ -42,14 +42,14 @@ function computedSeries(record: PatientRecord, scaleKey: string): Series[] {
     if (last !== undefined && last.episode === episode) last.scores.push(score);
     else groups.push({ episode, scores: [score] });
   }
-  return groups.map(({ episode, scores }) => ({ episode, scores, baseline: baseline(scores, sessionsOf(record, episode)[0]?.data.start) }));
+  return groups.map(({ episode, scores }) => ({ episode, scores, baseline: baseline(scores, sessionsOf(record, episode)[0]) }));
 }
 
 /**
  * The last valid score from 14 days before to 7 days after the first finished session, by the clock where both say a time, else by
  * calendar dates; without one the first valid score. Of two scores on one date the later counts.
  */
-function baseline(scores: readonly Valid[], session: string | undefined): Valid {
+function baseline(scores: readonly Valid[], session: Session | undefined): Valid {
   const isIn = session === undefined ? () => false : windowOf(session);
   const inWindow = scores.findLast((score, i) => score.date !== scores[i + 1]?.date && isIn(score));
   if (inWindow !== undefined) return inWindow;
@@ -57,10 +57,10 @@ function baseline(scores: readonly Valid[], session: string | undefined): Valid 
   return scores.findLast((score) => score.date === first.date) ?? first;
 }
 
-function windowOf(session: string): (score: Valid) => boolean {
-  const [at, date] = [Date.parse(session), Date.parse(session.slice(0, 10))];
-  const within = (time: number, start: number): boolean => time >= start - before && time <= start + after;
-  return (score) => (session.length > 10 && score.data.authored!.length > 10 ? within(score.at, at) : within(Date.parse(score.date), date));
+function windowOf({ at, date, data: { start } }: Session): (score: Valid) => boolean {
+  const first = Date.parse(date);
+  const within = (time: number, from: number): boolean => time >= from - before && time <= from + after;
+  return (score) => (at !== null && start.length > 10 && score.data.authored!.length > 10 ? within(score.at, at) : within(Date.parse(score.date), first));
 }
 
 /** @returns whether `score` is compared with the baseline of its series: it is later, on another date. */
@@ -79,7 +79,7 @@ export function onePerDate(scores: readonly Valid[]): readonly Valid[] {
  * @returns undefined where there is none; `last` undefined where all are of one date.
  */
 export function firstAndLast({ scores, episode }: Series): { readonly first: Valid; readonly last?: Valid } | undefined {
-  const end = episode?.data.end?.slice(0, 10);
+  const end = episode?.lastDate;
   const recorded = onePerDate(scores.filter(({ data, date }) => !data.prorated && (end === undefined || date <= end)));
   const first = recorded[0];
   if (first === undefined) return undefined;

@@ -1,13 +1,14 @@
 import { audienceOf } from '../fhir/labels.ts';
 import { onePerDate, type Valid } from './baseline.ts';
 import { exact } from './decimals.ts';
+import { dayAfter } from './local-time.ts';
 import type { PatientRecord, Score } from './record.ts';
 
 /**
  * Whether the check-ins of the week after a score were worse than usual (docs/clinical.md 3.8; service-defined). Pure.
  *
  * The week: the 7 dates after that of the score, which the score itself does not ask about. What is usual: the 14 dates up to that of
- * the best score, the stretch that most forms ask about. Of check-ins on one date the last counts; dates are those of the authors' clocks.
+ * the best score, the stretch that most forms ask about. Of check-ins on one date the last counts.
  */
 
 /** The ratings that are looked at, and +1 where higher is worse. Energy is not: it follows sleep and illness of the body as well. */
@@ -46,8 +47,6 @@ export interface ComparedCheckIns extends Comparison { readonly scale: (typeof c
 
 /** A week of check-ins that was worse than usual. */
 export interface CheckInWeek { readonly week: Stretch; readonly usual: Stretch; readonly compared: readonly ComparedCheckIns[] }
-
-const dayAfter = (date: string, days: number): string => new Date(Date.parse(date) + days * 86_400_000).toISOString().slice(0, 10);
 
 /** @returns the 7 dates after `date`. */
 export const weekAfter = (date: string): Stretch => ({ from: dayAfter(date, 1), to: dayAfter(date, weekDays) });

@@ -1,6 +1,7 @@
 import type { Resource } from '../fhir/resource.ts';
 import { dueOf } from './adherence.ts';
-import { instant, type PatientRecord, type Score, type Session } from './record.ts';
+import { instant } from './instant.ts';
+import type { PatientRecord, Score, Session } from './record.ts';
 import { fulfillable, questionnaireOf } from './requests.ts';
 
 /** How complete the data of an episode are (docs/clinical.md 3.14). Pure. Any rate of outcomes is only as sure as its data are complete. */

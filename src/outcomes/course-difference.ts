@@ -8,7 +8,7 @@ import { Standing } from './difference.ts';
 import type { Change, DeriveContext, DerivedWrite } from './derived-write.ts';
 import { observationId } from './observations.ts';
 import type { PatientRecord } from './record.ts';
-import type { Scale } from './registry.ts';
+import { scaleForSex, type Scale } from './registry.ts';
 import type { Signal } from './trajectory.ts';
 
 /** Which writes lead from what stood out in the courses of one record to what stands out in those of another. */
@@ -48,7 +48,7 @@ function eventWrites(writes: DerivedWrite[], scale: Scale, earlier: FoundByMetri
       if (known !== undefined && same(known, found)) continue;
       const standing = new Standing(id, change);
       const status = standing.status(known !== undefined, found.event.anchor.data.status === 'amended' ? 'amended' : 'final');
-      writes.push({ kind: 'put', resource: courseObservation(scale, found.event, found.course.series.episode, status, context), mayExist: !standing.fresh });
+      writes.push({ kind: 'put', resource: courseObservation(found.course.scale, found.event, found.course.series.episode, status, context), mayExist: !standing.fresh });
     }
   }
   for (const [metric, list] of earlier) for (const id of list.keys()) if (now.get(metric)?.has(id) !== true) writes.push(withdrawal(scale, metric, id));
@@ -68,7 +68,10 @@ function settled({ event, course }: Found, { looksAt }: DeriveContext): Found {
   return { event: withWeek(course, event), course };
 }
 
-const coursesOf = (record: PatientRecord, scale: Scale): Course[] => seriesOf(record, scale.key).map((series) => courseOf(record, scale, series));
+function coursesOf(record: PatientRecord, general: Scale): Course[] {
+  const scale = scaleForSex(general, record.person.gender);
+  return seriesOf(record, scale.key).map((series) => courseOf(record, scale, series));
+}
 
 function foundIn(courses: readonly Course[], events: (course: Course) => readonly CourseEvent[]): FoundByMetric {
   const found = new Map<CourseEvent['metric'], Map<string, Found>>();
@@ -85,7 +88,7 @@ function foundIn(courses: readonly Course[], events: (course: Course) => readonl
 /** Whether the Observation of an event would be the same. Scores that a change left alone are the same objects, so that this costs little for them. */
 function same(a: Found, b: Found): boolean {
   const [one, other] = [a.event.inputs, b.event.inputs];
-  return a.course.series.episode?.id === b.course.series.episode?.id && sameDetail(a.event, b.event)
+  return a.course.scale === b.course.scale && a.course.series.episode?.id === b.course.series.episode?.id && sameDetail(a.event, b.event)
     && one.length === other.length && one.every((score, i) => sameInput(score, other[i]!));
 }
 

@@ -57,11 +57,8 @@ export function onWholeScale(scale: Scale, score: Valid): Valid {
   return value === score.value ? score : { ...score, value };
 }
 
-/** The last day of a finished episode: what the clock of an author dates on it, in the evening as well, is still of the therapy. */
-export function dischargeOf(episode: Episode | null): string | null {
-  const { status, end } = episode?.data ?? {};
-  return status === 'finished' ? end?.slice(0, 10) ?? null : null;
-}
+/** The last day of a finished episode: what is dated on it, in the evening as well, is still of the therapy. */
+export const dischargeOf = (episode: Episode | null): string | null => (episode?.data.status === 'finished' ? episode.lastDate ?? null : null);
 
 /** @returns everything that stands out, in no particular order; [] where scores of the instrument are not compared. */
 export const courseEvents = (course: Course, reference: TrajectoryReference | null): CourseEvent[] =>

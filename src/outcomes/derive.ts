@@ -6,7 +6,8 @@ import { scaleFor } from './form-total.ts';
 import { goalStatus, isPast, withAchievement } from './goals.ts';
 import { observationWrites } from './difference.ts';
 import { withoutVersion } from './recognise.ts';
-import { instant, scoreId, type PatientRecord } from './record.ts';
+import { instant } from './instant.ts';
+import { scoreId, type PatientRecord } from './record.ts';
 import type { Registry, Scale } from './registry.ts';
 import { completed } from './requests.ts';
 import { safetyWrites } from './safety-writes.ts';
@@ -36,10 +37,10 @@ export function derive(before: PatientRecord, after: PatientRecord, change: Chan
   return writes;
 }
 
-/** A response touches its own scores; a session or an episode may move the baseline of every score. */
+/** A response touches its own scores; a session or an episode may move the baseline of every score, and so may where the client lives. */
 function touchedScales(before: PatientRecord, after: PatientRecord, { resource: { resourceType, id } }: Change, registry: Registry): Scale[] {
   const keys = new Set([...before.scores.keys(), ...after.scores.keys()]);
-  const moves = resourceType === 'Encounter' || resourceType === 'EpisodeOfCare';
+  const moves = resourceType === 'Encounter' || resourceType === 'EpisodeOfCare' || (resourceType === 'Patient' && before.person !== after.person);
   if (!moves && resourceType !== 'QuestionnaireResponse' && resourceType !== 'Observation') return [];
   const own = scoreId({ type: resourceType, id: id! });
   const holds = (record: PatientRecord, key: string): boolean => record.scores.get(key)?.some((score) => score.id === own) === true;
@@ -57,7 +58,7 @@ function goalWrites(writes: DerivedWrite[], before: PatientRecord, after: Patien
     if (!itself && !touched.some(({ key }) => key === goal.data.scale)) continue;
     const status = goalStatus(goal, after, registry, now);
     // Time alone moves a goal past its due date, so that a record that did not change may imply another status than is stored.
-    if (!itself && !isPast(goal.data.due, Date.parse(now)) && goalStatus(goal, before, registry, now)?.status === status?.status) continue;
+    if (!itself && !isPast(goal, after, now) && goalStatus(goal, before, registry, now)?.status === status?.status) continue;
     writes.push({ kind: 'change', type: 'Goal', id: goal.id, change: (current) => withAchievement(current, status) });
   }
 }

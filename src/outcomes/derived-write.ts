@@ -22,6 +22,8 @@ export interface DeriveContext {
   readonly device: string;
   /** `Patient/...` */
   readonly patient: string;
+  /** Time zone of the deployment, for a record that is made anew; absent: UTC. */
+  readonly zone?: string;
   readonly careTeam?: Resource;
   /** The Patient itself. */
   readonly patientResource?: Resource;

@@ -2,12 +2,14 @@ import { episodeAt, isLater, onePerDate, seriesOf, type Series, type Valid } fro
 import type { Change, DeriveContext, DerivedWrite } from './derived-write.ts';
 import { changeObservations, safetyItemObservation, scoreObservation, type ObservationStatus } from './observations.ts';
 import { scoreId, type Episode, type PatientRecord, type Score } from './record.ts';
-import type { Scale } from './registry.ts';
+import { scaleForSex, type Scale } from './registry.ts';
 
 /** Which Observations follow from a record, and which writes lead from those of one record to those of another. */
 
 /** What one response implies on one scale. Bodies are built only for what differs. */
 interface Fact {
+  /** As it judges the scores of this person. */
+  readonly scale: Scale;
   readonly score: Score;
   readonly episode: Episode | null;
   /** Whether there is a score Observation (with a total or with the reason why not). */
@@ -17,7 +19,8 @@ interface Fact {
 }
 
 /** In the order of the scores in the record: that of the series, with those between that have no total. */
-function factsOf(record: PatientRecord, scale: Scale): Fact[] {
+function factsOf(record: PatientRecord, general: Scale): Fact[] {
+  const scale = scaleForSex(general, record.person.gender);
   const series = seriesOf(record, scale.key);
   let at = 0, place = 0;
   let compared = comparedIn(series[0], scale);
@@ -26,7 +29,7 @@ function factsOf(record: PatientRecord, scale: Scale): Fact[] {
     const isIn = own?.scores[place] === score;
     const { status, panel, source } = score.data;
     const fact: Fact = {
-      score,
+      scale, score,
       episode: isIn ? own.episode : score.at === null ? null : episodeAt(record.episodes, score.at),
       scored: source === undefined && panel && (score.value !== null || status === 'completed' || status === 'amended'),
       baseline: isIn && compared(score as Valid) ? own.baseline : null,
@@ -54,9 +57,9 @@ export function observationWrites(writes: DerivedWrite[], scale: Scale, before: 
     const { id } = fact.score;
     const known = was.get(id);
     was.delete(id);
-    if (known === undefined || !same(known, fact)) writeFact(writes, scale, known, fact, new Standing(id, change), context);
+    if (known === undefined || !same(known, fact)) writeFact(writes, known, fact, new Standing(id, change), context);
   }
-  for (const fact of was.values()) withdrawFact(writes, scale, fact, context);
+  for (const fact of was.values()) withdrawFact(writes, fact, context);
 }
 
 /** How an Observation of the response `id` stands to the change that is being derived. */
@@ -81,67 +84,67 @@ export class Standing {
   }
 }
 
-function writeFact(writes: DerivedWrite[], scale: Scale, was: Fact | undefined, is: Fact, standing: Standing, context: DeriveContext): void {
-  const { score, episode, scored, baseline } = is;
+function writeFact(writes: DerivedWrite[], was: Fact | undefined, is: Fact, standing: Standing, context: DeriveContext): void {
+  const { scale, score, episode, scored, baseline } = is;
   const mayExist = !standing.fresh;
   const first: ObservationStatus = score.data.status === 'amended' ? 'amended' : 'final';
   if (scored && !(was?.scored === true && sameScore(was, is))) {
     writes.push({ kind: 'put', resource: scoreObservation(scale, score, episode, standing.status(was?.scored === true, first), context), mayExist });
   } else if (!scored && was?.scored === true) {
-    writes.push({ kind: 'put', resource: scoreObservation(scale, was.score, was.episode, 'entered-in-error', context), mayExist });
+    writes.push({ kind: 'put', resource: scoreObservation(was.scale, was.score, was.episode, 'entered-in-error', context), mayExist });
   }
-  safetyItemWrites(writes, scale, was, is, standing, context);
+  safetyItemWrites(writes, was, is, standing, context);
   if (baseline !== null && !(was !== undefined && sameChange(was, is))) {
     const status = standing.status(was !== undefined && was.baseline !== null, first);
     for (const resource of changeObservations(scale, score as Valid, baseline, episode, status, context)) writes.push({ kind: 'put', resource, mayExist });
-  } else if (baseline === null && was !== undefined) withdrawChange(writes, scale, was, context);
+  } else if (baseline === null && was !== undefined) withdrawChange(writes, was, context);
 }
 
 /** An item above 0 is an Observation of its own; one that is corrected to 0 or left open is withdrawn, as if it had never been above. */
-function safetyItemWrites(writes: DerivedWrite[], scale: Scale, was: Fact | undefined, is: Fact, standing: Standing, context: DeriveContext): void {
+function safetyItemWrites(writes: DerivedWrite[], was: Fact | undefined, is: Fact, standing: Standing, context: DeriveContext): void {
   for (const [linkId, value] of Object.entries(is.score.data.safety ?? {})) {
     const earlier = was?.score.data.safety?.[linkId] ?? 0;
     if (value === null || value === 0) {
-      if (earlier > 0) withdrawSafetyItem(writes, scale, was!, linkId, earlier, context);
+      if (earlier > 0) withdrawSafetyItem(writes, was!, linkId, earlier, context);
       continue;
     }
     const open = is.score.data.status === 'in-progress';
     if (earlier === value && was !== undefined && was.score.data.status === is.score.data.status && sameSetting(was, is)) continue;
     const settled = earlier > 0 && was!.score.data.status !== 'in-progress';
     const status = open ? 'preliminary' : standing.status(settled, is.score.data.status === 'amended' ? 'amended' : 'final');
-    writes.push({ kind: 'put', resource: safetyItemObservation(scale, is.score, linkId, value, is.episode, status, context), mayExist: !standing.fresh });
+    writes.push({ kind: 'put', resource: safetyItemObservation(is.scale, is.score, linkId, value, is.episode, status, context), mayExist: !standing.fresh });
   }
 }
 
-const withdrawSafetyItem = (writes: DerivedWrite[], scale: Scale, { score, episode }: Fact, linkId: string, value: number, context: DeriveContext): void => {
+const withdrawSafetyItem = (writes: DerivedWrite[], { scale, score, episode }: Fact, linkId: string, value: number, context: DeriveContext): void => {
   writes.push({ kind: 'put', resource: safetyItemObservation(scale, score, linkId, value, episode, 'entered-in-error', context), mayExist: true });
 };
 
-function withdrawChange(writes: DerivedWrite[], scale: Scale, { score, baseline, episode }: Fact, context: DeriveContext): void {
+function withdrawChange(writes: DerivedWrite[], { scale, score, baseline, episode }: Fact, context: DeriveContext): void {
   if (baseline === null) return;
   for (const resource of changeObservations(scale, score as Valid, baseline, episode, 'entered-in-error', context)) writes.push({ kind: 'put', resource, mayExist: true });
 }
 
 /** The response is gone: what was derived from it keeps its values and says that it must not be used. */
-function withdrawFact(writes: DerivedWrite[], scale: Scale, fact: Fact, context: DeriveContext): void {
-  const { score, episode, scored } = fact;
+function withdrawFact(writes: DerivedWrite[], fact: Fact, context: DeriveContext): void {
+  const { scale, score, episode, scored } = fact;
   if (scored) writes.push({ kind: 'put', resource: scoreObservation(scale, score, episode, 'entered-in-error', context), mayExist: true });
   for (const [linkId, value] of Object.entries(score.data.safety ?? {})) {
-    if (value !== null && value > 0) withdrawSafetyItem(writes, scale, fact, linkId, value, context);
+    if (value !== null && value > 0) withdrawSafetyItem(writes, fact, linkId, value, context);
   }
-  withdrawChange(writes, scale, fact, context);
+  withdrawChange(writes, fact, context);
 }
 
 /** Entries that a change left alone are the same objects, so that this costs nothing for them. */
-const same = (a: Fact, b: Fact): boolean => a.score === b.score && a.baseline === b.baseline && a.episode?.id === b.episode?.id;
+const same = (a: Fact, b: Fact): boolean => a.scale === b.scale && a.score === b.score && a.baseline === b.baseline && a.episode?.id === b.episode?.id;
 
 const sameSetting = (a: Fact, b: Fact): boolean =>
-  a.episode?.id === b.episode?.id && a.score.data.authored === b.score.data.authored && a.score.data.encounter === b.score.data.encounter;
+  a.episode?.id === b.episode?.id && a.score.data.authored === b.score.data.authored && a.score.date === b.score.date && a.score.data.encounter === b.score.data.encounter;
 
-const sameScore = (a: Fact, b: Fact): boolean => sameSetting(a, b) && sameTotal(a.score, b.score) && a.score.data.status === b.score.data.status;
+const sameScore = (a: Fact, b: Fact): boolean => a.scale === b.scale && sameSetting(a, b) && sameTotal(a.score, b.score) && a.score.data.status === b.score.data.status;
 
 const sameChange = (a: Fact, b: Fact): boolean =>
-  a.baseline !== null && b.baseline !== null && sameSetting(a, b) && sameTotal(a.score, b.score) && sameTotal(a.baseline, b.baseline) && a.baseline.date === b.baseline.date;
+  a.scale === b.scale && a.baseline !== null && b.baseline !== null && sameSetting(a, b) && sameTotal(a.score, b.score) && sameTotal(a.baseline, b.baseline) && a.baseline.date === b.baseline.date;
 
 const sameTotal = (a: Score, b: Score): boolean => a === b || (
   a.id === b.id && a.value === b.value && a.data.answered === b.data.answered && a.data.items === b.data.items

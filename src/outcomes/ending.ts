@@ -6,8 +6,9 @@ import { allianceTaskKind, isNoLongerAsked } from './alliance-tasks.ts';
 import { isLater, onePerDate, seriesOf, type Series, type Valid } from './baseline.ts';
 import { prompts } from './completeness.ts';
 import { humanAchievement } from './goals.ts';
+import { instant } from './instant.ts';
 import { scoreReference } from './observations.ts';
-import { instant, type Episode, type PatientRecord } from './record.ts';
+import type { Episode, PatientRecord } from './record.ts';
 import type { Registry, Scale } from './registry.ts';
 import { episodeAt, sessionsOf } from './sessions.ts';
 

@@ -3,7 +3,7 @@ import type { Resource } from '../fhir/resource.ts';
 import { derivedId } from '../fhir/uuid.ts';
 import type { Priority } from './instrument.ts';
 import { isSafetyReview } from './review-times.ts';
-import { instant } from './record.ts';
+import { instant } from './instant.ts';
 import type { Recipient, Recipients } from './safety-recipients.ts';
 import { message } from './safety-resources.ts';
 

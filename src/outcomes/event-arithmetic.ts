@@ -9,8 +9,8 @@ import { criticalT } from './sudden-gain.ts';
 
 /** What stands out in a course, with the numbers of one case filled in, as text (arithmetic.ts). Pure. */
 
-/** A score on the whole scale, at the time that it is of; with the key of its scale where that is another (check-ins beside a setback). */
-export interface Given { readonly value: number; readonly at: string; readonly rating?: string }
+/** A score on the whole scale, at the time and on the date that it is of; with the key of its scale where that is another (check-ins beside a setback). */
+export interface Given { readonly value: number; readonly at: string; readonly date: string; readonly rating?: string }
 
 /** What else decided, as the Observation has it. */
 export interface Told { readonly at: string; readonly session?: number; readonly expected?: number; readonly boundary?: number; readonly percentile?: number; readonly n?: number }
@@ -40,9 +40,9 @@ function remission({ definition }: Scale, current: number, baseline: number): st
 
 function sustained({ definition: { cutoffs }, cutoff }: Scale, last: Given, first: Given | undefined): string {
   const limit = cutoffs.find(({ use }) => use === 'remission') ?? cutoff;
-  const value = (score: Given): string => `${dayOf(score.at)}: ${limit === undefined ? precise(score.value) : against(score.value, limit)}`;
+  const value = (score: Given): string => `${dayOf(score.date)}: ${limit === undefined ? precise(score.value) : against(score.value, limit)}`;
   if (first === undefined) return `${value(last)}: in the range at the last score of a finished episode`;
-  return `${value(first)}; ${value(last)}; ${daysBetween(first.at, last.at)} days in the range without a score outside of it, at least 14 needed`;
+  return `${value(first)}; ${value(last)}; ${daysBetween(first.date, last.date)} days in the range without a score outside of it, at least 14 needed`;
 }
 
 /** How much worse `value` is than `than`, beside the threshold. */
@@ -54,17 +54,17 @@ function worse({ sign, threshold }: Scale, value: number, than: number, name: st
 const isWorse = ({ sign, threshold }: Scale, value: number, than: number): boolean => reliability(sign * (than - value), threshold!) === 'worse';
 
 function setback(scale: Scale, possible: Given, best: Given, others: readonly Given[]): string {
-  const steps = others.filter(({ rating }) => rating === undefined).map((each) => `${dayOf(each.at)}: ${worse(scale, each.value, best.value, 'the best')}: ${isWorse(scale, each.value, best.value) ? 'confirmed' : `resolved after ${counted(daysBetween(possible.at, each.at), 'day')}`}`);
-  return [`${dayOf(possible.at)}: ${worse(scale, possible.value, best.value, 'the best')}: possible`, ...steps, ...checkIns(best, others)].join('; ');
+  const steps = others.filter(({ rating }) => rating === undefined).map((each) => `${dayOf(each.date)}: ${worse(scale, each.value, best.value, 'the best')}: ${isWorse(scale, each.value, best.value) ? 'confirmed' : `resolved after ${counted(daysBetween(possible.date, each.date), 'day')}`}`);
+  return [`${dayOf(possible.date)}: ${worse(scale, possible.value, best.value, 'the best')}: possible`, ...steps, ...checkIns(best, others)].join('; ');
 }
 
 /** The check-ins of the week after a score against those up to the best one, for each rating that has both. */
 function checkIns(best: Given, others: readonly Given[]): string[] {
-  const until = best.at.slice(0, 10);
+  const until = best.date;
   const compared = checkInScales.flatMap(({ key, name, sign }): string[] => {
     const own = others.filter(({ rating }) => rating === key);
-    const before = own.filter(({ at }) => at.slice(0, 10) <= until).map(({ value }) => value);
-    const during = own.filter(({ at }) => at.slice(0, 10) > until).map(({ value }) => value);
+    const before = own.filter(({ date }) => date <= until).map(({ value }) => value);
+    const during = own.filter(({ date }) => date > until).map(({ value }) => value);
     if (before.length === 0 || during.length === 0) return [];
     const comparison = compareCheckIns(before, during, sign);
     const size = Math.abs(comparison.worse);
@@ -95,7 +95,7 @@ function step({ sign, threshold }: Scale, inputs: readonly Given[], at: string):
     `(1) size: ${from >= to ? less(from, to) : less(to, from)}, ${precise(threshold.value)} or more needed`, `(2) share: a quarter of ${precise(from)} = 0.25 × ${precise(from)} = ${precise(0.25 * Math.abs(from))}, that or more needed`,
     `(3) mean before: (${before.map(precise).join(' + ')}) / ${before.length} = ${precise(mean)}`, `mean after: (${after.map(precise).join(' + ')}) / ${after.length} = ${precise(other)}`,
     `difference of the means: ${less(high, low)}, more than t × pooled SD = ${criticalT[df]} × ${precise(pooled)} = ${precise(criticalT[df]! * pooled)} needed (t for ${df} degrees of freedom, 5 %)`,
-    ...(undone === undefined ? [] : [`undone on ${dayOf(undone.at)}: ${turn > 0 ? less(undone.value, to) : less(to, undone.value)}, half of the step or more`]),
+    ...(undone === undefined ? [] : [`undone on ${dayOf(undone.date)}: ${turn > 0 ? less(undone.value, to) : less(to, undone.value)}, half of the step or more`]),
   ].join('; ');
 }
 

@@ -1,11 +1,11 @@
 import type { Valid } from './baseline.ts';
-import type { Change } from './change.ts';
+import { isClinical, type Change } from './change.ts';
 import type { Band } from './instrument.ts';
 import { metricTable, type MetricId } from './metrics.ts';
 import { daysBetween } from './local-time.ts';
 import { counted, dayOf, direction, limitOf, marks, markOf, outOf, points, shown } from './plain-words.ts';
 import type { Score } from './record.ts';
-import { decidingCutoff, type Scale } from './registry.ts';
+import { dependsOnSex, type Scale } from './registry.ts';
 import { comparable } from './score.ts';
 import { changeClassDisplay } from './terminology.ts';
 
@@ -18,7 +18,7 @@ export const ruleSentence = (metric: MetricId): string => {
 };
 
 /** @returns how a total was reached. */
-export function scoreSentence(scale: Scale, score: Score, band: Band | undefined, sex?: string): string {
+export function scoreSentence(scale: Scale, score: Score, band: Band | undefined): string {
   const { value, data: { answered, items, source } } = score;
   const { definition: { title, missing, bands }, instrument: { definition: { shortTitle, version } } } = scale;
   const rule = scale.instrument.definition.id === 'form-total' ? `Rule: sum of the weights that the form gives its answers, version ${version} of the form.` : `Rule: scoring of ${shortTitle}, version ${version}.`;
@@ -28,7 +28,7 @@ export function scoreSentence(scale: Scale, score: Score, band: Band | undefined
   }
   const how = source === 'Observation' ? 'The total was computed by another system; its answers are not known here.' : answeredSentence(scale, score);
   const where = band === undefined || bands === undefined ? '' : ` Band ${band.low} to ${band.high}, "${band.clinicianLabel}"${value > band.high ? ', to which a value above it and below the next band belongs' : ''} (bands: ${marks[bands.verification]}).`;
-  return `${title}: ${meaning(scale, score, value)}. ${how}${where} ${[...scoreRemarks(scale, score, sex), rule].join(' ')} A score is not a diagnosis.`;
+  return `${title}: ${meaning(scale, score, value)}. ${how}${where} ${[...scoreRemarks(scale, score, value), rule].join(' ')} A score is not a diagnosis.`;
 }
 
 /** The value with what it measures and which way is better; of a pattern, whether it is there. */
@@ -48,13 +48,12 @@ function answeredSentence({ definition: { missing, max, formula }, instrument: {
 }
 
 /** What else is to be said of a score: the cut-off that holds, remarks of the scale. */
-function scoreRemarks({ definition: { cutoffs, remarks, direction: way } }: Scale, { data }: Score, sex: string | undefined): string[] {
+function scoreRemarks(scale: Scale, { data }: Score, value: number): string[] {
+  const { definition: { remarks }, cutoff, sex } = scale;
   const found: string[] = [];
-  const bySex = cutoffs.filter((cutoff) => cutoff.use === 'class' && cutoff.sex !== undefined);
-  if (bySex.length > 0) {
-    const cutoff = decidingCutoff({ cutoffs, direction: way }, sex)!;
-    const whose = cutoff.sex === sex ? `the cut-off for this sex, ${cutoff.sex}` : 'the more cautious cut-off, because the sex is not known or has none of its own';
-    found.push(`It is compared with ${limitOf(cutoff)}: ${whose} (${marks[cutoff.verification]}).`);
+  if (cutoff !== undefined && dependsOnSex(scale)) {
+    const whose = sex !== undefined ? `the cut-off for this sex, ${sex}` : 'the more cautious cut-off, because the sex is not known or has none of its own';
+    found.push(`It is compared with ${whose}: ${limitOf(cutoff)} (${marks[cutoff.verification]}). It ${isClinical(value, cutoff) ? 'reaches' : 'does not reach'} that.`);
   }
   return [...found, ...(remarks ?? []).filter(({ id }) => data.remarks?.includes(id) === true).map(({ text }) => text)];
 }

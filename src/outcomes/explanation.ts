@@ -3,12 +3,13 @@ import type { Resource } from '../fhir/resource.ts';
 import { answerArithmetic, changeArithmetic, classArithmetic, dropArithmetic, scoringFormula, shareArithmetic, sumArithmetic, totalArithmetic } from './arithmetic.ts';
 import { eventArithmetic, type Given } from './event-arithmetic.ts';
 import { formAnswers } from './form-total.ts';
+import { dayIn } from './local-time.ts';
 import { marks } from './plain-words.ts';
 import type { InstrumentDefinition } from './instrument.ts';
 import { metricTable, type MetricId } from './metrics.ts';
 import { readingForClient, readingForClinician, type Read } from './reading.ts';
 import { recognise } from './recognise.ts';
-import type { Registry, Scale } from './registry.ts';
+import { scaleForSex, type Registry, type Scale } from './registry.ts';
 import { comparable, itemScores } from './score.ts';
 
 /** The full derivation of a computed Observation, for `Observation/$explain` (docs/operations-fhir.md). Pure. */
@@ -19,6 +20,8 @@ export interface ExplanationContext {
   readonly inputs: ReadonlyMap<string, Resource>;
   /** The form of a response, where it is stored, by the response's reference. */
   readonly forms: ReadonlyMap<string, Resource>;
+  /** Where the client lives (the dates of what is written in UTC are those of that zone; absent: UTC), and Patient.gender, as far as the reader may know. */
+  readonly person?: { readonly zone?: string; readonly gender?: string };
   /** Who reads: a client gets the words for clients. */
   readonly reader: 'client' | 'clinician';
   /** The version of the Observation before the one that is explained, where there is one that the reader may see. */
@@ -52,7 +55,8 @@ export function explanation(observation: Resource, context: ExplanationContext):
 }
 
 function partsOf(observation: Resource & Computed, context: ExplanationContext, depth: number): Part[] {
-  const scale = scaleOf(observation, context.registry, context.inputs);
+  const general = scaleOf(observation, context.registry, context.inputs);
+  const scale = general && scaleForSex(general, context.person?.gender);
   const formula = arithmetic(observation, scale, context);
   const inputs = (observation.derivedFrom ?? []).flatMap(({ reference }) => reference ?? []);
   const isForClient = context.reader === 'client';
@@ -66,7 +70,7 @@ function partsOf(observation: Resource & Computed, context: ExplanationContext, 
     ...(typeof at === 'string' ? [{ name: 'computed', valueInstant: at }] : []),
     ...(isForClient && observation['valueCodeableConcept'] !== undefined ? [] : value('value', observation)),
     ...words(observation, context.reader),
-    ...(depth < deepest ? [] : [readingPart({ observation, scale, inputs: inputs.map((reference) => context.inputs.get(reference)), formula, ...(context.previous === undefined ? {} : { previous: context.previous }) }, context.reader)]),
+    ...(depth < deepest ? [] : [readingPart({ observation, zone: context.person?.zone ?? 'UTC', scale, inputs: inputs.map((reference) => context.inputs.get(reference)), formula, ...(context.previous === undefined ? {} : { previous: context.previous }) }, context.reader)]),
     ...(isForClient ? [] : [
       ...(observation.method?.coding ?? []).map((coding) => rulePart(coding, scale)),
       ...(formula === undefined ? [] : [{ name: 'formula-with-numbers', valueString: formula }]),
@@ -206,7 +210,7 @@ function arithmetic(observation: Resource & Computed, scale: Scale | undefined, 
     return item === undefined ? totalArithmetic(own, scores, notApplicable) : itemArithmetic(own, item, scores.get(item));
   }
   if (metric !== undefined && !inputs.some(({ resource }) => resource === undefined)) {
-    const told = eventArithmetic(metric, own, inputs.flatMap(({ resource }) => givenIn(resource, own, context.registry)), {
+    const told = eventArithmetic(metric, own, inputs.flatMap(({ resource }) => givenIn(resource, own, context)), {
       at: observation.effectiveDateTime ?? '', session: componentOf(observation, 'session-number'), expected: componentOf(observation, 'expected'), boundary: componentOf(observation, 'boundary'), percentile: componentOf(observation, 'percentile'), n: componentOf(observation, 'n'),
     });
     if (told !== undefined) return told;
@@ -216,7 +220,7 @@ function arithmetic(observation: Resource & Computed, scale: Scale | undefined, 
   const code = observation.code?.coding?.find((coding) => Object.hasOwn(metricTable, coding.code ?? ''))?.code;
   if (code === 'change-from-baseline') return changeArithmetic(own, baseline, current);
   if (metric === 'reliable-change') return classArithmetic(own, baseline, current);
-  if (metric === 'alliance-rupture') return drop(observation, inputs.flatMap(({ resource }) => givenIn(resource, own, context.registry)));
+  if (metric === 'alliance-rupture') return drop(observation, inputs.flatMap(({ resource }) => givenIn(resource, own, context)));
   if (metric === 'response') return shareArithmetic(own, baseline, current);
   return undefined;
 }
@@ -234,11 +238,11 @@ function drop(observation: Resource & Computed, [at, before, ...others]: readonl
 }
 
 /** A score on the whole scale with its time; `rating`: of another scale than the Observation that is explained. */
-function givenIn(resource: Resource | undefined, scale: Scale, registry: Registry): Given[] {
+function givenIn(resource: Resource | undefined, scale: Scale, { registry, person }: ExplanationContext): Given[] {
   const of = resource === undefined ? scale : scaleOf(resource as Resource & Computed, registry) ?? scale;
   const found = scoreIn(resource, of);
   const at = (resource as Computed | undefined)?.effectiveDateTime;
-  return found === undefined || at === undefined ? [] : [{ value: comparable(of, found.value, found.maxScore), at, ...(of === scale ? {} : { rating: of.key }) }];
+  return found === undefined || at === undefined ? [] : [{ value: comparable(of, found.value, found.maxScore), at, date: dayIn(at, person?.zone ?? 'UTC'), ...(of.key === scale.key ? {} : { rating: of.key }) }];
 }
 
 /** The number of a component of ours. */

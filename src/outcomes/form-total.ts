@@ -2,7 +2,8 @@ import { codeSystem } from '../fhir/canonical.ts';
 import type { Resource } from '../fhir/resource.ts';
 import type { Coding } from './instrument.ts';
 import { withoutVersion } from './recognise.ts';
-import type { FormTotal, PatientRecord } from './record.ts';
+import type { PatientRecord } from './record.ts';
+import type { FormTotal } from './record-entry.ts';
 import type { Instrument, Registry, Scale } from './registry.ts';
 
 /**

@@ -2,14 +2,15 @@ import { extensionUrl } from '../fhir/canonical.ts';
 import type { Resource } from '../fhir/resource.ts';
 import { seriesOf, type Valid } from './baseline.ts';
 import { exact } from './decimals.ts';
+import { endOf } from './local-time.ts';
 import { metricTable } from './metrics.ts';
 import { dayOf, marks, points, shown } from './plain-words.ts';
-import { instant, type MeasuredGoal, type PatientRecord } from './record.ts';
+import type { MeasuredGoal, PatientRecord } from './record.ts';
 import type { Registry, Scale } from './registry.ts';
 
 /** Achievement of goals that are measured by a score: docs/clinical.md 3.12, service-defined. */
 
-export const goalRule = { id: 'goal-achievement', version: '1' } as const;
+export const goalRule = { id: 'goal-achievement', version: metricTable['goal-achievement'].version } as const;
 
 /** Codes of http://terminology.hl7.org/CodeSystem/goal-achievement that this rule gives. */
 export type Achievement = 'in-progress' | 'improving' | 'worsening' | 'no-change' | 'achieved' | 'sustaining' | 'not-achieved' | 'no-progress';
@@ -33,13 +34,12 @@ export function goalStatus(goal: MeasuredGoal, record: PatientRecord, registry: 
   if (scale === undefined) return null;
   const ratings = ratingsOf(goal, record);
   if (ratings.length === 0) return null;
-  const [status, why] = judge(goal, scale, ratings, Date.parse(now));
+  const [status, why] = judge(goal, scale, ratings, isPast(goal, record, now));
   return { status, ratings, scale, why };
 }
 
-function ratingsOf({ data: { scale, start } }: MeasuredGoal, record: PatientRecord): readonly Valid[] {
+function ratingsOf({ at: from, data: { scale } }: MeasuredGoal, record: PatientRecord): readonly Valid[] {
   const all = seriesOf(record, scale);
-  const from = instant(start);
   if (from === null) return all.at(-1)?.scores ?? [];
   const scores = all.flatMap((series) => series.scores);
   const first = scores.findIndex(({ at }) => at >= from);
@@ -47,7 +47,7 @@ function ratingsOf({ data: { scale, start } }: MeasuredGoal, record: PatientReco
   return scores.slice(Math.max(0, first - 1));
 }
 
-function judge(goal: MeasuredGoal, scale: Scale, ratings: readonly Valid[], now: number): [Achievement, string] {
+function judge(goal: MeasuredGoal, scale: Scale, ratings: readonly Valid[], past: boolean): [Achievement, string] {
   const { definition: { title } } = scale;
   const last = ratings.at(-1)!;
   const first = ratings[0]!;
@@ -59,7 +59,7 @@ function judge(goal: MeasuredGoal, scale: Scale, ratings: readonly Valid[], now:
   if (met.includes(true) && threshold !== null && away >= threshold) {
     return ['worsening', `The target was met before; ${title} is now ${shown(last.value)}, ${points(away)} away from it. A step is ${points(threshold)} or more.`];
   }
-  if (isPast(goal.data.due, now)) return ['not-achieved', `The target was due on ${dayOf(goal.data.due ?? '')}; ${title} is ${shown(last.value)} and does not meet it yet.`];
+  if (past) return ['not-achieved', `The target was due on ${dayOf(goal.data.due ?? '')}; ${title} is ${shown(last.value)} and does not meet it yet.`];
   return direction(scale, first, last, threshold);
 }
 
@@ -94,10 +94,10 @@ function distance({ data: { low, high, above, below } }: MeasuredGoal, value: nu
   return exact(Math.max(under === undefined ? 0 : under - value, over === undefined ? 0 : value - over, 0));
 }
 
-/** A due date is past when its day is over (UTC). */
-export function isPast(due: string | undefined, now: number): boolean {
-  const at = instant(due);
-  return at !== null && now >= at + day;
+/** @returns whether the day on which a goal is due is over where the client lives. */
+export function isPast({ data: { due } }: MeasuredGoal, { person: { zone } }: PatientRecord, now: string): boolean {
+  const end = endOf(due, zone);
+  return end !== null && end <= Date.parse(now);
 }
 
 const computed = extensionUrl('computed-achievement');

@@ -2,7 +2,7 @@ import { canonicalBase } from '../fhir/canonical.ts';
 import type { Resource } from '../fhir/resource.ts';
 import { derivedId } from '../fhir/uuid.ts';
 import type { Coding } from './instrument.ts';
-import type { ScoreData } from './record.ts';
+import type { ScoreData } from './record-entry.ts';
 import type { Registry, Scale } from './registry.ts';
 
 /** Totals that other systems computed: Observations with the code of a known score, as EHRs send them (docs/clinical.md 2). */

@@ -1,6 +1,6 @@
 import type { Resource } from '../fhir/resource.ts';
-import type { ImpressionData, RecordEntry } from './record.ts';
-import { instant } from './record.ts';
+import type { ImpressionData, RecordEntry } from './record-entry.ts';
+import { instant } from './instant.ts';
 import { answersIn, ownForm } from './safety.ts';
 
 /** @returns the entry of a finished form in which a therapist noted an impression of risk (item `risk-impression`), or []. */

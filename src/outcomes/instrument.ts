@@ -12,7 +12,7 @@ const marked = { source: z.string().min(1), verification };
 
 /**
  * `class`: decides the change class; `remission`: marks remission; `shown`: computed and shown beside it.
- * `sex`: holds for that sex only; where a scale has such cut-offs and the sex is not known, the more cautious one holds (`cutoffFor`).
+ * `sex`: holds for that sex only; where a scale has such cut-offs and the sex is not known, the more cautious one holds (`scaleForSex`).
  */
 const cutoff = z.strictObject({
   id: z.string(), op: z.enum(['>=', '>', '<=', '<']), value: z.number(), use: z.enum(['class', 'remission', 'shown']),

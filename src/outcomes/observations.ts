@@ -2,13 +2,15 @@ import { canonicalBase, codeSystem, extensionUrl } from '../fhir/canonical.ts';
 import type { Resource } from '../fhir/resource.ts';
 import { derivedId } from '../fhir/uuid.ts';
 import type { Valid } from './baseline.ts';
-import { changeBetween, type Change } from './change.ts';
+import { changeBetween, isClinical, type Change } from './change.ts';
 import { changeForClient, classForClient, safetyItemForClient, scoreForClient } from './client-words.ts';
 import { changeSentence, classSentence, safetyItemSentence, scoreSentence } from './explain.ts';
 import type { Band, Coding } from './instrument.ts';
 import { metricTable, ruleOf, type MetricId } from './metrics.ts';
-import { sourceOf, type Episode, type Score, type ScoreData } from './record.ts';
-import type { Scale, Threshold } from './registry.ts';
+import { limitOf } from './plain-words.ts';
+import { sourceOf, type Episode, type Score } from './record.ts';
+import type { ScoreData } from './record-entry.ts';
+import { dependsOnSex, type Scale, type Threshold } from './registry.ts';
 import { bandOf, comparable } from './score.ts';
 import { changeClassDisplay, progressMetricDisplay, type ProgressMetric } from './terminology.ts';
 
@@ -23,8 +25,6 @@ export type ObservationStatus = 'preliminary' | 'final' | 'amended' | 'corrected
 export interface ObservationContext {
   readonly patient: string;
   readonly device: string;
-  /** The Patient itself, read only where a cut-off depends on the sex. */
-  readonly patientResource?: Resource;
 }
 
 export type ObservationRule = MetricId | 'safety-item';
@@ -48,10 +48,11 @@ export const therapy = [
   { coding: [{ system: codeSystem('observation-category'), code: 'progress', display: 'Progress' }] },
 ];
 
+const interpretationSystem = 'http://terminology.hl7.org/CodeSystem/v3-ObservationInterpretation';
 const interpretations = {
-  better: [{ coding: [{ system: 'http://terminology.hl7.org/CodeSystem/v3-ObservationInterpretation', code: 'B', display: 'Better' }], text: 'Reliable change for the better' }],
-  worse: [{ coding: [{ system: 'http://terminology.hl7.org/CodeSystem/v3-ObservationInterpretation', code: 'W', display: 'Worse' }], text: 'Reliable change for the worse' }],
-  none: [{ coding: [{ system: 'http://terminology.hl7.org/CodeSystem/v3-ObservationInterpretation', code: 'IND', display: 'Indeterminate' }], text: 'No reliable change' }],
+  better: [{ coding: [{ system: interpretationSystem, code: 'B', display: 'Better' }], text: 'Reliable change for the better' }],
+  worse: [{ coding: [{ system: interpretationSystem, code: 'W', display: 'Worse' }], text: 'Reliable change for the worse' }],
+  none: [{ coding: [{ system: interpretationSystem, code: 'IND', display: 'Indeterminate' }], text: 'No reliable change' }],
 } as const;
 
 /** What is the same in all Observations of one scale, built once. */
@@ -162,15 +163,23 @@ export function scoreObservation(scale: Scale, score: Score, episode: Episode | 
     ...(score.value === null
       ? { dataAbsentReason: { coding: [{ system: 'http://terminology.hl7.org/CodeSystem/data-absent-reason', code: 'unknown', display: 'Unknown' }], text: 'Too few items are answered' } }
       : number(score.value)),
-    ...(band === undefined ? {} : { interpretation: bands.get(band) }),
+    ...(band === undefined ? beside(scale, score.value) : { interpretation: bands.get(band) }),
     ...(referenceRange.length === 0 ? {} : { referenceRange }),
-    note: notes({ clinician: scoreSentence(scale, score, band, sexAsked(scale, context)), client: scoreForClient(scale, score, band) }),
+    note: notes({ clinician: scoreSentence(scale, score, band), client: scoreForClient(scale, score, band) }),
   };
 }
 
-/** The sex of the person where a cut-off depends on it and it is known. */
-const sexAsked = ({ definition: { cutoffs } }: Scale, context: ObservationContext): string | undefined =>
-  (cutoffs.some(({ sex }) => sex !== undefined) ? (context.patientResource?.['gender'] as string | undefined) : undefined);
+/** Which side of the cut-off a score is on, where which one holds follows from the person: nobody can tell it from the scale. */
+function beside(scale: Scale, value: number | null): object {
+  const { cutoff } = scale;
+  if (value === null || cutoff === undefined || !dependsOnSex(scale)) return {};
+  const reached = isClinical(value, cutoff);
+  const [code, display] = reached ? ['POS', 'Positive'] : ['NEG', 'Negative'];
+  return {
+    interpretation: [{ coding: [{ system: interpretationSystem, code, display }], text: `${reached ? 'Reaches' : 'Does not reach'} the cut-off, ${limitOf(cutoff)}` }],
+    component: [limit('cut-off', 'Cut-off', cutoff)],
+  };
+}
 
 /** @returns the answer to a safety item, as a score of that item. It carries no security labels: safety items are always visible. */
 export function safetyItemObservation(scale: Scale, score: Score, linkId: string, value: number, episode: Episode | null, status: ObservationStatus, context: ObservationContext): Resource {

@@ -4,7 +4,8 @@ import { dueOf } from './adherence.ts';
 import { metricTable } from './metrics.ts';
 import { explanation, known, number, reference, type Part } from './parts.ts';
 import { counted } from './plain-words.ts';
-import { instant, sourceOf, type Episode, type PatientRecord } from './record.ts';
+import { instant } from './instant.ts';
+import { sourceOf, type Episode, type PatientRecord } from './record.ts';
 import type { Registry } from './registry.ts';
 import { episodeAt, sessionsOf } from './sessions.ts';
 

@@ -37,7 +37,7 @@ export function changesOf(record: PatientRecord, episode: Episode, registry: Reg
 /** The number of the session that a score is the beginning of; 0 after the last. */
 function beginning(sessions: readonly Session[], { date, data: { encounter } }: Valid): number {
   const named = sessions.findIndex(({ id }) => encounter === `Encounter/${id}`);
-  return (named >= 0 ? named : sessions.findIndex(({ data: { start } }) => start.slice(0, 10) >= date)) + 1;
+  return (named >= 0 ? named : sessions.findIndex((session) => session.date >= date)) + 1;
 }
 
 /** @returns what is said of one change: which way is better is for clinicians, what moved for clients. */

@@ -6,7 +6,8 @@ import { explanation, known, number, reference, type Part } from './parts.ts';
 import { counted } from './plain-words.ts';
 import { practice } from './practice.ts';
 import { associationParts, changePart, changesOf } from './progress-homework-change.ts';
-import { instant, type Episode, type PatientRecord } from './record.ts';
+import { instant } from './instant.ts';
+import type { Episode, PatientRecord } from './record.ts';
 import type { Registry } from './registry.ts';
 import { intervalAfter, sessionsOf } from './sessions.ts';
 

@@ -11,7 +11,7 @@ import { goalParts } from './progress-goals.ts';
 import { homeworkPart } from './progress-homework.ts';
 import { instrumentPart } from './progress-instrument.ts';
 import type { PatientRecord, Score } from './record.ts';
-import type { Registry } from './registry.ts';
+import { scaleForSex, type Registry } from './registry.ts';
 import type { TrajectoryReference } from './trajectory-reference.ts';
 
 /** Content of `GET Patient/{id}/$progress`: every number with its inputs, its rule, the version of the rule and a plain sentence. */
@@ -44,7 +44,7 @@ export interface ProgressContext {
 export function progress(record: PatientRecord, context: ProgressContext): Resource {
   const visible = withoutHidden(record, context.reader);
   const local = { ...context, zone: context.zone ?? 'UTC', written: context.written ?? new Map<string, string>() };
-  const scales = [...visible.scores.keys()].sort().flatMap((key) => scaleFor(context.registry, key, visible) ?? []);
+  const scales = [...visible.scores.keys()].sort().flatMap((key) => scaleFor(context.registry, key, visible) ?? []).map((scale) => scaleForSex(scale, visible.person.gender));
   return {
     resourceType: 'Parameters',
     parameter: forReader([

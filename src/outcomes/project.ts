@@ -6,10 +6,11 @@ import { importedTotal } from './imported.ts';
 import { impressionEntry } from './impressions.ts';
 import { fulfillable, questionnaireOf } from './requests.ts';
 import { recognise, type Recognised } from './recognise.ts';
-import type { EpisodeData, GoalData, RecordEntry, ScoreData, SessionData, TaskData } from './record.ts';
-import { instant } from './record.ts';
+import type { EpisodeData, GoalData, PersonData, RecordEntry, ScoreData, SessionData, TaskData } from './record-entry.ts';
+import { instant } from './instant.ts';
 import type { Registry, Scale } from './registry.ts';
 import { itemScores, remarksOf, total, type ItemScores } from './score.ts';
+import { statedZone } from './time-zone.ts';
 
 /** What a projection may read besides the resource. */
 export interface ProjectionContext { readonly registry: Registry; readonly questionnaire?: Resource }
@@ -27,6 +28,7 @@ export function recordEntries(resource: Resource, context: ProjectionContext): R
     case 'EpisodeOfCare': return episodeEntries(resource);
     case 'Goal': return goalEntries(resource, context.registry);
     case 'Task': return taskEntries(resource);
+    case 'Patient': return personEntries(resource);
     default: return [];
   }
 }
@@ -35,6 +37,13 @@ const entry = (kind: RecordEntry['kind'], key: string, resource: Resource, time:
   const at = instant(time);
   return { kind, key, id: resource.id!, at: at === null ? null : new Date(at).toISOString(), value, data: JSON.stringify(data) };
 };
+
+function personEntries(patient: Resource): RecordEntry[] {
+  const zone = statedZone(patient);
+  const gender = patient['gender'] as string | undefined;
+  const data: PersonData = { ...(zone === undefined ? {} : { zone }), ...(gender === undefined ? {} : { gender }) };
+  return Object.keys(data).length === 0 ? [] : [entry('person', '', patient, undefined, null, data)];
+}
 
 const scoredStatuses: readonly unknown[] = ['in-progress', 'completed', 'amended', 'stopped'] satisfies ScoreData['status'][];
 

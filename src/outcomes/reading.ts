@@ -1,5 +1,6 @@
 import { audienceOf } from '../fhir/labels.ts';
 import type { Meta, Resource } from '../fhir/resource.ts';
+import { dayIn } from './local-time.ts';
 import { metricTable, type MetricId } from './metrics.ts';
 import { dayOf, limitOf, markOf, marksForClient, outOf, points, shown } from './plain-words.ts';
 import type { Scale } from './registry.ts';
@@ -14,6 +15,8 @@ export interface Section { readonly title: string; readonly lines: readonly stri
 
 export interface Read {
   readonly observation: Resource;
+  /** Where the client lives. */
+  readonly zone: string;
   readonly scale: Scale | undefined;
   readonly inputs: readonly (Resource | undefined)[];
   /** The formula with the numbers filled in, steps parted by `; `. */
@@ -35,11 +38,11 @@ interface Computed {
 
 /** @returns the sections for a clinician. */
 export function readingForClinician(read: Read): Section[] {
-  const { observation, scale, inputs, formula } = read;
+  const { observation, zone, scale, inputs, formula } = read;
   const metric = metricOf(observation);
   const about = isChange(observation) ? 'change-from-baseline' : metric ?? 'score';
   return filled([
-    { title: 'What it rests on', lines: inputs.map((input) => inputLine(input, scale)) },
+    { title: 'What it rests on', lines: inputs.map((input) => inputLine(input, scale, zone)) },
     { title: 'How it is worked out', lines: formula === undefined ? [] : formula.split('; ') },
     { title: 'What decides', lines: scale === undefined ? [] : limitLines(scale, about) },
     { title: 'What it does not say', lines: [metricTable[about].caution] },
@@ -49,12 +52,12 @@ export function readingForClinician(read: Read): Section[] {
 
 /** @returns the sections for a client: short, and without words that judge. */
 export function readingForClient(read: Read): Section[] {
-  const { observation, scale, inputs, formula } = read;
+  const { observation, zone, scale, inputs, formula } = read;
   const metric = metricOf(observation);
   const isPlain = metric === undefined || isChange(observation);
   const mark = metric === undefined ? scale?.instrument.definition.licence.verification : metricTable[metric].verification;
   return filled([
-    { title: 'What it rests on', lines: inputs.map((input) => inputLine(input, scale, true)) },
+    { title: 'What it rests on', lines: inputs.map((input) => inputLine(input, scale, zone, true)) },
     { title: 'How it is worked out', lines: formula === undefined || !isPlain || scale?.definition.formula === 'goal-attainment' ? [] : formula.split('; ').map((step) => step.replace('current - baseline', 'now less the start')) },
     { title: 'Worth knowing', lines: ['Scores go up and down for many reasons. A number does not say why.', 'If an answer is not what you meant, you can ask to have it changed.', ...(mark === undefined ? [] : [markOf(mark, marksForClient)])] },
     { title: 'When', lines: timeLines(read, true) },
@@ -71,19 +74,19 @@ function metricOf({ method }: Resource & Computed): MetricId | undefined {
 
 const isChange = (observation: Resource & Computed): boolean => observation.code?.coding?.some(({ code }) => code === 'change-from-baseline') === true;
 
-function inputLine(input: (Resource & Computed) | undefined, scale: Scale | undefined, forClient = false): string {
+function inputLine(input: (Resource & Computed) | undefined, scale: Scale | undefined, zone: string, forClient = false): string {
   if (input === undefined) return 'Something that this access does not show.';
   const { private: kept, restricted } = audienceOf(input.resourceType, (input.meta as Meta | undefined)?.security);
   const label = kept ? ', kept private' : restricted && !forClient ? ', for clinicians only' : '';
   const withdrawn = input.status === 'entered-in-error' ? ', withdrawn' : '';
-  if (input.resourceType === 'QuestionnaireResponse') return `${scale?.instrument.definition.shortTitle ?? 'A form'} of ${day(input['authored'])}${byWhom(input, forClient)}${input.status === 'amended' ? ', changed since' : ''}${withdrawn}${label}.`;
+  if (input.resourceType === 'QuestionnaireResponse') return `${scale?.instrument.definition.shortTitle ?? 'A form'} of ${day(input['authored'], zone)}${byWhom(input, forClient)}${input.status === 'amended' ? ', changed since' : ''}${withdrawn}${label}.`;
   const value = input.valueInteger ?? input.valueQuantity?.value;
   const name = forClient ? scale?.instrument.definition.shortTitle ?? 'A score' : input.code?.text ?? scale?.definition.title ?? 'A score';
   const score = value === undefined ? 'without a total' : scale === undefined || input.code?.text !== scale.definition.title ? shown(value) : outOf(scale, value);
-  return `${name}, ${day(input.effectiveDateTime)}: ${score}${qualityOf(input, forClient)}${withdrawn}${label}.`;
+  return `${name}, ${day(input.effectiveDateTime, zone)}: ${score}${qualityOf(input, forClient)}${withdrawn}${label}.`;
 }
 
-const day = (date: unknown): string => (typeof date === 'string' ? dayOf(date) : 'an unknown date');
+const day = (time: unknown, zone: string): string => (typeof time === 'string' ? dayOf(dayIn(time, zone)) : 'an unknown date');
 
 function byWhom({ author, source }: Resource, forClient: boolean): string {
   const type = ((author ?? source) as { reference?: string } | undefined)?.reference?.split('/').at(-2);

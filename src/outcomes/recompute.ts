@@ -3,7 +3,8 @@ import { serialize } from '../fhir/json.ts';
 import type { Resource } from '../fhir/resource.ts';
 import { isDerived } from '../resources/observation.ts';
 import { derive, type DeriveContext, type DerivedWrite } from './derive.ts';
-import { patientRecord, type PatientRecord, type RecordEntry } from './record.ts';
+import { patientRecord, type PatientRecord } from './record.ts';
+import type { RecordEntry } from './record-entry.ts';
 
 /** What the rules of today make of a whole record, against what is stored (docs/operations-fhir.md). Pure: nothing is read or written. */
 
@@ -57,7 +58,7 @@ export class StoredResource {
  * which an answer arrives: those that a newer rule would have raised are not raised in retrospect.
  */
 export function differences(entries: readonly RecordEntry[], stored: Stored, context: DeriveContext): Difference[] {
-  const record = patientRecord(entries);
+  const record = patientRecord(entries, context.zone);
   const implied = new Set<string>();
   const found: Difference[] = [];
   for (const write of impliedBy(record, context)) {
@@ -85,7 +86,7 @@ export function differences(entries: readonly RecordEntry[], stored: Stored, con
 
 /** All that follows from `record`: a change of a session or an episode looks at every score, from a record in which there was none. */
 const impliedBy = (record: PatientRecord, context: DeriveContext): DerivedWrite[] =>
-  derive(patientRecord([]), record, { resource: { resourceType: 'EpisodeOfCare', id: 'recomputed' }, deleted: false }, context);
+  derive(patientRecord([], context.zone), record, { resource: { resourceType: 'EpisodeOfCare', id: 'recomputed' }, deleted: false }, context);
 
 /** Elements that do not say what was computed: who computed it, how often it was corrected, and the server's own. */
 const aside: ReadonlySet<string> = new Set(['status', 'device', 'meta']);

@@ -1,114 +1,42 @@
-import type { Coding } from './instrument.ts';
+import { dayAfter, dayIn, instantAt, momentOf } from './local-time.ts';
+import { kindsOf, type EpisodeData, type GoalData, type ImpressionData, type PersonData, type ReadEntry, type RecordEntry, type ScoreData, type SessionData, type TaskData } from './record-entry.ts';
 
-/**
- * One line of what the outcome engine knows of a patient: a projection of one resource, kept in table `record_entry`.
- * It may be rebuilt from the resources at any time (`recordEntries` in project.ts).
- */
-export interface RecordEntry {
-  readonly kind: 'score' | 'imported' | 'session' | 'episode' | 'goal' | 'task' | 'impression';
-  /** score, imported: score key (`phq-9`, the canonical of a form that weighs its answers); task: canonical of the questionnaire without version; else ''. */
-  readonly key: string;
-  /** Id of the resource that it is projected from. */
+export interface Projected<D> {
   readonly id: string;
-  /** ISO 8601 instant in UTC, for the eye and for the store; the engine reads the times in `data`. */
-  readonly at: string | null;
-  /** score: the total. PostgreSQL's numeric may come back as text. */
-  readonly value: string | number | null;
-  /** Compact JSON of the data type that belongs to `kind`. */
-  readonly data: string;
+  readonly key: string;
+  readonly at: number | null;
+  /** Calendar date, on the clock of its author or where the client lives (`dayIn`); '' without a time. */
+  readonly date: string;
+  readonly data: D;
 }
-
-/** An entry as it is read: its data may be parsed already. */
-export type ReadEntry = Omit<RecordEntry, 'data'> & { readonly data: string | object };
-
-/** What a form that weighs its answers says of its total. */
-export interface FormTotal { readonly title: string; readonly version?: string; readonly min: number; readonly max: number; readonly codings: readonly Coding[] }
-
-/** What is kept of one answered instrument (kind `score`), or of a total from elsewhere (kind `imported`). */
-export interface ScoreData {
-  readonly status: 'in-progress' | 'completed' | 'amended' | 'stopped';
-  /** QuestionnaireResponse.authored as written; where it is absent, the time the response was stored. */
-  readonly authored?: string;
-  /** Whether the whole panel was recognised; false: only its safety item was. */
-  readonly panel: boolean;
-  readonly answered: number;
-  readonly items: number;
-  readonly prorated: boolean;
-  /** Highest total that these answers could have reached. */
-  readonly maxScore: number;
-  /** The total came as an Observation of another system; absent: computed from a response. */
-  readonly source?: 'Observation';
-  /** The responses (ids) that such a total says it was computed from. */
-  readonly of?: readonly string[];
-  /** The form, where it is none of the registry. */
-  readonly form?: FormTotal;
-  /** Ids of the remarks of the scale that hold for these answers. */
-  readonly remarks?: readonly string[];
-  /** Item scores of the safety items by linkId; null: not answered, or answered with something that cannot be read. */
-  readonly safety?: Readonly<Record<string, number | null>>;
-  /** What a rating of the alliance says beside its total; absent: nothing. */
-  readonly alliance?: AllianceAnswers;
-  /** Reference of QuestionnaireResponse.encounter. */
-  readonly encounter?: string;
-  /** Security labels of the response: what is derived from it is no more visible than it is. */
-  readonly security?: readonly Coding[];
-}
-
-/** What a rating of the alliance says beside its total. No text of an answer is kept. */
-export interface AllianceAnswers {
-  /** linkIds of the items that are as low as the limit of the instrument. */
-  readonly lowItems?: readonly string[];
-  /** linkIds of what was asked beside the scored items and answered: own words, or that there is something to talk about. */
-  readonly feedback?: readonly string[];
-}
-
-/** A finished therapy session (Encounter finished, class AMB or VR). */
-export interface SessionData {
-  readonly start: string;
-  readonly episode?: string;
-  /** `system|value` of each of its identifiers: a session that was sent twice is one. */
-  readonly identifiers?: readonly string[];
-}
-
-/** An EpisodeOfCare that has begun. */
-export interface EpisodeData { readonly start?: string; readonly end?: string; readonly status: string }
-
-/**
- * A Goal that is accepted or active and has a target measured by a known score: its first such target.
- * Met when low <= score <= high and above < score < below, an end that is absent being open.
- */
-export interface GoalData {
-  readonly scale: string;
-  readonly start?: string;
-  readonly low?: number;
-  readonly high?: number;
-  readonly above?: number;
-  readonly below?: number;
-  readonly due?: string;
-}
-
-/** A therapist's impression of risk (form with the item `risk-impression`). */
-export interface ImpressionData { readonly authored?: string; readonly code: string }
-
-/** An open request to answer a questionnaire (SDC complete-questionnaire). */
-export interface TaskData { readonly authoredOn?: string; readonly status: string }
-
-export interface Projected<D> { readonly id: string; readonly key: string; readonly at: number | null; readonly data: D }
 
 /** `id`: of the response, or for a total from elsewhere its reference, `Observation/...`. */
 export interface Score extends Projected<ScoreData> {
   readonly value: number | null;
-  /** Calendar date as the author's clock wrote it. */
-  readonly date: string;
 }
 export type Session = Projected<SessionData>;
-export type Episode = Projected<EpisodeData>;
+export interface Episode extends Projected<EpisodeData> {
+  /** Calendar date of its end. */
+  readonly lastDate?: string;
+  /** Since when a score may come before it and still be part of it; null without a start. */
+  readonly leadsFrom: number | null;
+}
 export type MeasuredGoal = Projected<GoalData>;
 export type QuestionnaireRequest = Projected<TaskData>;
 export type Impression = Projected<ImpressionData>;
 
+/** Whose record it is, as far as rules look at that. */
+export interface Person {
+  readonly gender?: string;
+  /** Time zone in which the days of the client begin and end. */
+  readonly zone: string;
+  /** The same for clients who do not say where they live. */
+  readonly deployment: string;
+}
+
 /** What the engine knows of one patient, each list in time order. */
 export interface PatientRecord {
+  readonly person: Person;
   /** By score key. */
   readonly scores: ReadonlyMap<string, readonly Score[]>;
   /** Totals from elsewhere of responses that are scored here: the same score a second time. */
@@ -120,26 +48,38 @@ export interface PatientRecord {
   readonly impressions: readonly Impression[];
 }
 
-const typeOfKind = {
-  score: 'QuestionnaireResponse',
-  imported: 'Observation',
-  session: 'Encounter',
-  episode: 'EpisodeOfCare',
-  goal: 'Goal',
-  task: 'Task',
-  impression: 'QuestionnaireResponse',
-} as const satisfies Record<RecordEntry['kind'], string>;
-
-/** @returns the kinds of entry that a resource of `type` may project to: what the store replaces when it changes. */
-export function kindsOf(type: string): RecordEntry['kind'][] {
-  return (Object.keys(typeOfKind) as RecordEntry['kind'][]).filter((kind) => typeOfKind[kind] === type);
-}
-
-/** @returns the record that `entries` describe; their order does not matter. */
-export function patientRecord(entries: readonly ReadEntry[]): PatientRecord {
-  const lists = empty();
+/**
+ * @param zone of the deployment: where the days begin and end of a client who does not say where they live.
+ * @returns the record that `entries` describe; their order does not matter.
+ */
+export function patientRecord(entries: readonly ReadEntry[], zone = 'UTC'): PatientRecord {
+  const lists = empty(personIn(entries, zone));
   for (const entry of entries) place(lists, entry);
   return finish(lists);
+}
+
+function personIn(entries: readonly ReadEntry[], deployment: string): Person {
+  const found = entries.find(({ kind }) => kind === 'person');
+  const { zone, gender } = found === undefined ? {} : parsed<PersonData>(found);
+  return { zone: zone ?? deployment, deployment, ...(gender === undefined ? {} : { gender }) };
+}
+
+/** @returns `record` as that of a person about whom something else is known; another zone puts all that has a time on other dates. */
+function withPerson(record: PatientRecord, entries: readonly ReadEntry[]): PatientRecord {
+  const person = personIn(entries, record.person.deployment);
+  if (person.zone !== record.person.zone) return patientRecord([...entriesOf(record), ...entries], person.deployment);
+  return person.gender === record.person.gender ? record : { ...record, person };
+}
+
+/** The entries that a record was made from, but for that of the person. */
+function entriesOf({ scores, duplicates = [], ...record }: PatientRecord): ReadEntry[] {
+  const read = (kind: RecordEntry['kind']) => ({ id, key, data }: Projected<object>): ReadEntry => ({ kind, id, key, at: null, value: null, data });
+  return [
+    ...[...scores.values(), duplicates].flat().map(({ id, key, value, data }): ReadEntry =>
+      ({ ...(data.source === 'Observation' ? { kind: 'imported', id: id.slice('Observation/'.length) } : { kind: 'score', id }), key, at: null, value, data })),
+    ...record.sessions.map(read('session')), ...record.episodes.map(read('episode')), ...record.goals.map(read('goal')),
+    ...record.tasks.map(read('task')), ...record.impressions.map(read('impression')),
+  ];
 }
 
 /**
@@ -149,12 +89,14 @@ export function patientRecord(entries: readonly ReadEntry[]): PatientRecord {
 export function withSource(record: PatientRecord, source: { type: string; id: string }, entries: readonly RecordEntry[]): PatientRecord {
   const kinds = kindsOf(source.type);
   if (kinds.length === 0) return record;
-  const changed = empty();
+  if (source.type === 'Patient') return withPerson(record, entries);
+  const changed = empty(record.person);
   for (const entry of entries) place(changed, entry);
   // Lists that the source has no part in stay the same objects: what was computed from them holds (`sessionsOf`).
   const replaced = <T extends Projected<unknown>>(kind: RecordEntry['kind'], list: readonly T[], added: readonly T[]): T[] =>
     (kinds.includes(kind) ? [...list.filter(({ id }) => id !== source.id), ...added].sort(byTime) : list as T[]);
   return {
+    person: record.person,
     ...(kinds.includes('score') || kinds.includes('imported') ? withScores(record, scoreId(source), changed.scores) : { scores: record.scores, duplicates: record.duplicates ?? [] }),
     sessions: replaced('session', record.sessions, changed.sessions),
     episodes: replaced('episode', record.episodes, changed.episodes),
@@ -184,7 +126,9 @@ function withScores({ scores, duplicates = [] }: PatientRecord, id: string, adde
 /** @returns `record` with the scores of further scales, none of which it has: `entries` are all of theirs. */
 export function withScales(record: PatientRecord, entries: readonly ReadEntry[]): PatientRecord {
   if (entries.length === 0) return record;
-  const { scores, duplicates = [] } = patientRecord(entries);
+  const lists = empty(record.person);
+  for (const entry of entries) place(lists, entry);
+  const { scores, duplicates = [] } = finish(lists);
   return { ...record, scores: new Map([...record.scores, ...scores]), duplicates: [...record.duplicates ?? [], ...duplicates] };
 }
 
@@ -195,6 +139,7 @@ export const scoreId = ({ type, id }: { readonly type: string; readonly id: stri
 export const sourceOf = ({ id, data }: Score): string => (data.source === 'Observation' ? id : `QuestionnaireResponse/${id}`);
 
 interface Lists {
+  readonly person: Person;
   scores: Map<string, Score[]>;
   duplicates: Score[];
   sessions: Session[];
@@ -204,30 +149,40 @@ interface Lists {
   impressions: Impression[];
 }
 
-const empty = (): Lists => ({ scores: new Map(), duplicates: [], sessions: [], episodes: [], goals: [], tasks: [], impressions: [] });
+const empty = (person: Person): Lists => ({ person, scores: new Map(), duplicates: [], sessions: [], episodes: [], goals: [], tasks: [], impressions: [] });
 
-function place(lists: Lists, { kind, key, id, value, data }: ReadEntry): void {
-  const parsed: unknown = typeof data === 'string' ? JSON.parse(data) : data;
+const parsed = <D>({ data }: ReadEntry): D => (typeof data === 'string' ? JSON.parse(data) : data) as D;
+
+function place(lists: Lists, entry: ReadEntry): void {
+  const { kind, key, id, value } = entry;
+  const { zone } = lists.person;
+  const projected = <D extends object>(time: (data: D) => string | undefined): Projected<D> => {
+    const data = parsed<D>(entry);
+    const written = time(data);
+    return { id, key, data, at: momentOf(written, zone), date: written === undefined ? '' : dayIn(written, zone) };
+  };
   switch (kind) {
     case 'score':
     case 'imported': {
-      const score = parsed as ScoreData;
+      const score = projected<ScoreData>(({ authored }) => authored);
       const list = lists.scores.get(key) ?? [];
       if (list.length === 0) lists.scores.set(key, list);
-      list.push({
-        id: kind === 'imported' ? scoreId({ type: 'Observation', id }) : id, key, data: score,
-        at: instant(score.authored),
-        value: value === null ? null : Number(value),
-        date: score.authored?.slice(0, 10) ?? '',
-      });
+      list.push({ ...score, id: kind === 'imported' ? scoreId({ type: 'Observation', id }) : id, value: value === null ? null : Number(value) });
       return;
     }
-    case 'session': lists.sessions.push({ id, key, at: instant((parsed as SessionData).start), data: parsed as SessionData }); return;
-    case 'episode': lists.episodes.push({ id, key, at: instant((parsed as EpisodeData).start), data: parsed as EpisodeData }); return;
-    case 'goal': lists.goals.push({ id, key, at: instant((parsed as GoalData).start), data: parsed as GoalData }); return;
-    case 'impression': lists.impressions.push({ id, key, at: instant((parsed as ImpressionData).authored), data: parsed as ImpressionData }); return;
-    case 'task': lists.tasks.push({ id, key, at: instant((parsed as TaskData).authoredOn), data: parsed as TaskData }); return;
+    case 'session': lists.sessions.push(projected<SessionData>(({ start }) => start)); return;
+    case 'episode': lists.episodes.push(episode(projected<EpisodeData>(({ start }) => start), zone)); return;
+    case 'goal': lists.goals.push(projected<GoalData>(({ start }) => start)); return;
+    case 'impression': lists.impressions.push(projected<ImpressionData>(({ authored }) => authored)); return;
+    case 'task': lists.tasks.push(projected<TaskData>(({ authoredOn }) => authoredOn)); return;
+    case 'person': return;
   }
+}
+
+/** A score of the 14 days before an episode is part of it, the first of them as a whole (docs/clinical.md 3.0). */
+function episode(projected: Projected<EpisodeData>, zone: string): Episode {
+  const { at, date, data: { end } } = projected;
+  return { ...projected, ...(end === undefined ? {} : { lastDate: dayIn(end, zone) }), leadsFrom: at === null ? null : instantAt(dayAfter(date, -14), 0, zone) };
 }
 
 function finish(lists: Lists): PatientRecord {
@@ -266,27 +221,3 @@ const said = ({ data }: Projected<unknown>): string =>
   `${(data as EpisodeData).end ?? '~'} ${JSON.stringify(data, (key, value: unknown) => (key === 'encounter' || key === 'episode' || key === 'of' ? undefined : value))}`;
 
 const compareText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
-
-/** @returns milliseconds of a FHIR date, dateTime or instant (a date: its first moment in UTC), or null. */
-export function instant(text: string | undefined): number | null {
-  if (text === undefined) return null;
-  const time = usual(text) ?? Date.parse(text);
-  return Number.isNaN(time) ? null : time;
-}
-
-/**
- * The time of `YYYY-MM-DDThh:mm:ss` with `Z` or an offset, where no part of it needs a second look; else undefined. A record
- * has hundreds of them: this takes 100 ns and Date.parse 260.
- */
-function usual(text: string): number | undefined {
-  const zulu = text.length === 20 && text.charCodeAt(19) === 90;
-  const sign = text.length === 25 ? text.charCodeAt(19) : 0;
-  if (!zulu && sign !== 43 && sign !== 45) return undefined;
-  const [month, day, hour, minute, second] = [two(text, 5), two(text, 8), two(text, 11), two(text, 14), two(text, 17)];
-  const offset = zulu ? 0 : (two(text, 20) * 60 + two(text, 23)) * (sign === 45 ? -60_000 : 60_000);
-  const plain = month >= 1 && month <= 12 && day >= 1 && day <= 28 && hour <= 23 && minute <= 59 && second <= 59 && text.charCodeAt(10) === 84;
-  return plain ? Date.UTC(two(text, 0) * 100 + two(text, 2), month - 1, day, hour, minute, second) - offset : undefined;
-}
-
-/** The number that two digits are; NaN or another number for what are none. */
-const two = (text: string, at: number): number => (text.charCodeAt(at) - 48) * 10 + text.charCodeAt(at + 1) - 48;

@@ -45,9 +45,11 @@ export interface Scale {
   /** +1 where higher is worse, -1 where higher is better: improvement = sign * (baseline - current). */
   readonly sign: 1 | -1;
   readonly thresholds: readonly Threshold[];
-  /** The threshold and the cut-off that decide the change class, where the instrument has them; of cut-offs by sex the more cautious (`cutoffFor`). */
+  /** The threshold and the cut-off that decide the change class, where the instrument has them; of cut-offs by sex the more cautious. */
   readonly threshold?: Threshold;
   readonly cutoff?: Cutoff;
+  /** The sex whose cut-off it is, in the scale of one person (`scaleForSex`). */
+  readonly sex?: string;
   /** All codings of the total: LOINC where it exists, the local code always. */
   readonly codings: readonly Coding[];
 }
@@ -158,12 +160,30 @@ function scaleOf(instrument: Instrument, definition: ScaleDefinition): Scale {
 }
 
 /**
- * @param sex of the person, where it is known.
- * @returns the cut-off that decides. Where a scale has one for each sex and it is not known or another, the one that is reached first.
+ * @returns the cut-off that decides. Of one for each sex the one that is reached first: it holds where the sex is not known, or another.
  */
-export function decidingCutoff({ cutoffs, direction }: Pick<ScaleDefinition, 'cutoffs' | 'direction'>, sex?: string): Cutoff | undefined {
+function decidingCutoff({ cutoffs, direction }: Pick<ScaleDefinition, 'cutoffs' | 'direction'>): Cutoff | undefined {
   const deciding = cutoffs.filter(({ use }) => use === 'class').sort((a, b) => (direction === 'higher-worse' ? a.value - b.value : b.value - a.value));
-  return deciding.find((cutoff) => cutoff.sex === undefined || cutoff.sex === sex) ?? deciding[0];
+  return deciding.find(({ sex }) => sex === undefined) ?? deciding[0];
+}
+
+const bySex = new WeakMap<Scale, Map<string, Scale>>();
+
+/** @returns whether the sex of a person decides which cut-off holds. */
+export const dependsOnSex = ({ definition: { cutoffs } }: Scale): boolean => cutoffs.some(({ sex, use }) => use === 'class' && sex !== undefined);
+
+/**
+ * @param sex Patient.gender, where it is known.
+ * @returns the scale as it judges the scores of one person: with the cut-off of their sex, where it has one for each. The same
+ * object for the same sex.
+ */
+export function scaleForSex(scale: Scale, sex: string | undefined): Scale {
+  const cutoff = sex === undefined ? undefined : scale.definition.cutoffs.find((each) => each.use === 'class' && each.sex === sex);
+  if (sex === undefined || cutoff === undefined) return scale;
+  const known = bySex.get(scale) ?? new Map<string, Scale>();
+  const own = known.get(sex) ?? { ...scale, cutoff, sex };
+  bySex.set(scale, known.set(sex, own));
+  return own;
 }
 
 function threshold(definition: ReliableChange): Threshold {

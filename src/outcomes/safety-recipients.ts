@@ -1,6 +1,6 @@
 import { codeSystem } from '../fhir/canonical.ts';
 import type { Resource } from '../fhir/resource.ts';
-import { instant } from './record.ts';
+import { instant } from './instant.ts';
 
 export interface Recipient { readonly reference: string }
 

@@ -1,7 +1,7 @@
 import { codeSystem, extensionUrl } from '../fhir/canonical.ts';
 import type { Resource } from '../fhir/resource.ts';
 import type { Priority } from './instrument.ts';
-import { instant } from './record.ts';
+import { instant } from './instant.ts';
 import { alertId, isMorePressing, type Alert } from './safety.ts';
 import { recipients, type Recipients } from './safety-recipients.ts';
 import type { SafetySettings } from './safety-settings.ts';

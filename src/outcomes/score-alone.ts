@@ -22,17 +22,16 @@ export interface ScoredAlone {
   readonly tasks: readonly Resource[];
 }
 
-const nothing = patientRecord([]);
-
 /**
  * @param response with an id; its answers have been checked.
- * @returns what `derive` gives for it in an empty record: the very rules of a write.
+ * @returns what `derive` gives for it in a record that has nothing but the Patient, where there is one: the very rules of a write.
  */
 export function scoredAlone(response: Resource, context: DeriveContext, questionnaire: Resource | undefined): ScoredAlone {
-  const { registry, now, safety: settings = defaultSafety } = context;
+  const { registry, now, patientResource, zone, safety: settings = defaultSafety } = context;
+  const person = patientResource === undefined ? [] : recordEntries(patientResource, { registry });
   const resource: Resource = { ...response, meta: { ...response.meta, versionId: '1', lastUpdated: now } };
-  const record = patientRecord(recordEntries(resource, { registry, ...(questionnaire === undefined ? {} : { questionnaire }) }));
-  const written = derive(nothing, record, { resource, deleted: false, ...(questionnaire === undefined ? {} : { questionnaire }) }, context)
+  const record = patientRecord([...person, ...recordEntries(resource, { registry, ...(questionnaire === undefined ? {} : { questionnaire }) })], zone);
+  const written = derive(patientRecord(person, zone), record, { resource, deleted: false, ...(questionnaire === undefined ? {} : { questionnaire }) }, context)
     .flatMap((write) => (write.kind === 'change' ? [] : [write.resource]));
   const alerts = alertsOf({ record, response: resource, registry, settings });
   return {

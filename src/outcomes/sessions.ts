@@ -2,16 +2,12 @@ import type { Episode, PatientRecord, Session } from './record.ts';
 
 /** Which session and which episode of care a moment belongs to (docs/clinical.md 3.0 and 3.6). */
 
-const day = 86_400_000;
-/** @returns since when a score may come before an episode that begins at `at` and still be part of it: 14 days, the first of them as a whole. */
-export const leadsFrom = (at: number): number => Math.floor(at / day) * day - 14 * day;
-
 /**
  * @returns the episode that a moment belongs to: the one that began last, counted from 14 days before its start,
  * so that an assessment before the first session belongs to the therapy that it led to, and a follow-up to the therapy that it follows.
  */
 export function episodeAt(episodes: readonly Episode[], at: number): Episode | null {
-  return episodes.findLast((episode) => episode.at !== null && leadsFrom(episode.at) <= at) ?? null;
+  return episodes.findLast((episode) => episode.leadsFrom !== null && episode.leadsFrom <= at) ?? null;
 }
 
 /** Sessions by the id of their episode, of lists that are looked at several times in one write: before and after it they are the same. */
@@ -65,7 +61,7 @@ const numbered = new WeakMap<readonly Session[], (score: Dated) => number>();
 export function sessionNumbers(sessions: readonly Session[]): (score: Dated) => number {
   const known = numbered.get(sessions);
   if (known !== undefined) return known;
-  const dates = sessions.map(({ data: { start } }) => start.slice(0, 10));
+  const dates = sessions.map(({ date }) => date);
   // Clocks with different offsets may give dates that go back: then the last one must be looked for from the end.
   const ascending = dates.every((date, i) => i === 0 || dates[i - 1]! <= date);
   let byReference: ReadonlyMap<string, number> | undefined; // most scores name no session

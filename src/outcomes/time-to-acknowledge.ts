@@ -1,5 +1,5 @@
 import type { Resource } from '../fhir/resource.ts';
-import { instant } from './record.ts';
+import { instant } from './instant.ts';
 import { isSafetyReview, timesOf } from './review-times.ts';
 import { onDutyLimit } from './safety-resources.ts';
 

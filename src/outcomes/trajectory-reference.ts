@@ -56,7 +56,7 @@ function courseOf(record: PatientRecord, scale: Scale, { episode, scores, baseli
   const sessions = sessionsOf(record, episode);
   const numberOf = sessionNumbers(sessions);
   const severity = ({ value, data: { maxScore } }: Valid): number => scale.sign * comparable(scale, value, maxScore);
-  const end = episode?.data.end?.slice(0, 10);
+  const end = episode?.lastDate;
   const bySession = new Map<number, number>();
   for (const score of onePerDate(scores)) {
     if (score.at <= baseline.at || score.date === baseline.date || (end !== undefined && score.date > end)) continue;

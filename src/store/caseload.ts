@@ -1,7 +1,7 @@
 import { sql } from 'kysely';
 import { searchParameter } from '../fhir/search-parameters.ts';
 import type { Visibility } from '../fhir/visibility.ts';
-import type { RecordEntry } from '../outcomes/record.ts';
+import type { RecordEntry } from '../outcomes/record-entry.ts';
 import type { Connection } from './database.ts';
 import { instant } from './load.ts';
 import { knownOf } from './record.ts';

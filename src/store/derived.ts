@@ -5,7 +5,8 @@ import { derive, type Change, type DeriveContext, type DerivedWrite } from '../o
 import { isTotal } from '../outcomes/imported.ts';
 import { recordEntries } from '../outcomes/project.ts';
 import { provenance } from '../outcomes/provenance.ts';
-import { kindsOf, patientRecord, withScales, withSource, type PatientRecord, type ReadEntry } from '../outcomes/record.ts';
+import { patientRecord, withScales, withSource, type PatientRecord } from '../outcomes/record.ts';
+import { kindsOf, type ReadEntry } from '../outcomes/record-entry.ts';
 import type { Registry } from '../outcomes/registry.ts';
 import type { SafetySettings } from '../outcomes/safety-settings.ts';
 import type { TrajectoryReference } from '../outcomes/trajectory-reference.ts';
@@ -18,6 +19,8 @@ export interface OutcomeRules {
   readonly registry: Registry;
   /** `Device/...` of this version of the service. */
   readonly device: string;
+  /** Time zone of the deployment: where the days begin and end of a client who does not say where they live; absent: UTC. */
+  readonly zone?: string;
   /** What the organisation decided about safety reviews; absent: the service's defaults. */
   readonly safety?: SafetySettings;
   /** What the course of closed episodes was; absent: there is no benchmark. */
@@ -41,7 +44,7 @@ export interface RecordSource {
 }
 
 /** Types whose writes change a patient's record, so that they are serialised by patient. */
-export const recordTypes: ReadonlySet<string> = new Set(['QuestionnaireResponse', 'Encounter', 'EpisodeOfCare', 'Goal', 'Task', 'Observation']);
+export const recordTypes: ReadonlySet<string> = new Set(['Patient', 'QuestionnaireResponse', 'Encounter', 'EpisodeOfCare', 'Goal', 'Task', 'Observation']);
 
 /** Whether a resource concerns the record: of Observations, the most written of all, only totals that other systems computed do. */
 export const concernsRecord = (resource: Resource, { registry }: OutcomeRules): boolean =>
@@ -90,7 +93,7 @@ export async function deriveUnit(unit: Unit, staging: Staging, source: RecordSou
   for (const change of changed) {
     const patientId = change.patientId!;
     const questionnaire = questionnaireOf(unit, change.resource);
-    const before = records.get(patientId) ?? patientRecord(source.entries.get(patientId) ?? []);
+    const before = records.get(patientId) ?? patientRecord(source.entries.get(patientId) ?? [], rules.zone);
     const { resource, previous, deleted } = change;
     const step = { before, after: project(change, before, staging, rules, questionnaire), change: { resource, previous, deleted, questionnaire }, patientId };
     const { writes, after } = await derived(step, staging, source, rules);

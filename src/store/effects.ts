@@ -1,5 +1,5 @@
 import type { IndexRows } from '../fhir/index-rows.ts';
-import type { RecordEntry } from '../outcomes/record.ts';
+import type { RecordEntry } from '../outcomes/record-entry.ts';
 
 /** One row of `resource` to be inserted. */
 export interface Version {

@@ -1,5 +1,5 @@
 import { searchParameter } from '../fhir/search-parameters.ts';
-import type { ReadEntry } from '../outcomes/record.ts';
+import type { ReadEntry } from '../outcomes/record-entry.ts';
 import type { Connection, Lease } from './database.ts';
 import type { Current } from './unit.ts';
 

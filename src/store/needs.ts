@@ -4,7 +4,7 @@ import { searchParameter } from '../fhir/search-parameters.ts';
 import type { SearchPlan } from '../fhir/search-plan.ts';
 import { checkInKeys } from '../outcomes/check-in-week.ts';
 import { recordEntries } from '../outcomes/project.ts';
-import type { RecordEntry } from '../outcomes/record.ts';
+import type { RecordEntry } from '../outcomes/record-entry.ts';
 import { conditionLocks } from './condition-locks.ts';
 import type { Lease } from './database.ts';
 import type { Found } from './admission.ts';
@@ -99,9 +99,10 @@ function needTargets(needs: Needs, provenance: Resource): void {
 
 function needRecord(needs: Needs, write: WriteRequest, patient: string, rules: OutcomeRules): void {
   needs.record.add(patient);
-  if (write.type === 'Task') return;
+  // A Patient that is created has no record yet.
+  if (write.type === 'Task' || (write.type === 'Patient' && write.kind === 'create')) return;
   if (write.type !== 'QuestionnaireResponse' && write.type !== 'Observation') {
-    needs.instruments = null; // a session, an episode or a goal touches the scores of every instrument
+    needs.instruments = null; // a session, an episode, a goal or where the client lives touches the scores of every instrument
     return;
   }
   // A response that may leave an instrument (withdrawn, deleted, answered anew) changes what follows for the scores it leaves.

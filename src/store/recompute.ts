@@ -5,7 +5,7 @@ import { recordEntries } from '../outcomes/project.ts';
 import { provenance } from '../outcomes/provenance.ts';
 import { withoutVersion } from '../outcomes/recognise.ts';
 import { differences, StoredResource, type Difference } from '../outcomes/recompute.ts';
-import { kindsOf, type RecordEntry } from '../outcomes/record.ts';
+import { kindsOf, type RecordEntry } from '../outcomes/record-entry.ts';
 import type { Connection, Database, Lease } from './database.ts';
 import { concernsRecord, type OutcomeRules } from './derived.ts';
 import { lockKey, newId, RidBlocks } from './identity.ts';
@@ -151,7 +151,7 @@ async function compute(patient: string, { rid, stored, lines }: Whole, now: stri
   }
   const context = {
     registry: rules.registry, reference: rules.reference?.current ?? null, now, device: rules.device, patient: `Patient/${patient}`,
-    ...(rules.safety === undefined ? {} : { safety: rules.safety }), patientResource: stored.get(`Patient/${patient}`)?.resource,
+    ...(rules.safety === undefined ? {} : { safety: rules.safety }), ...(rules.zone === undefined ? {} : { zone: rules.zone }), patientResource: stored.get(`Patient/${patient}`)?.resource,
   };
   const all = differences([...projected.values()].flat(), stored, context);
   return {

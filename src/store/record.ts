@@ -1,7 +1,7 @@
 import { sql } from 'kysely';
 import { searchParameter } from '../fhir/search-parameters.ts';
 import { grants, type Visibility } from '../fhir/visibility.ts';
-import { kindsOf, type RecordEntry } from '../outcomes/record.ts';
+import { kindsOf, type RecordEntry } from '../outcomes/record-entry.ts';
 import { servedTypes } from '../fhir/types.ts';
 import type { Connection } from './database.ts';
 import { instant } from './load.ts';

@@ -2,7 +2,7 @@ import { hotColumns } from '../fhir/extract.ts';
 import type { IndexRows } from '../fhir/index-rows.ts';
 import type { Resource } from '../fhir/resource.ts';
 import { recordEntries } from '../outcomes/project.ts';
-import { kindsOf, type RecordEntry } from '../outcomes/record.ts';
+import { kindsOf, type RecordEntry } from '../outcomes/record-entry.ts';
 import { storedRows } from '../resources/stored-rows.ts';
 import { StartRefusal } from '../start-refusal.ts';
 import type { Database, Lease } from './database.ts';

@@ -6,7 +6,7 @@ import { sharing } from '../fhir/labels.ts';
 import { problem, type Problem } from '../fhir/outcome.ts';
 import type { Meta, Resource } from '../fhir/resource.ts';
 import { servedType } from '../fhir/types.ts';
-import type { RecordEntry } from '../outcomes/record.ts';
+import type { RecordEntry } from '../outcomes/record-entry.ts';
 import { storedRows } from '../resources/stored-rows.ts';
 import { noEffects, type Effects } from './effects.ts';
 import type { RidBlocks } from './identity.ts';

@@ -112,7 +112,10 @@ t.test('an instrument is published, answered and read like anything else', async
   const reply = await system('POST', 'QuestionnaireResponse', { resourceType: 'QuestionnaireResponse', questionnaire: form.url, status: 'completed', authored: '2024-05-01', subject: { reference: 'Patient/max' }, item: [{ linkId: '/68518-0', answer: [{ valueInteger: 3 }] }, { linkId: '/68519-8', answer: [{ valueInteger: 0 }] }, { linkId: '/68520-6', answer: [{ valueInteger: 0 }] }] });
   t.equal(reply.status, 201);
   const [score] = await found('Observation?patient=max&code=http://loinc.org%7C75626-2');
-  t.match(score, { valueInteger: 3, note: [{ text: /4 or more: the cut-off for this sex, male \(.*likely below recommended limits/ }] });
+  t.match(score, { valueInteger: 3, note: [{ text: /the cut-off for this sex, male: 4 or more \(.*likely below recommended limits/ }] });
+  t.match(score, { interpretation: [{ coding: [{ code: 'NEG' }] }] });
+  await put({ resourceType: 'Patient', id: 'max', gender: 'female' });
+  t.match((await found('Observation?patient=max&code=http://loinc.org%7C75626-2'))[0], { status: 'amended', interpretation: [{ coding: [{ code: 'POS' }] }], note: [{ text: /this sex, female: 3 or more/ }] }, 'in the transaction of the correction');
   t.match((await system('GET', 'ObservationDefinition/score-phq-9')).body, { qualifiedInterval: [{ category: 'absolute' }, { category: 'reference', range: { low: { value: 0 }, high: { value: 4 } } }, {}, {}, {}, {}, { category: 'critical', range: { low: { value: 10 } } }, {}] });
   t.match(await system('POST', 'QuestionnaireResponse', { ...phq9('max', spread(3), '2024-05-01'), questionnaire: `${base}/Questionnaire/ors`, item: [{ linkId: 'ors-1', answer: [{ valueDecimal: 10.1 }] }] }), { status: 422 }, 'a mark beyond the line');
 });

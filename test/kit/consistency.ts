@@ -3,7 +3,8 @@ import type { IndexRows } from '../../src/fhir/index-rows.ts';
 import type { Resource } from '../../src/fhir/resource.ts';
 import { derive } from '../../src/outcomes/derive.ts';
 import { recordEntries } from '../../src/outcomes/project.ts';
-import { patientRecord, withSource, type RecordEntry } from '../../src/outcomes/record.ts';
+import { patientRecord, withSource } from '../../src/outcomes/record.ts';
+import type { RecordEntry } from '../../src/outcomes/record-entry.ts';
 import { alertId } from '../../src/outcomes/safety.ts';
 import { storedRows } from '../../src/resources/stored-rows.ts';
 import type { Connection } from '../../src/store/database.ts';
@@ -140,7 +141,7 @@ const said = ({ meta, status: _status, ...rest }: Resource): string => canonical
 
 /** Computes the Observations of every patient from the sources alone, each source once, in the order of their ids. */
 function inspectDerived(live: readonly Stored[], report: Report): void {
-  const sources = live.filter(({ type }) => ['QuestionnaireResponse', 'Encounter', 'EpisodeOfCare', 'Goal', 'Task'].includes(type));
+  const sources = live.filter(({ type }) => ['Patient', 'QuestionnaireResponse', 'Encounter', 'EpisodeOfCare', 'Goal', 'Task'].includes(type));
   const isComputed = ({ resource }: Stored): boolean => /\/(score|progress)$/.test((resource!['identifier'] as { system?: string }[] | undefined)?.[0]?.system ?? '');
   const observations = Map.groupBy(live.filter((row) => row.type === 'Observation' && isComputed(row)), (row) => row.patient);
   const sourcesOf = Map.groupBy(sources, (row) => row.patient);

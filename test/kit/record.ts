@@ -60,6 +60,7 @@ export class World {
     const key = `${resource.resourceType}/${resource.id}`;
     const previous = this.resources.get(key);
     const stored = this.#store(key, resource);
+    if (resource.resourceType === 'Patient') this.patient = stored;
     this.#derive(stored, previous, false, questionnaire);
   }
 

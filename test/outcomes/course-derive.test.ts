@@ -46,7 +46,7 @@ t.test('a setback opens, is confirmed and is resolved as one Observation with it
   const setback = (): Resource | undefined => world.observation('setback', 'q2');
   t.equal(stateOf(setback()), 'setback-possible');
   t.match(setback(), {
-    code: { coding: [{ system: `${base}/CodeSystem/progress-metric`, code: 'setback' }] }, method: { coding: [{ code: 'setback', version: '2' }, { code: 'phq-9' }] },
+    code: { coding: [{ system: `${base}/CodeSystem/progress-metric`, code: 'setback' }] }, method: { coding: [{ code: 'setback', version: '3' }, { code: 'phq-9' }] },
     derivedFrom: [{ reference: `Observation/${world.observation('score', 'q2')!.id}` }, { reference: `Observation/${world.observation('score', 'q1')!.id}` }],
   });
   t.match(component(setback(), 'reference-score'), { valueInteger: 8 });

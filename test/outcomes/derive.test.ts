@@ -193,7 +193,7 @@ t.test('Provenance names the service, the sources with their versions and the ru
 });
 
 /** Writes of a small clinic: responses, sessions, an episode, amendments, withdrawals, deletions. */
-const day = fc.integer({ min: 1, max: 28 }).map((one) => `2024-02-${String(one).padStart(2, '0')}T10:00:00Z`);
+const day = fc.tuple(fc.integer({ min: 1, max: 28 }), fc.constantFrom('T10:00:00Z', 'T10:00:00Z', 'T23:30:00Z', 'T23:30:00+02:00', '')).map(([one, time]) => `2024-02-${String(one).padStart(2, '0')}${time}`);
 const response = fc.record({
   id: fc.constantFrom('q1', 'q2', 'q3', 'q4', 'q5'), at: day, total: fc.integer({ min: 0, max: 24 }), item9: fc.integer({ min: 0, max: 3 }),
   status: fc.constantFrom('completed', 'completed', 'amended', 'in-progress', 'stopped', 'entered-in-error'), kind: fc.constantFrom('phq', 'phq', 'gad'),
@@ -203,7 +203,13 @@ const response = fc.record({
 const write: fc.Arbitrary<Resource> = fc.oneof(
   { weight: 6, arbitrary: response },
   { weight: 1, arbitrary: fc.tuple(fc.constantFrom('s1', 's2'), day).map(([id, at]) => session(id, at)) },
-  { weight: 1, arbitrary: day.map((start): Resource => ({ resourceType: 'EpisodeOfCare', id: 'ep', status: 'active', period: { start } })) },
+  { weight: 1, arbitrary: fc.tuple(day, fc.option(day, { nil: undefined })).map(([start, end]): Resource => ({ resourceType: 'EpisodeOfCare', id: 'ep', status: end === undefined ? 'active' : 'finished', period: { start, ...(end === undefined ? {} : { end }) } })) },
+  { weight: 1, arbitrary: fc.tuple(fc.constantFrom('q6', 'q7'), day, fc.integer({ min: 0, max: 4 })).map(([id, authored, last]): Resource => ({
+    resourceType: 'QuestionnaireResponse', id, status: 'completed', authored, questionnaire: `${base}/Questionnaire/audit-c`, item: [1, 1, last].map((valueInteger, i) => ({ linkId: ['/68518-0', '/68519-8', '/68520-6'][i], answer: [{ valueInteger }] })),
+  })) },
+  { weight: 1, arbitrary: fc.tuple(fc.constantFrom('Europe/Berlin', 'Pacific/Auckland', 'America/Los_Angeles', undefined), fc.constantFrom('male', 'female', undefined)).map(([valueCode, gender]): Resource => ({
+    resourceType: 'Patient', id: 'p', ...(gender === undefined ? {} : { gender }), ...(valueCode === undefined ? {} : { extension: [{ url: 'http://hl7.org/fhir/StructureDefinition/timezone', valueCode }] }),
+  })) },
 );
 
 /** The resources that are there in the end, each as it was written last. */

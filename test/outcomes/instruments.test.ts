@@ -10,10 +10,10 @@ import { withInstruments } from '../../src/outcomes/instrument-table.ts';
 import { recordEntries } from '../../src/outcomes/project.ts';
 import { patientRecord, withSource } from '../../src/outcomes/record.ts';
 import { questionnaire, shippedResources } from '../../src/outcomes/questionnaires.ts';
-import { decidingCutoff, instrumentRegistry, type Instrument, type Item, type Scale } from '../../src/outcomes/registry.ts';
+import { instrumentRegistry, scaleForSex, type Instrument, type Item, type Scale } from '../../src/outcomes/registry.ts';
 import { answerIssues, bandOf } from '../../src/outcomes/score.ts';
 import { checkAgainstQuestionnaire } from '../../src/resources/questionnaire-response.ts';
-import { base, registry, World } from '../kit/record.ts';
+import { base, phq9, registry, totalling, World } from '../kit/record.ts';
 import { judgingWords, verdictWords } from './words.ts';
 
 const loinc = 'http://loinc.org';
@@ -189,14 +189,34 @@ t.test('K10 and K6: another coding of the numbers counts only where the form dec
 });
 
 t.test('AUDIT-C: the cut-off by sex, the more cautious one where it is not known; the note on limits', async (t) => {
-  const { definition } = registry.scales.get('audit-c')!;
-  t.same(['female', 'male', undefined, 'other'].map((sex) => decidingCutoff(definition, sex)?.value), [3, 4, 3, 3]);
-  for (const [gender, note] of [['male', /4 or more: the cut-off for this sex, male \(/], ['female', /3 or more: the cut-off for this sex, female \(/], ['unknown', /3 or more: the more cautious cut-off/]] as const) {
+  const scale = registry.scales.get('audit-c')!;
+  t.same(['female', 'male', undefined, 'other'].map((sex) => scaleForSex(scale, sex).cutoff?.value), [3, 4, 3, 3]);
+  t.equal(scaleForSex(registry.scales.get('phq-9')!, 'male'), registry.scales.get('phq-9')!);
+  const cases = [
+    ['male', /the cut-off for this sex, male: 4 or more \(.*does not reach that/, 'NEG', 4], ['female', /the cut-off for this sex, female: 3 or more \(.*It reaches that/, 'POS', 3],
+    ['unknown', /the more cautious cut-off, .*: 3 or more/, 'POS', 3],
+  ] as const;
+  const [later, earlier] = [new World(), new World()];
+  later.write(answered('audit-c', [3, 0, 0]));
+  for (const [gender, note, code, limit] of cases) {
+    const patient: Resource = { resourceType: 'Patient', id: 'p', gender };
     const world = new World();
-    world.patient = { resourceType: 'Patient', id: 'p', gender };
+    world.write(patient);
     world.write(answered('audit-c', [3, 0, 0]));
-    t.match(JSON.stringify(world.observation('score', 'r', 'audit-c')?.['note']), note, gender);
+    const score = world.observation('score', 'r', 'audit-c')!;
+    t.match(JSON.stringify(score['note']), note, gender);
+    t.match(score, { interpretation: [{ coding: [{ code }] }], component: [{ code: { coding: [{ code: 'cut-off' }] }, valueInteger: limit }] });
+    later.write(patient);
+    t.strictSame(later.derivedState(), world.derivedState(), 'the same where the sex becomes known, or is corrected, after the answers');
   }
+  t.equal(later.observation('score', 'r', 'audit-c')?.['status'], 'amended');
+  earlier.write(answered('audit-c', [3, 0, 0]));
+  earlier.write(phq9('q', '2024-05-02', totalling(9)));
+  earlier.log.length = 0;
+  earlier.write({ resourceType: 'Patient', id: 'p', gender: 'female', birthDate: '1990-01-01' });
+  t.equal(earlier.log.length, 1, 'the words of one score');
+  earlier.write({ resourceType: 'Patient', id: 'p', gender: 'female', birthDate: '1990-01-02' });
+  t.equal(earlier.log.length, 1, 'what no rule looks at changes nothing');
   t.same(dataOf(answered('audit-c', [3, 0, 0]), 'audit-c')['remarks'], ['below-limits']);
   t.equal(dataOf(answered('audit-c', [3, 1, 0]), 'audit-c')['remarks'], undefined);
   t.equal(dataOf(answered('audit-c', [0, 0, 0]), 'audit-c')['remarks'], undefined, 'no points, nothing to say');

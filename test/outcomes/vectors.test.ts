@@ -1,10 +1,10 @@
 import t from 'tap';
 import type { Valid } from '../../src/outcomes/baseline.ts';
 import { changeBetween, isClinical, reliability } from '../../src/outcomes/change.ts';
-import { eventArithmetic } from '../../src/outcomes/event-arithmetic.ts';
+import { eventArithmetic, type Given } from '../../src/outcomes/event-arithmetic.ts';
 import { goalAttainment } from '../../src/outcomes/goal-attainment.ts';
 import { momentary } from '../../src/outcomes/momentary.ts';
-import { decidingCutoff, type Scale } from '../../src/outcomes/registry.ts';
+import type { Scale } from '../../src/outcomes/registry.ts';
 import { responseBetween } from '../../src/outcomes/response.ts';
 import { bandOf } from '../../src/outcomes/score.ts';
 import { setbacks } from '../../src/outcomes/setback.ts';
@@ -54,9 +54,8 @@ const limits: readonly (readonly [string, readonly number[] | null, string | nul
 
 t.test('bands begin, cut-offs and thresholds lie where their sources say', async (t) => {
   for (const [key, lows, cut, reliable, important] of limits) {
-    const { definition, threshold } = scaleOf(key);
+    const { definition, threshold, cutoff: deciding } = scaleOf(key);
     if (lows !== null) t.same(definition.bands?.list.map(({ low }) => low), lows, `${key}: bands`);
-    const deciding = decidingCutoff(definition, undefined);
     if (cut !== null) t.equal(deciding && `${deciding.op}${deciding.value}`, cut, `${key}: cut-off`);
     if (reliable !== null) t.equal(threshold && `${threshold.op}${threshold.value}`, reliable, `${key}: reliable change`);
     if (important !== null) t.equal(definition.minimalImportant[0]?.value, important, `${key}: minimal important difference`);
@@ -216,14 +215,14 @@ t.test('momentary ratings by hand: 2 4 4 6 4 2 6 every day', async (t) => {
 });
 
 t.test('what stands out, with its numbers filled in', async (t) => {
-  const given = (...values: readonly number[]): { value: number; at: string }[] => weekly(...values).map(({ value, data: { authored } }) => ({ value, at: authored! }));
+  const given = (...values: readonly number[]): Given[] => weekly(...values).map(({ value, date, data: { authored } }) => ({ value, date, at: authored! }));
   const told = (at: string, more: object = {}): { at: string } => ({ at, ...more });
   const [phq, who] = [scaleOf('phq-9'), scaleOf('who-5')];
   const gain = given(20, 19, 21, 10, 10, 9);
   t.equal(eventArithmetic('sudden-gain', phq, gain, told(gain[3]!.at)), '(1) size: 21 - 10 = 11, 6 or more needed; (2) share: a quarter of 21 = 0.25 × 21 = 5.25, that or more needed; (3) mean before: (20 + 19 + 21) / 3 = 20; mean after: (10 + 10 + 9) / 3 = 9.6667; difference of the means: 20 - 9.6667 = 10.3333, more than t × pooled SD = 2.776 × 0.8165 = 2.2666 needed (t for 4 degrees of freedom, 5 %)');
   const rise = given(20, 24, 20, 60, 64);
   t.match(eventArithmetic('sudden-gain', who, rise, told(rise[3]!.at)), /^\(1\) size: 60 - 20 = 40, 10 or more needed; \(2\) share: a quarter of 20 = 0\.25 × 20 = 5, .*; \(3\) mean before: \(20 \+ 24 \+ 20\) \/ 3 = 21\.3333; mean after: \(60 \+ 64\) \/ 2 = 62; difference of the means: 62 - 21\.3333 = 40\.6667, more than t × pooled SD = 3\.182 × /);
-  const [best, possible, confirmed, resolved] = given(6, 13, 12, 11) as [{ value: number; at: string }, { value: number; at: string }, { value: number; at: string }, { value: number; at: string }];
+  const [best, possible, confirmed, resolved] = given(6, 13, 12, 11) as [Given, Given, Given, Given];
   t.equal(eventArithmetic('setback', phq, [possible, best, confirmed, resolved], told(possible.at)), '8 January 2024: worse than the best by 13 - 6 = 7, which is 6 or more: possible; 15 January 2024: worse than the best by 12 - 6 = 6, which is 6 or more: confirmed; 22 January 2024: worse than the best by 11 - 6 = 5, which is not 6 or more: resolved after 14 days');
   t.equal(eventArithmetic('relapse', phq, [possible, best], told(possible.at)), '13 is 10 or more: clinical side; worse than the end of the therapy by 13 - 6 = 7, which is 6 or more: by a reliable change');
   t.equal(eventArithmetic('remission', phq, given(4, 16), told('')), 'baseline 16 is 5 or more: outside the remission range; current 4 is not 5 or more: in the remission range');

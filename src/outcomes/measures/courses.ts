@@ -3,7 +3,7 @@ import { isLater, seriesOf, type Series, type Valid } from '../baseline.ts';
 import { changeBetween, isClinical, type Change } from '../change.ts';
 import { dischargeOf, onWholeScale } from '../course.ts';
 import type { PatientRecord, Session } from '../record.ts';
-import type { Scale } from '../registry.ts';
+import { scaleForSex, type Scale } from '../registry.ts';
 import { bandOf } from '../score.ts';
 import { sessionsOf } from '../sessions.ts';
 import { spanOf } from './calendar.ts';
@@ -12,6 +12,8 @@ import { reference, type MeasurementPeriod } from './membership.ts';
 /** A finished course of treatment, as the measures of outcome count it (docs/clinical.md 3.4, 3.14). Pure. */
 export interface Course {
   readonly patient: string;
+  /** Patient.gender, where it is known. */
+  readonly gender?: string;
   readonly episode: Resource;
   /** Finished sessions of the course, in time order. */
   readonly sessions: readonly Session[];
@@ -32,7 +34,7 @@ export function finishedCourses({ patient, record, byType }: Subject, period: Me
     const episode = record.episodes.find(({ id }) => id === resource.id);
     if (resource.status !== 'finished' || episode === undefined || end - 1 < period.start || end - 1 >= period.end) return [];
     return [{
-      patient: reference(patient), episode: resource,
+      patient: reference(patient), episode: resource, ...(record.person.gender === undefined ? {} : { gender: record.person.gender }),
       sessions: sessionsOf(record, episode),
       series: (key) => seriesOf(record, key).find((series) => series.episode?.id === episode.id),
     }];
@@ -43,7 +45,8 @@ export function finishedCourses({ patient, record, byType }: Subject, period: Me
 export interface Paired { readonly scale: Scale; readonly baseline: Valid; readonly last: Valid; readonly change: Change }
 
 /** @returns what the course has on `scale`; undefined without two scores on different dates. */
-export function paired(course: Course, scale: Scale): Paired | undefined {
+export function paired(course: Course, general: Scale): Paired | undefined {
+  const scale = scaleForSex(general, course.gender);
   const series = course.series(scale.key);
   const discharge = series === undefined ? null : dischargeOf(series.episode);
   const last = series?.scores.findLast(({ date }) => discharge === null || date <= discharge);
