@@ -1,3 +1,5 @@
+import { z95, type Interval } from './proportions.ts';
+
 /** How large the mean change of a caseload is, against its spread (docs/clinical.md 3.15). Pure. */
 
 /** Baseline and last score of one episode. */
@@ -7,14 +9,18 @@ export interface EffectSize {
   readonly n: number;
   /** Mean improvement in points; above 0 is better. */
   readonly meanImprovement: number;
-  /** Mean improvement over the standard deviation of the baseline scores; null when they do not differ. */
+  /** Standard deviation of the baseline scores: what `dPre` and `g` are measured by. */
+  readonly sdPre: number;
+  /** Mean improvement over `sdPre`; null when the baseline scores do not differ. */
   readonly dPre: number | null;
   /** `dPre` with Hedges' correction for small samples. */
   readonly g: number | null;
   /** Mean improvement over the standard deviation of the differences: not comparable with `dPre`. */
   readonly dz: number | null;
-  /** Standard error of `dPre` from the correlation of the two scores; null where either has no spread. */
-  readonly se: number | null;
+  /** 95 % limits of `dPre`, its standard error from the correlation of the two scores; null where either has no spread. */
+  readonly interval: Interval | null;
+  /** The same of `g`. */
+  readonly intervalOfG: Interval | null;
 }
 
 /** Service-defined: below it an effect size is not shown. */
@@ -33,11 +39,14 @@ export function effectSize(pairs: readonly Pair[], sign: 1 | -1): EffectSize | n
   const sdDifference = deviation(differences);
   const r = correlation(pairs.map(({ baseline, last }) => [baseline, last]));
   const dPre = sdPre === 0 ? null : meanImprovement / sdPre;
+  const correction = 1 - 3 / (4 * (n - 1) - 1);
+  const half = dPre === null || r === null ? null : z95 * Math.sqrt(2 * (1 - r) / n + dPre ** 2 / (2 * n));
+  const around = (value: number | null, size: number | null): Interval | null => (value === null || size === null ? null : { low: value - size, high: value + size });
+  const g = dPre === null ? null : dPre * correction;
   return {
-    n, meanImprovement, dPre,
-    g: dPre === null ? null : dPre * (1 - 3 / (4 * (n - 1) - 1)),
+    n, meanImprovement, sdPre, dPre, g,
     dz: sdDifference === 0 ? null : meanImprovement / sdDifference,
-    se: dPre === null || r === null ? null : Math.sqrt(2 * (1 - r) / n + dPre ** 2 / (2 * n)),
+    interval: around(dPre, half), intervalOfG: around(g, half === null ? null : half * correction),
   };
 }
 
@@ -52,7 +61,7 @@ export function association(pairs: readonly (readonly [number, number])[]): Corr
   const n = pairs.length;
   const r = n < effectSizeMinimum ? null : correlation(pairs);
   if (r === null) return null;
-  const half = 1.96 / Math.sqrt(n - 3);
+  const half = z95 / Math.sqrt(n - 3);
   // A perfect correlation has no Fisher transform: its limits are itself.
   const limit = (step: number): number => (Math.abs(r) === 1 ? r : Math.tanh(Math.atanh(r) + step));
   return { n, r, low: limit(-half), high: limit(half) };

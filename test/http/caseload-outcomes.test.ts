@@ -9,8 +9,11 @@ const period = 'periodStart=2025-01-01&periodEnd=2025-12-31&scale=phq-9';
 const weeks = [0, 4, 8, 12];
 const date = (days: number): string => new Date(Date.UTC(2025, 0, 15 + days)).toISOString().slice(0, 10);
 
-/** Stores a finished course with the PHQ-9 totals given, four weeks apart, the first on the day of the first session. */
-async function course(fhir: Client, id: string, therapist: string, totals: readonly number[]): Promise<void> {
+/**
+ * Stores a finished course with the PHQ-9 totals given, four weeks apart, the first on the day of the first session.
+ * @param after a total of a month after its end.
+ */
+async function course(fhir: Client, id: string, therapist: string, totals: readonly number[], after?: number): Promise<void> {
   const put = (type: string, own: string, body: object): object => ({ request: { method: 'PUT', url: `${type}/${own}` }, resource: { resourceType: type, id: own, ...body } });
   const subject = { reference: `Patient/${id}` };
   const { status, text } = await fhir('POST', '', {
@@ -21,6 +24,7 @@ async function course(fhir: Client, id: string, therapist: string, totals: reado
         put('Encounter', `${id}-${at}`, { status: 'finished', class: { system: 'http://terminology.hl7.org/CodeSystem/v3-ActCode', code: 'AMB' }, subject, period: { start: `${date(28 * at)}T10:00:00Z`, end: `${date(28 * at)}T11:00:00Z` } }),
         put('QuestionnaireResponse', `${id}-${at}`, phq9(id, spread(total), `${date(28 * at)}T09:00:00Z`)),
       ]),
+      ...(after === undefined ? [] : [put('QuestionnaireResponse', `${id}-after`, phq9(id, spread(after), '2025-07-30T09:00:00Z'))]),
     ],
   });
   if (status !== 200) throw new Error(text.slice(0, 300));
@@ -84,4 +88,25 @@ t.test('change by slopes: for the own caseload with each course, for others with
   t.same([wrong.status, wrong.body.issue[0].expression], [400, ['http.index']]);
   const logged = await fhir('GET', 'AuditEvent?entity=Group/all&patient=c3&_summary=count');
   t.ok(logged.body.total >= 2, 'whose courses were shown can see that in the log');
+});
+
+t.test('what comes after the end is not of the course; suppressed, neither a step of a curve nor a count beside it shows a few', async (t) => {
+  const service = await testService(t);
+  const fhir = service.as();
+  // Three of 34 improve by six points and more in their second session; the others a month after the end.
+  for (let at = 0; at < 34; at += 1) await course(fhir, `d${at}`, 'ann', [16, at < 3 ? 8 : 15], 4);
+  const path = `Practitioner/ann/$outcomes?${period}&caseMix=true`;
+  const shown = (await fhir('GET', path)).body;
+  t.same([lineOf(shown, 'reliable-improvement').value, lineOf(shown, 'mean-last').value], [0.088235, Number(((3 * 8 + 31 * 15) / 34).toPrecision(6))]);
+  const steps = (body: any): any[] => lines(body).filter(({ statistic }) => statistic.startsWith('sessions-to-reliable-improvement'));
+  t.match(steps(shown), [{ value: undefined, note: 'not reached' }, { statistic: 'sessions-to-reliable-improvement-by-session-2', n: 34, value: 0.088235 }]);
+  t.match(lineOf(shown, 'reliable-improvement-bounds'), { n: 34, low: 0.088235, high: 0.088235, value: undefined });
+  t.match([lineOf(shown, 'reliable-improvement-observed'), lineOf(shown, 'reliable-improvement-expected')], [{ value: 3 }, { value: 3, note: /^0 courses have no reference/ }]);
+  const hidden = (await fhir('GET', `${path}&suppressed=true`)).body;
+  t.same(steps(hidden).map(({ statistic }) => statistic), ['sessions-to-reliable-improvement-median']);
+  const small = ['', '-observed', '-expected', '-observed-to-expected', '-funnel-95', '-funnel-99.8'].map((of) => `reliable-improvement${of}`);
+  for (const statistic of [...small, 'reliable-deterioration']) t.match(lineOf(hidden, statistic), { value: undefined, n: undefined, note: 'hidden: small numbers' }, statistic);
+  t.equal(lineOf(hidden, 'reliable-improvement-bounds'), undefined);
+  t.notMatch(JSON.stringify(hidden), /courses have no reference/, 'not how many have none');
+  t.same([lineOf(hidden, 'courses').value, lineOf(hidden, 'mean-first').value], [35, 16]);
 });

@@ -86,16 +86,20 @@ t.test('effect sizes are of the baseline spread, corrected for size, and of the 
   near(t, effect.dPre, 3.5 / Math.sqrt(210 / 9), 'd');
   near(t, effect.g, 3.5 / Math.sqrt(210 / 9) * (1 - 3 / 35), 'g');
   near(t, effect.dz, 3.5 / Math.sqrt((163 - 10 * 3.5 ** 2) / 9), 'dz');
+  // Squares about the means 210 and 152.5, products 161; SE = sqrt(2 (1 - r) / 10 + d^2 / 20).
+  const r = 161 / Math.sqrt(210 * 152.5);
+  near(t, effect.interval?.high, effect.dPre! + 1.95996 * Math.sqrt((1 - r) / 5 + effect.dPre! ** 2 / 20), 'limits of d');
+  near(t, effect.intervalOfG?.low, effect.interval!.low * (1 - 3 / 35), 'limits of g are those of d, corrected as well');
   t.equal(effectSize(pairs, -1)!.meanImprovement, -3.5, 'the direction of the scale turns the sign');
   t.equal(effectSize(pairs.slice(1), 1), null, 'nine are too few');
-  t.same(effectSize(Array.from({ length: 10 }, () => ({ baseline: 12, last: 10 })), 1), { n: 10, meanImprovement: 2, dPre: null, g: null, dz: null, se: null });
+  t.same(effectSize(Array.from({ length: 10 }, () => ({ baseline: 12, last: 10 })), 1), { n: 10, meanImprovement: 2, sdPre: 0, dPre: null, g: null, dz: null, interval: null, intervalOfG: null });
 });
 
 t.test('an association has the limits of Fisher, and is not shown for few or for equal values', async (t) => {
   const pairs = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12].map((x): [number, number] => [x, x % 3 === 0 ? x - 3 : x]);
   const found = association(pairs)!;
   t.ok(found.low < found.r && found.r < found.high);
-  near(t, Math.atanh(found.high) - Math.atanh(found.r), 1.96 / 3, 'z + 1.96 / sqrt(n - 3)');
+  near(t, Math.atanh(found.high) - Math.atanh(found.r), 1.959964 / 3, 'z + 1.96 / sqrt(n - 3)');
   t.equal(association(pairs.slice(0, 9)), null);
   t.equal(association(pairs.map(([x]) => [x, 1])), null);
   t.same(association(pairs.map(([x]) => [x, 2 * x])), { n: 12, r: 1, low: 1, high: 1 });

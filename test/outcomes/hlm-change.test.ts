@@ -6,7 +6,7 @@ import { mixedModel, type MixedModel } from '../../src/outcomes/mixed-model.ts';
 import { simplexMinimum } from '../../src/outcomes/simplex.ts';
 
 const near = (test: Pick<typeof t, 'ok'>, found: number | null | undefined, wanted: number, name: string, within = 1e-6): void => {
-  test.ok(found != null && Math.abs(found - wanted) <= within * (1 + Math.abs(wanted)), `${name}: ${found}, not ${wanted}`);
+  test.ok(found != null && Math.abs(found - wanted) <= within * (1 + Math.abs(wanted)), `${name}: ${wanted}, found ${found}`);
 };
 
 let state = 11;

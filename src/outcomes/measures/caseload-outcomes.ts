@@ -1,11 +1,9 @@
 import { adherence } from '../adherence.ts';
-import { onePerDate } from '../baseline.ts';
-import { onWholeScale } from '../course.ts';
 import { changeBetween } from '../change.ts';
 import { observedExpected, referenceRates, type Case, type ReferenceRates } from '../case-mix.ts';
 import { association, effectSize, effectSizeMinimum } from '../effect-size.ts';
 import type { ScoredCourse } from '../hlm-change.ts';
-import { funnel, wilson, z998 } from '../proportions.ts';
+import { bounds, funnel, wilson, z998, type Interval } from '../proportions.ts';
 import type { Registry, Scale } from '../registry.ts';
 import { bandOf } from '../score.ts';
 import { sessionNumber } from '../sessions.ts';
@@ -14,6 +12,7 @@ import { descriptorOf } from '../talking-therapies.ts';
 import { publishable, publishedCurve, survivalCurve, type Course as SurvivalCourse, type CurveStep } from '../survival.ts';
 import { zoneOf } from '../time-zone.ts';
 import { suppressedLines, type Line } from './caseload-line.ts';
+import { courseScores } from './course-scores.ts';
 import { conditionOf, finishedCourses, paired, type Course, type Paired, type Subject } from './courses.ts';
 import { hlmLines, scoredCourse } from './hlm-lines.ts';
 import type { MeasurementPeriod } from './membership.ts';
@@ -114,6 +113,11 @@ export class CaseloadOutcomes {
     const mean = (of: (pair: Paired) => number): number | null => (n === 0 ? null : pairs.reduce((sum, pair) => sum + of(pair), 0) / n);
     const share = (statistic: string, k: number, of: number): Line => ({ scale: scale.key, statistic, metric: 'caseload-outcomes', n: of, value: of === 0 ? null : k / of, ...wilson(k, of), tells: [k], places: 2 });
     const count = (is: (pair: Paired) => boolean): number => pairs.filter(is).length;
+    // What a rate would be if none, and if all, of those without a pair had the outcome: how many they are is not for everybody.
+    const rate = (statistic: string, k: number, of: number): Line[] => {
+      const range = isSuppressed ? null : bounds(k, of, this.#courses - n);
+      return [share(statistic, k, of), ...(range === null ? [] : [line(`${statistic}-bounds`, null, { n: of + this.#courses - n, ...range, note: ifMissing })])];
+    };
     const clinical = pairs.filter(({ change }) => change.preClinical === true);
     return [
       line('courses', this.#courses, { n: this.#courses, isCount: true }),
@@ -121,10 +125,10 @@ export class CaseloadOutcomes {
       line('mean-first', mean(({ baseline }) => baseline.value)), line('mean-last', mean(({ last }) => last.value)), line('mean-improvement', mean(({ change }) => change.improvement)),
       ...effectLines(scale, pairs),
       ...(scale.threshold === undefined ? [] : [
-        share('reliable-improvement', count(({ change }) => change.reliable === 'better'), n),
-        share('reliable-deterioration', count(({ change }) => change.reliable === 'worse'), n),
-        share('recovery', clinical.filter(({ change }) => change.postClinical === false).length, clinical.length),
-        share('reliable-recovery', clinical.filter(({ change }) => change.class === 'recovered').length, clinical.length),
+        ...rate('reliable-improvement', count(({ change }) => change.reliable === 'better'), n),
+        ...rate('reliable-deterioration', count(({ change }) => change.reliable === 'worse'), n),
+        ...rate('recovery', clinical.filter(({ change }) => change.postClinical === false).length, clinical.length),
+        ...rate('reliable-recovery', clinical.filter(({ change }) => change.class === 'recovered').length, clinical.length),
         ...curveLines(scale, 'sessions-to-reliable-improvement', improvement, isSuppressed),
         ...curveLines(scale, 'sessions-to-reliable-recovery', recovery, isSuppressed),
       ]),
@@ -133,11 +137,12 @@ export class CaseloadOutcomes {
   }
 }
 
+const ifMissing = 'if none, and if all, of the courses without a pair had it';
+
 /** The session of the first score with the event; without one the course ends, for the curve, with its last session. */
-function untilFirst({ sessions, series }: Course, { scale, baseline }: Paired, isEvent: (change: Paired['change']) => boolean): SurvivalCourse {
-  const later = onePerDate(series(scale.key)!.scores).map((score) => onWholeScale(scale, score)).filter(({ at, date }) => at > baseline.at && date !== baseline.date);
-  const first = later.find(({ value }) => isEvent(changeBetween(scale, baseline.value, value)));
-  const session = first === undefined ? sessions.length : sessionNumber(sessions, first);
+function untilFirst(course: Course, { scale, baseline }: Paired, isEvent: (change: Paired['change']) => boolean): SurvivalCourse {
+  const first = courseScores(course, scale).find((score) => score.id !== baseline.id && isEvent(changeBetween(scale, baseline.value, score.value)));
+  const session = first === undefined ? course.sessions.length : sessionNumber(course.sessions, first);
   return { session: Math.max(1, session), event: first !== undefined };
 }
 
@@ -146,11 +151,13 @@ function caseMixLines(scale: Scale, cases: readonly Case[], { rates, overall }: 
   const { n, withoutReference, observed, expected, ratio, interval } = observedExpected(cases, rates);
   const line = (statistic: string, of: number, value: number | null, more: Partial<Line> = {}): Line => ({ scale: scale.key, statistic: `reliable-improvement-${statistic}`, metric: 'case-mix', n: of, value, ...more });
   if (ratio === null || overall === null) return [line('observed-to-expected', n, null, { note: `no reference yet: fewer than ${leastInCell} courses that began alike` })];
+  // Where the caseload is most of the deployment, the rate of all tells the count of its own.
+  const limits = (statistic: string, range: Interval | null): Line => line(statistic, cases.length, overall, { ...range, tells: [overall * cases.length], places: 2 });
   const compared = isSuppressed ? 'courses without a reference are counted on neither side' : `${withoutReference} courses have no reference: fewer than ${leastInCell} began like them`;
   return [
-    line('observed', n, observed, { isCount: true, tells: [observed] }), line('expected', n, expected, { note: compared }),
+    line('observed', n, observed, { isCount: true, tells: [observed] }), line('expected', n, expected, { tells: [expected], note: compared }),
     line('observed-to-expected', n, ratio, { ...interval, tells: [observed], places: 2, note: 'an association with how courses began, not a verdict on anybody' }),
-    line('funnel-95', cases.length, overall, { ...funnel(overall, cases.length), places: 2 }), line('funnel-99.8', cases.length, overall, { ...funnel(overall, cases.length, z998), places: 2 }),
+    limits('funnel-95', funnel(overall, cases.length)), limits('funnel-99.8', funnel(overall, cases.length, z998)),
   ];
 }
 
@@ -158,11 +165,9 @@ const tooFew = `fewer than ${effectSizeMinimum} courses with two scores, or scor
 
 function effectLines(scale: Scale, pairs: readonly Paired[]): Line[] {
   const effect = effectSize(pairs.map(({ baseline, last }) => ({ baseline: baseline.value, last: last.value })), scale.sign);
-  const line = (statistic: string, value: number | null | undefined, se?: number | null): Line => ({
-    scale: scale.key, statistic, metric: 'effect-size', n: pairs.length, value: value ?? null,
-    ...(value == null ? { note: tooFew } : se == null ? {} : { low: value - 1.96 * se, high: value + 1.96 * se }),
-  });
-  return [line('effect-size-d', effect?.dPre, effect?.se), line('effect-size-g', effect?.g), line('effect-size-dz', effect?.dz)];
+  const line = (statistic: string, value: number | null | undefined, interval?: Interval | null): Line =>
+    ({ scale: scale.key, statistic, metric: 'effect-size', n: pairs.length, value: value ?? null, ...(value == null ? { note: tooFew } : interval ?? {}) });
+  return [line('sd-first', effect?.sdPre), line('effect-size-d', effect?.dPre, effect?.interval), line('effect-size-g', effect?.g, effect?.intervalOfG), line('effect-size-dz', effect?.dz)];
 }
 
 function curveLines(scale: Scale, statistic: string, courses: readonly SurvivalCourse[], isSuppressed: boolean): Line[] {

@@ -1,25 +1,18 @@
-import { daysBetween } from '../local-time.ts';
-import { isLater, onePerDate } from '../baseline.ts';
-import { dischargeOf, onWholeScale } from '../course.ts';
 import { hlmChange, isUsed, type HlmChange, type ScoredCourse } from '../hlm-change.ts';
+import { daysBetween } from '../local-time.ts';
 import { wilson } from '../proportions.ts';
 import type { Scale } from '../registry.ts';
 import type { Line } from './caseload-line.ts';
+import { courseScores } from './course-scores.ts';
 import type { Course } from './courses.ts';
+import { reference } from './membership.ts';
 
 /** Change by slopes in the outcomes of a caseload (docs/clinical.md 3.3). Pure. */
 
-/** @returns the scores of a course from the baseline to its end, one a date, by weeks since the baseline; none without a baseline. */
-export function scoredCourse({ episode, series: seriesOf }: Course, scale: Scale): ScoredCourse {
-  const series = seriesOf(scale.key);
-  if (series === undefined) return { episode: `EpisodeOfCare/${episode.id}`, points: [] };
-  const { baseline } = series;
-  const discharge = dischargeOf(series.episode);
-  const counted = onePerDate(series.scores).filter((score) => (score.id === baseline.id || isLater(score, series)) && (discharge === null || score.date <= discharge));
-  return {
-    episode: `EpisodeOfCare/${episode.id}`,
-    points: counted.map((score) => ({ time: daysBetween(baseline.date, score.date) / 7, value: onWholeScale(scale, score).value })),
-  };
+/** @returns the scores of a course by weeks since its baseline. */
+export function scoredCourse(course: Course, scale: Scale): ScoredCourse {
+  const scores = courseScores(course, scale);
+  return { episode: reference(course.episode), points: scores.map(({ date, value }) => ({ time: daysBetween(scores[0]!.date, date) / 7, value })) };
 }
 
 /**
@@ -44,11 +37,13 @@ export function hlmLines(scale: Scale, courses: readonly ScoredCourse[]): Line[]
   ];
 }
 
+const drawn = 'slopes are drawn toward the mean slope: not to be compared with a rate of reliable change';
+
 function classLines({ courses }: HlmChange, line: (statistic: string, more: Pick<Line, 'value'> & Partial<Line>) => Line): Line[] {
   if (typeof courses === 'string') return [line('improved', { value: null, note: courses }), line('deteriorated', { value: null, note: courses })];
   const share = (wanted: 'improved' | 'deteriorated'): Line => {
     const k = courses.filter((course) => course.class === wanted).length;
-    return line(wanted, { value: k / courses.length, ...wilson(k, courses.length), tells: [k], places: 2 });
+    return line(wanted, { value: k / courses.length, ...wilson(k, courses.length), tells: [k], places: 2, note: drawn });
   };
   return [
     share('improved'), share('deteriorated'),
