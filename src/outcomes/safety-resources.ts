@@ -36,16 +36,19 @@ export function alertResources(alert: Alert, response: Resource, context: AlertC
 
 const triggerConcept = ({ trigger, title }: Alert): object => ({ coding: [{ system: codeSystem('safety-trigger'), code: trigger, display: title }], text: title });
 
+const flagPriorityUrl = 'http://hl7.org/fhir/StructureDefinition/flag-priority';
+
+function flagPriority({ priority }: Alert): { readonly url: string; readonly valueCodeableConcept: object } {
+  const high = priority === 'asap' || priority === 'stat';
+  return { url: flagPriorityUrl, valueCodeableConcept: { coding: [{ system: 'http://hl7.org/fhir/flag-priority-code', code: high ? 'PH' : 'PM', display: high ? 'High priority' : 'Medium priority' }] } };
+}
+
 function flag(alert: Alert, response: Resource, { patient, device, now }: AlertContext): Resource {
-  const high = alert.priority === 'asap' || alert.priority === 'stat';
   return {
     resourceType: 'Flag',
     id: alertId(response.id!, alert.trigger, 'flag'),
     ...labelled(alert),
-    extension: [{
-      url: 'http://hl7.org/fhir/StructureDefinition/flag-priority',
-      valueCodeableConcept: { coding: [{ system: 'http://hl7.org/fhir/flag-priority-code', code: high ? 'PH' : 'PM', display: high ? 'High priority' : 'Medium priority' }] },
-    }],
+    extension: [flagPriority(alert)],
     status: 'active',
     category: ['clinical', 'safety'].map((code) => ({ coding: [{ system: 'http://terminology.hl7.org/CodeSystem/flag-category', code }] })),
     code: triggerConcept(alert),
@@ -131,15 +134,21 @@ const closed: readonly unknown[] = ['completed', 'cancelled', 'rejected', 'faile
 /** @returns whether a review is not worked on any more. */
 export const isClosed = ({ status }: Resource): boolean => closed.includes(status);
 
+/** Whether a response is looked at again because it was changed, or because one before it came or was changed. */
+export type Changed = 'itself' | 'earlier';
+
+const whatChanged: Readonly<Record<Changed, string>> = { itself: 'It was changed or withdrawn.', earlier: 'An earlier response came in, or was changed or withdrawn.' };
+
+/** @returns the Flag with the priority of an alert that became more pressing. */
+export const moreUrgent = (current: Resource, alert: Alert): Resource => ({ ...current, extension: [...((current.extension ?? []) as readonly { url?: string }[]).filter(({ url }) => url !== flagPriorityUrl), flagPriority(alert)] });
+
 /**
  * @returns the review Task after the answer behind it was changed: a note always, and a higher priority with its earlier time limit
  * while the Task is open. It is never closed and never made less pressing: that is a person's decision.
  */
-export function reviewAfterAmendment(task: Resource, alert: Alert | undefined, response: Resource, context: Pick<AlertContext, 'now' | 'settings'>): Resource {
+export function reviewAfterAmendment(task: Resource, alert: Alert | undefined, response: Resource, context: Pick<AlertContext, 'now' | 'settings'>, by: Changed = 'itself'): Resource {
   const { now } = context;
-  const text = alert === undefined
-    ? 'The response was changed or withdrawn and does not call for a look by itself any more. Please check, and close this task yourself.'
-    : 'The response was changed and still calls for a look.';
+  const text = `${whatChanged[by]} ${alert === undefined ? 'This response does not call for a look by itself any more. Please check, and close this task yourself.' : 'This response still calls for a look.'}`;
   const noted = { ...task, lastModified: now, note: [...(task.note as unknown[] | undefined) ?? [], { time: now, text }] };
   const priority = (task.priority as Priority | undefined) ?? 'routine';
   if (alert === undefined || isClosed(task) || !isMorePressing(alert, { priority })) return noted;

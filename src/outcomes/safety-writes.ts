@@ -3,11 +3,11 @@ import { codeSystem, extensionUrl } from '../fhir/canonical.ts';
 import type { Resource } from '../fhir/resource.ts';
 import { derivedId } from '../fhir/uuid.ts';
 import type { Change, DeriveContext, DerivedWrite } from './derived-write.ts';
-import type { PatientRecord } from './record.ts';
+import { scoreId, type PatientRecord } from './record.ts';
 import { isSafetyReview } from './review-times.ts';
-import { alertId, alertsOf, isMorePressing, type Alert } from './safety.ts';
+import { alertId, alertsOf, isMorePressing, scoreAlerts, type Alert } from './safety.ts';
 import { clientMessage } from './safety-message.ts';
-import { alertResources, isClosed, notification, reviewAfterAmendment, reviewTask, type AlertContext } from './safety-resources.ts';
+import { alertResources, isClosed, moreUrgent, notification, reviewAfterAmendment, reviewTask, type AlertContext, type Changed } from './safety-resources.ts';
 import { defaultSafety } from './safety-settings.ts';
 
 /** What the safety rules write for one change of a record. */
@@ -15,46 +15,79 @@ export function safetyWrites(writes: DerivedWrite[], before: PatientRecord, afte
   const { resourceType } = change.resource;
   if (resourceType === 'QuestionnaireResponse') {
     responseWrites(writes, before, after, change, context);
+    laterWrites(writes, before, after, change, context);
     conflictWrites(writes, before, after, change, context);
   }
+  if (resourceType === 'Observation') laterWrites(writes, before, after, change, context);
   if (resourceType === 'Task') reviewWrites(writes, change);
 }
 
-/** Only the response that was written is looked at: an alert is about an answer that has just been given or changed. */
+/** An alert is about an answer that has just been given or changed: of others only those are looked at beside which the change puts something new. */
 function responseWrites(writes: DerivedWrite[], before: PatientRecord, after: PatientRecord, change: Change, context: DeriveContext): void {
   const { resource, previous, deleted } = change;
   const settings = context.safety ?? defaultSafety;
   const alerts = (record: PatientRecord, response: Resource | undefined): Alert[] => (response === undefined ? [] : alertsOf({ record, response, registry: context.registry, settings }));
   const was = alerts(before, deleted ? resource : previous);
   const is = deleted ? [] : alerts(after, resource);
+  alertWrites(writes, { response: resource, was, is, by: 'itself', mayExist: resource.meta?.versionId !== '1' }, within(context));
+}
+
+const within = (context: DeriveContext): AlertContext => ({
+  patient: context.patient, device: context.device, now: context.now, settings: context.safety ?? defaultSafety,
+  get careTeam() { return context.careTeam; }, get patientResource() { return context.patientResource; },
+});
+
+/** What a response calls for, before and after a change. */
+interface Looked { readonly response: Resource; readonly was: readonly Alert[]; readonly is: readonly Alert[]; readonly by: Changed; readonly mayExist: boolean }
+
+function alertWrites(writes: DerivedWrite[], { response, was, is, by, mayExist }: Looked, context: AlertContext): void {
   if (was.length === 0 && is.length === 0) return;
-  const id = resource.id!;
-  const mayExist = resource.meta?.versionId !== '1';
-  const within: AlertContext = {
-    patient: context.patient, device: context.device, now: context.now, settings,
-    get careTeam() { return context.careTeam; }, get patientResource() { return context.patientResource; },
-  };
+  const id = response.id!;
   const byTrigger = new Map(was.map((alert) => [alert.trigger, alert]));
   const review = (trigger: string, alert: Alert | undefined): void => {
-    writes.push({ kind: 'change', type: 'Task', id: alertId(id, trigger, 'task'), change: (task) => reviewAfterAmendment(task, alert, resource, within) });
+    writes.push({ kind: 'change', type: 'Task', id: alertId(id, trigger, 'task'), change: (task) => reviewAfterAmendment(task, alert, response, context, by) });
   };
   for (const alert of is) {
     const earlier = byTrigger.get(alert.trigger);
     byTrigger.delete(alert.trigger);
     if (earlier === undefined) {
-      for (const written of alertResources(alert, resource, within)) writes.push({ kind: 'once', resource: written, mayExist });
+      for (const written of alertResources(alert, response, context)) writes.push({ kind: 'once', resource: written, mayExist });
       // A version before the last may have called for a look already: its review, open or closed, hears that the answer is back.
-      if (mayExist) writes.push({ kind: 'change', type: 'Task', id: alertId(id, alert.trigger, 'task'), change: (task) => (task.authoredOn === within.now ? null : reviewAfterAmendment(task, alert, resource, within)) }, ...reviewAgain(alert, resource, within));
+      if (mayExist) writes.push({ kind: 'change', type: 'Task', id: alertId(id, alert.trigger, 'task'), change: (task) => (task.authoredOn === context.now ? null : reviewAfterAmendment(task, alert, response, context, by)) }, ...reviewAgain(alert, response, context));
     } else if (earlier.priority !== alert.priority) {
       review(alert.trigger, alert);
       if (!isMorePressing(alert, earlier)) continue;
-      writes.push({ kind: 'once', resource: notification(alert, resource, within), mayExist: true }, ...reviewAgain(alert, resource, within));
+      writes.push(
+        { kind: 'change', type: 'Flag', id: alertId(id, alert.trigger, 'flag'), change: (flag) => moreUrgent(flag, alert) },
+        { kind: 'once', resource: notification(alert, response, context), mayExist: true }, ...reviewAgain(alert, response, context),
+      );
     }
   }
   for (const { trigger } of byTrigger.values()) review(trigger, undefined);
   const told = is.filter(({ tellsClient }) => tellsClient);
   const triggersBefore = new Set(was.map(({ trigger }) => trigger));
-  if (told.some(({ trigger }) => !triggersBefore.has(trigger))) writes.push({ kind: 'once', resource: clientMessage(told, resource, within), mayExist });
+  if (told.some(({ trigger }) => !triggersBefore.has(trigger))) writes.push({ kind: 'once', resource: clientMessage(told, response, context), mayExist });
+}
+
+/**
+ * What a score that comes late, or is changed, means for those after it: worse by a lot within days, a safety item above the answer
+ * before. Whichever of two answers comes last, the later one is looked at; the clock starts when that can be known.
+ */
+function laterWrites(writes: DerivedWrite[], before: PatientRecord, after: PatientRecord, { resource: { resourceType, id } }: Change, context: DeriveContext): void {
+  const own = scoreId({ type: resourceType, id: id! });
+  const settings = context.safety ?? defaultSafety;
+  for (const [key, scores] of after.scores) {
+    const scale = context.registry.scales.get(key);
+    const earlier = before.scores.get(key) ?? [];
+    if (scale === undefined || scores === earlier) continue;
+    const from = Math.min(...[...earlier, ...scores].flatMap((score) => (score.id === own && score.at !== null ? [score.at] : [])));
+    for (const { id: later, at, data: { source, encounter } } of scores) {
+      if (at === null || at < from || later === own || source !== undefined) continue;
+      const [was, is] = [scoreAlerts(scale, earlier, later, settings), scoreAlerts(scale, scores, later, settings)];
+      const response: Resource = { resourceType: 'QuestionnaireResponse', id: later, authored: context.now, ...(encounter === undefined ? {} : { encounter: { reference: encounter } }) };
+      alertWrites(writes, { response, was, is, by: 'earlier', mayExist: true }, within(context));
+    }
+  }
 }
 
 /** An answer that became more pressing after its review was closed is reviewed again: a further Task, and the Flag is active until it is closed too. */

@@ -69,7 +69,8 @@ export function alertsOf({ record, response, registry, settings }: AlertSource):
   return [...byTrigger.values()];
 }
 
-function scoreAlerts(scale: Scale, scores: readonly Score[], responseId: string, settings: SafetySettings): Alert[] {
+/** @returns the alerts that the score of a response on one scale gives rise to, beside the `scores` before it. */
+export function scoreAlerts(scale: Scale, scores: readonly Score[], responseId: string, settings: SafetySettings): Alert[] {
   const index = scores.findIndex(({ id }) => id === responseId);
   if (index < 0) return [];
   const score = scores[index]!;

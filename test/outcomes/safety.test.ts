@@ -181,6 +181,29 @@ t.test('worse by twice the threshold within 14 days asks for a look by the next 
   t.equal(slow.all('Task').length, 0);
 });
 
+t.test('a score that comes late is looked at beside those after it: worse by a lot, an item above the answer before; taken away, it closes nothing', async (t) => {
+  const world = new World();
+  world.now = '2024-03-08T12:00:00Z';
+  world.write(phq9('q2', '2024-03-08T10:00:00Z', totalling(16, 1)));
+  world.write(phq9('q3', '2024-03-20T10:00:00Z', totalling(17, 2)));
+  t.match([task(world, 'q2')?.priority, task(world, 'q3')?.priority, task(world, 'q2', 'rapid-worsening')], ['urgent', 'stat', undefined]);
+  world.now = '2024-03-25T12:00:00Z';
+  world.write(phq9('q1', '2024-02-28T10:00:00Z', totalling(4)));
+  t.match(task(world, 'q2', 'rapid-worsening'), { status: 'requested', priority: 'urgent', note: undefined, restriction: { period: { start: '2024-03-25T12:00:00.000Z', end: '2024-03-26T12:00:00.000Z' } } }, 'the clock starts when it can be known');
+  t.equal(task(world, 'q3', 'rapid-worsening'), undefined, 'too long after');
+  t.match(task(world, 'q2'), { priority: 'asap', note: [{ text: 'An earlier response came in, or was changed or withdrawn. This response still calls for a look.' }] }, 'from 0 to 1');
+  t.match([world.resources.get((task(world, 'q2')!['reasonReference'] as { reference: string }).reference)], [{ extension: [{ valueCodeableConcept: { coding: [{ code: 'PH' }] } }] }]);
+  const before = world.all('Task').length;
+  world.write(phq9('q1', '2024-02-28T10:00:00Z', totalling(4)));
+  t.equal(world.all('Task').length, before, 'once');
+  world.write(phq9('q1', '2024-02-28T10:00:00Z', totalling(4), { status: 'entered-in-error' }));
+  t.match(task(world, 'q2', 'rapid-worsening'), { status: 'requested', note: [{ text: /does not call for a look by itself any more/ }] });
+  const imported = new World();
+  imported.write(phq9('q2', '2024-03-08T10:00:00Z', totalling(16)));
+  imported.write({ resourceType: 'Observation', id: 'o1', status: 'final', code: { coding: [{ system: 'http://loinc.org', code: '44261-6' }] }, effectiveDateTime: '2024-03-01T10:00:00Z', valueInteger: 3 } as Resource);
+  t.match(task(imported, 'q2', 'rapid-worsening'), { priority: 'urgent' });
+});
+
 t.test('a clock that runs ahead does not give more time', async (t) => {
   const world = new World();
   world.now = '2024-03-01T10:00:00Z';
