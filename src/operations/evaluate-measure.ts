@@ -114,13 +114,13 @@ function reportType(inputs: readonly Input[], { isOne }: Who): ReportType {
   return type;
 }
 
-async function collect(context: Context, visibility: Visibility, { rule, scale }: NamedRule, period: MeasurementPeriod, { patients: ids }: Who): Promise<{ groups: Membership[][]; patients: bigint[] }> {
+async function collect(context: Context, visibility: Visibility, { rule, argument }: NamedRule, period: MeasurementPeriod, { patients: ids }: Who): Promise<{ groups: Membership[][]; patients: bigint[] }> {
   const groups: Membership[][] = [];
   const patients: bigint[] = [];
   const measureContext: MeasureContext = { registry: context.registry, concepts: rule.observations === undefined ? conceptsFrom() : await measureConcepts(context), zone: context.zone, now: now() };
   const query = { types: rule.types, withEpisode: rule.withEpisode && ids === undefined, ...(ids === undefined ? {} : { patients: ids }), ...(rule.observations === undefined ? {} : { observations: rule.observations }) };
   for await (const { rid, subject } of caseload(context, visibility, query)) {
-    const places = rule.evaluate(subject, period, measureContext, scale);
+    const places = rule.evaluate(subject, period, measureContext, argument);
     for (const [at, memberships] of places.entries()) (groups[at] ??= []).push(...memberships);
     if (ids !== undefined || places.some((memberships) => memberships.length > 0)) patients.push(rid);
   }

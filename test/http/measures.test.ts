@@ -192,7 +192,7 @@ t.test('what cannot be evaluated is refused with the reason', async (t) => {
   await refused(`Measure/recovery-phq-9/$evaluate-measure?${year}&subject=Group/nobody`, 404, 'http.subject');
   await refused(`Measure/recovery-phq-9/$evaluate-measure?${year}&lastReceivedOn=2025-01-01`, 400);
   await refused(`Measure/$evaluate-measure?${year}`, 400, 'http.measure');
-  for (const wrong of [measure('x', 'text/cql'), measure('unheard-of'), measure('recovery(unheard-of)'), measure('homework-completion(phq-9)')]) {
+  for (const wrong of [measure('x', 'text/cql'), measure('unheard-of'), measure('recovery(unheard-of)'), measure('homework-completion(phq-9)'), measure('depression-remission(1999)')]) {
     await fhir('PUT', 'Measure/own', wrong);
     await refused(`Measure/own/$evaluate-measure?${year}`, 422, 'Measure.group[0].population[0].criteria');
   }

@@ -1,9 +1,11 @@
 import t from 'tap';
 import { memberKey } from '../../src/fhir/expansion.ts';
 import type { Resource } from '../../src/fhir/resource.ts';
-import { ageAt, plusMonths, spanOf } from '../../src/outcomes/measures/calendar.ts';
+import { ageBand, isAged } from '../../src/outcomes/measures/age.ts';
 import { conceptsFrom } from '../../src/outcomes/measures/concepts.ts';
 import { depressionRemission } from '../../src/outcomes/measures/depression-remission.ts';
+import { remissionEdition, remissionEditions } from '../../src/outcomes/measures/editions.ts';
+import { before, dateOnly, momentOf, monthsBefore, monthsLater, notAfter, timeOf } from '../../src/outcomes/measures/moments.ts';
 
 const period = { start: Date.parse('2025-01-01'), end: Date.parse('2026-01-01') };
 const coded = (system: string, code: string): object => ({ coding: [{ system, code }] });
@@ -26,9 +28,9 @@ const march = visit('march', '2024-03-10T10:00:00Z', '2024-03-10T11:00:00Z');
 const elevated = phq9('elevated', '2024-03-10T09:00:00Z', 15);
 
 /** @returns [denominator, exclusion, numerator], or null outside the initial population. */
-function place(resources: readonly Resource[], who: Resource = patient): readonly boolean[] | null {
+function place(resources: readonly Resource[], who: Resource = patient, edition = '2025'): readonly boolean[] | null {
   const byType = Map.groupBy(resources, ({ resourceType }) => resourceType);
-  const found = depressionRemission({ patient: who, byType }, period, conceptsFrom());
+  const found = depressionRemission({ patient: who, byType }, period, conceptsFrom(), remissionEdition(edition, period.start));
   return found === undefined ? null : [found.denominator, found.exclusion, found.numerator];
 }
 
@@ -36,14 +38,67 @@ const open = [true, false, false];
 const met = [true, false, true];
 const excluded = [true, true, false];
 
-t.test('months and ages are counted as calendars do', async (t) => {
-  t.equal(new Date(plusMonths(Date.parse('2024-01-31T12:00:00Z'), 1)).toISOString(), '2024-02-29T12:00:00.000Z');
-  t.equal(new Date(plusMonths(Date.parse('2025-01-01'), -14)).toISOString(), '2023-11-01T00:00:00.000Z');
-  t.equal(ageAt('2012-03-10', Date.parse('2024-03-09T23:59:59Z')), 11);
-  t.equal(ageAt('2012-03-10', Date.parse('2024-03-10T00:00:00Z')), 12);
-  t.equal(ageAt('2012', 0), undefined);
-  t.same(spanOf({ effectivePeriod: { start: '2024-01-01' } }, 'effective'), { low: Date.parse('2024-01-01'), high: Infinity });
-  t.equal(spanOf({}, 'effective'), undefined);
+t.test('times are compared as far as they are written down, days by the date as written', async (t) => {
+  const [evening, morning] = [momentOf('2024-03-10T23:30:00-05:00')!, momentOf('2024-03-11T01:00:00Z')!];
+  t.same(evening, { utc: '2024-03-11T04:30:00.000Z', date: '2024-03-10' });
+  t.ok(before(morning, evening, 'instant'));
+  t.ok(before(evening, morning, 'day'), 'by its date the evening was the day before');
+  for (const by of ['instant', 'day'] as const) t.notOk(notAfter(undefined, morning, by));
+  t.notOk(notAfter(momentOf('2024-03-11'), morning, 'instant') || notAfter(morning, momentOf('2024-03-11'), 'instant'), 'a date is neither before nor after a time in it');
+  t.ok(notAfter(momentOf('2024-03-11'), morning, 'day'));
+  t.notOk(before(dateOnly('2024-03'), morning, 'day') || notAfter(dateOnly('2024-03'), morning, 'day'));
+  t.equal(momentOf('2024-02-30'), undefined);
+  t.equal(monthsLater('2024-01-31', 1), '2024-02-29');
+  t.equal(monthsLater('2024-02', 11), '2025-01');
+  t.equal(new Date(monthsBefore(Date.parse('2025-01-01'), 14)).toISOString(), '2023-11-01T00:00:00.000Z');
+  t.equal(new Date(monthsBefore(Date.parse('2025-03-31T12:00:00Z'), 1)).toISOString(), '2025-02-28T12:00:00.000Z');
+  t.equal(timeOf({ effectivePeriod: { start: '2024-01-01' } }, 'effective')!.high!.date, '9999-12-31', 'without an end it goes on');
+  t.equal(timeOf({}, 'effective'), undefined);
+});
+
+t.test('an age is that of the date as written; of half a birth date, what is sure', async (t) => {
+  t.notOk(isAged('2012-03-10', 12, momentOf('2024-03-09T23:59:59Z')!));
+  t.ok(isAged('2012-03-10', 12, momentOf('2024-03-10T00:00:00Z')!));
+  t.ok(isAged('2012-03-10', 12, momentOf('2024-03-10T05:00:00+14:00')!), 'the birthday of where it was written');
+  t.notOk(isAged('2012-03', 12, momentOf('2024-03-20')!));
+  t.ok(isAged('2012-03', 12, momentOf('2024-04-01')!));
+  t.notOk(isAged('2012', 12, momentOf('2024-12-31')!));
+  t.notOk(isAged(undefined, 12, momentOf('2024-12-31')!));
+  t.same(['2012-03-10', '2006-03-10', '2006-03-11', '2006-03', '2006-02', '2007', '2006'].map((born) => ageBand(born, momentOf('2024-03-10T09:00:00Z')!)), ['12-17', '18+', '12-17', 'unknown', '18+', '12-17', 'unknown']);
+  t.same(place([depression, march, elevated], { ...patient, birthDate: '1985' }), open);
+  t.equal(place([depression, march, elevated], { ...patient, birthDate: '2012' }), null);
+});
+
+t.test('what begins or ends at an age is of a year of life; what is no longer active and does not say since when is not counted', async (t) => {
+  const at = (more: object): object => ({ onsetDateTime: undefined, ...more });
+  const age = (value: number, code = 'a'): object => ({ value, system: 'http://unitsofmeasure.org', code });
+  const with_ = (more: object, edition = '2025'): readonly boolean[] | null => place([condition('c', coded(icd, 'F32.9'), more), march, elevated], patient, edition);
+  t.same(with_(at({ onsetAge: age(33) })), open, 'thirty-three in June 2023');
+  t.equal(with_(at({ onsetAge: age(34) })), null, 'thirty-four in June 2024, after the visit');
+  t.same(with_(at({ onsetRange: { low: age(400, 'mo'), high: age(50) } })), open);
+  t.same(with_(at({})), open, 'without an onset it has always been');
+  t.equal(with_({ abatementAge: age(32) }), null, 'over by June 2023');
+  t.same(with_({ abatementAge: age(33) }), open, 'it may have gone on to June 2024');
+  t.same(with_({ abatementPeriod: { start: '2024-01-20', end: '2024-03-12' } }), open);
+  t.equal(with_({ abatementPeriod: { start: '2024-01-20', end: '2024-03-10' } }), null, 'without its last day');
+  t.same(with_({ clinicalStatus: coded('x', 'resolved'), abatementDateTime: '2024-04-01' }, '2026'), open);
+  t.equal(with_({ clinicalStatus: coded('x', 'resolved') }, '2026'), null);
+});
+
+t.test('editions differ in what a diagnosis is and in how the edges are compared', async (t) => {
+  const both = (resources: readonly Resource[], who?: Resource): unknown[] => ['2025', '2026'].map((edition) => place(resources, who, edition));
+  const base = [depression, march, elevated];
+  for (const status of ['provisional', 'unconfirmed', 'differential']) t.same(both([{ ...depression, verificationStatus: coded('x', status) }, march, elevated]), [null, open], status);
+  t.same(both([{ ...depression, verificationStatus: undefined } as Resource, march, elevated]), [null, open]);
+  t.same(both([{ ...depression, verificationStatus: coded('x', 'refuted') }, march, elevated]), [null, null]);
+  t.same(both(base, { ...patient, deceasedDateTime: '2025-05-09T10:00:00Z' }), [open, excluded], 'on the last day');
+  t.same(both(base, { ...patient, deceasedDateTime: '2025-05-08T10:00:00Z' }), [excluded, excluded]);
+  t.same(both([...base, { resourceType: 'Procedure', id: 'x', status: 'completed', performedDateTime: '2025-05-09T10:00:00Z', code: coded(sct, '395669003') }]), [open, excluded]);
+  const last = visit('last', '2024-10-31T22:00:00Z', '2024-11-01T00:30:00+01:00');
+  t.same(both([depression, last, phq9('x', '2024-10-31T22:30:00Z', 12)]), [open, null], 'by the date that is written it ended on the first of November');
+  t.equal(remissionEdition(undefined, Date.parse('2030-01-01')), remissionEditions.get('2026'));
+  t.equal(remissionEdition(undefined, Date.parse('2025-07-01')), remissionEditions.get('2025'));
+  t.equal(remissionEdition(undefined, Date.parse('2020-01-01')), remissionEditions.get('2025'));
 });
 
 t.test('the index is the first elevated score around a visit for depression in the fourteen to two months before', async (t) => {
@@ -93,7 +148,7 @@ t.test('other disorders, hospice and palliative care, and death take a case out'
   t.same(place([...base, condition('c', coded(icd, 'F31.81'), { clinicalStatus: coded('x', 'inactive') })]), met);
   t.same(place(base, { ...patient, deceasedDateTime: '2025-02-01' }), excluded);
   t.same(place(base, { ...patient, deceasedDateTime: '2025-08-01' }), met);
-  t.same(place(base, { ...patient, deceasedBoolean: true }), excluded);
+  t.same(place(base, { ...patient, deceasedBoolean: true }), met, 'nobody knows whether it was before the end');
   t.same(place(base, { ...patient, deceasedBoolean: false }), met);
   t.same(place([...base, visit('h', '2024-06-01T10:00:00Z', '2024-06-02T10:00:00Z', { type: [coded(sct, '305336008')] })]), excluded);
   t.same(place([...base, { resourceType: 'ServiceRequest', id: 's', status: 'active', intent: 'order', authoredOn: '2024-06-01', code: coded(sct, '385763009') }]), excluded);

@@ -1,26 +1,30 @@
 import { extensionUrl } from '../../fhir/canonical.ts';
 import type { Resource } from '../../fhir/resource.ts';
-import { spanOf, type Span } from './calendar.ts';
 import { classesOf, type Concept, type ConceptGroup, type Concepts } from './concepts.ts';
+import type { DiagnosisRule } from './editions.ts';
 import type { PatientResources } from './membership.ts';
+import { timeOf, type Moment, type Stretch } from './moments.ts';
+import { hasStatus, prevalence } from './prevalence.ts';
 
 /** Statuses of an Observation that counts. */
 export const counted: readonly unknown[] = ['final', 'amended', 'corrected'];
-const activeStatuses: readonly unknown[] = ['active', 'recurrence', 'relapse'];
 
-/** A PHQ-9 total with its time. */
-export interface Assessment { readonly resource: Resource; readonly span: Span; readonly value: number }
+/** A PHQ-9 total with its time; `start` is known to the day or better. */
+export interface Assessment { readonly resource: Resource; readonly start: Moment; readonly time: Stretch; readonly value: number }
 
 /** The resources of a patient, asked by type and meaning. */
 export class Chart {
   readonly patient: Resource;
   readonly #byType: PatientResources['byType'];
   readonly #concepts: Concepts;
+  readonly #rule: DiagnosisRule;
 
-  constructor({ patient, byType }: PatientResources, concepts: Concepts) {
+  /** @param rule which Conditions count as diagnoses */
+  constructor({ patient, byType }: PatientResources, concepts: Concepts, rule: DiagnosisRule) {
     this.patient = patient;
     this.#byType = byType;
     this.#concepts = concepts;
+    this.#rule = rule;
   }
 
   of(type: string, group: ConceptGroup): Resource[] {
@@ -38,22 +42,25 @@ export class Chart {
     return this.#concepts(group, [concept as Concept | undefined]);
   }
 
-  /** Confirmed and active diagnoses with their time; one without a beginning has always been. */
-  diagnoses(...groups: readonly ConceptGroup[]): { resource: Resource; span: Span }[] {
-    const has = (resource: Resource, element: string, codes: readonly unknown[]): boolean =>
-      (resource[element] as Concept | undefined)?.coding?.some(({ code }) => codes.includes(code)) === true;
+  /** Diagnoses that count, with how long they have been; one without a beginning has always been, one without an end that is known is left out. */
+  diagnoses(...groups: readonly ConceptGroup[]): { resource: Resource; time: Stretch }[] {
+    const { clinicalStatus, verificationStatus, withoutVerification } = this.#rule;
     return groups.flatMap((group) => this.of('Condition', group))
-      .filter((condition) => has(condition, 'clinicalStatus', activeStatuses) && has(condition, 'verificationStatus', ['confirmed']))
-      .map((resource) => ({ resource, span: { low: spanOf(resource, 'onset')?.low ?? -Infinity, high: spanOf(resource, 'abatement')?.high ?? Infinity } }));
+      .filter((condition) => (clinicalStatus === null || hasStatus(condition, 'clinicalStatus', clinicalStatus))
+        && (condition.verificationStatus === undefined ? withoutVerification : hasStatus(condition, 'verificationStatus', verificationStatus)))
+      .flatMap((resource) => {
+        const time = prevalence(resource, this.patient.birthDate);
+        return time === undefined ? [] : [{ resource, time }];
+      });
   }
 
   /** PHQ-9 totals in time order, none of them prorated; of equal times the one with the larger id last. */
   assessments(): Assessment[] {
     return this.of('Observation', 'phq-9').filter((resource) => counted.includes(resource.status) && !isProrated(resource)).flatMap((resource): Assessment[] => {
-      const span = spanOf(resource, 'effective');
+      const time = timeOf(resource, 'effective');
       const value = valueOf(resource);
-      return span === undefined || value === undefined ? [] : [{ resource, span, value }];
-    }).sort((a, b) => a.span.low - b.span.low || (a.resource.id! < b.resource.id! ? -1 : 1));
+      return time?.low === undefined || time.low.date.length < 10 || value === undefined ? [] : [{ resource, start: time.low, time, value }];
+    }).sort((a, b) => (a.start.utc === b.start.utc ? (a.resource.id! < b.resource.id! ? -1 : 1) : a.start.utc < b.start.utc ? -1 : 1));
   }
 }
 

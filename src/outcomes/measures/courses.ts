@@ -1,3 +1,4 @@
+import { latest, periodRange } from '../../fhir/dates.ts';
 import type { Resource } from '../../fhir/resource.ts';
 import { isLater, seriesOf, type Series, type Valid } from '../baseline.ts';
 import { changeBetween, isClinical, type Change } from '../change.ts';
@@ -6,7 +7,6 @@ import type { PatientRecord, Session } from '../record.ts';
 import { scaleForSex, type Scale } from '../registry.ts';
 import { bandOf } from '../score.ts';
 import { sessionsOf } from '../sessions.ts';
-import { spanOf } from './calendar.ts';
 import { reference, type MeasurementPeriod } from './membership.ts';
 
 /** A finished course of treatment, as the measures of outcome count it (docs/clinical.md 3.4, 3.14). Pure. */
@@ -30,7 +30,7 @@ export interface Subject {
 /** @returns the courses that ended in `period`. */
 export function finishedCourses({ patient, record, byType }: Subject, period: MeasurementPeriod): Course[] {
   return (byType.get('EpisodeOfCare') ?? []).flatMap((resource): Course[] => {
-    const end = spanOf(resource, 'period')?.high ?? Infinity;
+    const end = endOf(resource);
     const episode = record.episodes.find(({ id }) => id === resource.id);
     if (resource.status !== 'finished' || episode === undefined || end - 1 < period.start || end - 1 >= period.end) return [];
     return [{
@@ -39,6 +39,12 @@ export function finishedCourses({ patient, record, byType }: Subject, period: Me
       series: (key) => seriesOf(record, key).find((series) => series.episode?.id === episode.id),
     }];
   });
+}
+
+/** The instant at which the period of `resource` is over, Infinity where it is not. */
+function endOf({ period }: Resource): number {
+  const high = periodRange((period ?? {}) as { start?: string; end?: string })?.high;
+  return high === undefined || high === latest ? Infinity : Date.parse(high);
 }
 
 /** Baseline and last score of a course on one scale, none later than its end. */

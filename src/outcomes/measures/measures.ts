@@ -5,6 +5,7 @@ import { courseRate, courseRates, pairRate, pairRates } from './course-measures.
 import type { Subject } from './courses.ts';
 import { monitored, remissionOrResponse } from './depression-monitoring.ts';
 import { depressionRemission } from './depression-remission.ts';
+import { remissionEdition, remissionEditions } from './editions.ts';
 import type { MeasurementPeriod, Membership } from './membership.ts';
 import { homeworkCompleted, pairedData, reviewsAcknowledged, sessionsCovered } from './session-measures.ts';
 
@@ -29,10 +30,10 @@ export interface MeasureRule {
   readonly observations?: readonly string[];
   /** Whether it is about courses of treatment, which only patients with an episode of care have. */
   readonly withEpisode: boolean;
-  /** Whether it takes a scale as its argument: `response(gad-7)`. */
-  readonly ofScale: boolean;
-  /** Where the subject's units stand, for each group of the Measure. @param scale key of the scale, where `ofScale`. */
-  readonly evaluate: (subject: Subject, period: MeasurementPeriod, context: MeasureContext, scale: string) => readonly (readonly Membership[])[];
+  /** What it takes as its argument: a scale, `response(gad-7)`, or the edition of a published measure, `depression-remission(2025)`. */
+  readonly takes?: 'scale' | 'edition';
+  /** Where the subject's units stand, for each group of the Measure. @param argument key of the scale, or the edition, if it is named. */
+  readonly evaluate: (subject: Subject, period: MeasurementPeriod, context: MeasureContext, argument: string | undefined) => readonly (readonly Membership[])[];
 }
 
 const phq9 = ['44261-6', '89204-2', '45755-6', '71007-9'];
@@ -40,47 +41,48 @@ const chartTypes = ['Encounter', 'Condition', 'Observation', 'ServiceRequest', '
 const courseTypes = ['EpisodeOfCare', 'Condition'];
 const optional = (membership: Membership | undefined): readonly Membership[] => (membership === undefined ? [] : [membership]);
 const scoresOf = (registry: Registry, wanted: (id: string) => boolean): string[] => [...registry.scales.values()].filter(({ instrument }) => wanted(instrument.definition.id)).map(({ key }) => key);
+const defaultScale = 'phq-9';
 const allianceInstruments: ReadonlySet<string> = new Set(['bs-alliance', 'srs', 'wai-sr']);
 
 export const measureRules: ReadonlyMap<string, MeasureRule> = new Map<string, MeasureRule>([
   ...courseRates.map((rate): [string, MeasureRule] => [rate, {
-    types: courseTypes, withEpisode: true, ofScale: true,
-    evaluate: (subject, period, { registry }, key) => {
+    types: courseTypes, withEpisode: true, takes: 'scale',
+    evaluate: (subject, period, { registry }, key = defaultScale) => {
       const scale = registry.scales.get(key);
       return [scale === undefined ? [] : courseRate(rate, subject, period, scale)];
     },
   }]),
-  ...pairRates.map((rate): [string, MeasureRule] => [rate, { types: courseTypes, withEpisode: true, ofScale: false, evaluate: (subject, period, { registry }) => [pairRate(rate, subject, period, registry)] }]),
-  ['paired-data-completeness', { types: courseTypes, withEpisode: true, ofScale: false, evaluate: (subject, period) => [pairedData(subject, period)] }],
+  ...pairRates.map((rate): [string, MeasureRule] => [rate, { types: courseTypes, withEpisode: true, evaluate: (subject, period, { registry }) => [pairRate(rate, subject, period, registry)] }]),
+  ['paired-data-completeness', { types: courseTypes, withEpisode: true, evaluate: (subject, period) => [pairedData(subject, period)] }],
   ['session-completeness', {
-    types: courseTypes, withEpisode: false, ofScale: false,
+    types: courseTypes, withEpisode: false,
     evaluate: (subject, period, { registry }) => [sessionsCovered(subject, period, scoresOf(registry, (id) => !allianceInstruments.has(id)))],
   }],
   ['alliance-coverage', {
-    types: courseTypes, withEpisode: false, ofScale: false,
+    types: courseTypes, withEpisode: false,
     evaluate: (subject, period, { registry }) => [sessionsCovered(subject, period, scoresOf(registry, (id) => allianceInstruments.has(id)))],
   }],
-  ['homework-completion', { types: ['Task'], withEpisode: false, ofScale: false, evaluate: (subject, period, { zone }) => [homeworkCompleted(subject, period, zone)] }],
-  ['time-to-acknowledge', { types: ['Task'], withEpisode: false, ofScale: false, evaluate: (subject, period, { now }) => [reviewsAcknowledged(subject, period, now)] }],
+  ['homework-completion', { types: ['Task'], withEpisode: false, evaluate: (subject, period, { zone }) => [homeworkCompleted(subject, period, zone)] }],
+  ['time-to-acknowledge', { types: ['Task'], withEpisode: false, evaluate: (subject, period, { now }) => [reviewsAcknowledged(subject, period, now)] }],
   ['depression-remission', {
-    types: chartTypes, observations: phq9, withEpisode: false, ofScale: false,
-    evaluate: (subject, period, { concepts }) => [optional(depressionRemission(subject, period, concepts))],
+    types: chartTypes, observations: phq9, withEpisode: false, takes: 'edition',
+    evaluate: (subject, period, { concepts }, edition) => [optional(depressionRemission(subject, period, concepts, remissionEdition(edition, period.start)))],
   }],
   ['depression-remission-or-response', {
-    types: chartTypes, observations: phq9, withEpisode: false, ofScale: false,
+    types: chartTypes, observations: phq9, withEpisode: false,
     evaluate: (subject, period, { concepts }) => {
       const places = remissionOrResponse(subject, period, concepts);
       return [0, 1, 2].map((at) => optional(places?.[at]));
     },
   }],
   ['depression-monitoring', {
-    types: chartTypes, observations: phq9, withEpisode: false, ofScale: false,
+    types: chartTypes, observations: phq9, withEpisode: false,
     evaluate: (subject, period, { concepts }) => monitored(subject, period, concepts).map(optional),
   }],
 ]);
 
 /** A rule as a Measure names it. */
-export interface NamedRule { readonly rule: MeasureRule; readonly scale: string }
+export interface NamedRule { readonly rule: MeasureRule; readonly argument: string | undefined }
 
 const written = /^([a-z0-9-]+)(?:\(([a-z0-9.-]+)\))?$/;
 
@@ -93,7 +95,13 @@ export function ruleOf(measure: Resource, registry: Registry): NamedRule | strin
   const [, name, argument] = written.exec(criteria.expression ?? '') ?? [];
   const rule = name === undefined ? undefined : measureRules.get(name);
   if (rule === undefined) return `The criteria of the Measure name no rule of this service; there are ${[...measureRules.keys()].join(', ')}.`;
-  const scale = argument ?? 'phq-9';
-  if (rule.ofScale ? !registry.scales.has(scale) : argument !== undefined) return rule.ofScale ? 'The criteria of the Measure name a scale that this service does not have.' : `The rule ${name} is not of one scale.`;
-  return { rule, scale };
+  const wrong = wrongArgument(rule, name!, argument, registry);
+  return wrong ?? { rule, argument };
+}
+
+function wrongArgument({ takes }: MeasureRule, name: string, argument: string | undefined, registry: Registry): string | undefined {
+  if (argument === undefined) return undefined;
+  if (takes === undefined) return `The rule ${name} takes no argument.`;
+  if (takes === 'scale') return registry.scales.has(argument) ? undefined : 'The criteria of the Measure name a scale that this service does not have.';
+  return remissionEditions.has(argument) ? undefined : `The criteria of the Measure name an edition that this service does not have; there are ${[...remissionEditions.keys()].join(', ')}.`;
 }

@@ -3,14 +3,13 @@ import { adherence } from '../adherence.ts';
 import { sourceOf } from '../record.ts';
 import { reviewCourse } from '../time-to-acknowledge.ts';
 import { zoneOf } from '../time-zone.ts';
-import { day } from './calendar.ts';
 import { finishedCourses, strataOf, strataOfEpisode, type Course, type Subject } from './courses.ts';
 import { reference, type MeasurementPeriod, type Membership } from './membership.ts';
 
 /** Measures of how treatment is accompanied, session by session and task by task (docs/clinical.md 3.10, 3.13, 3.14). Pure. */
 
 /** A score this far from a session, before or after, belongs to it. */
-const near = 3 * day;
+const near = 3 * 86_400_000;
 
 /**
  * Sessions of the measurement period with a score of one of `keys` at most three days away, or that names the session.
