@@ -51,13 +51,13 @@ export function totalArithmetic(scale: Scale, scores: ReadonlyMap<string, number
   const { items, definition: { formula, factor = 1, missing, max } } = scale;
   const result = total(scale, scores, notApplicable);
   const own = items.flatMap(({ linkId }) => scores.get(linkId) ?? []);
-  if (result.value === null) return `${result.answered} of ${result.items} items are answered and ${missing.method === 'none' || missing.max === 0 ? 'none' : `at most ${missing.max}`} may be missing: no total`;
+  if (result.value === null) return [`${result.answered} of ${result.items} items are answered and ${missing.method === 'none' || missing.max === 0 ? 'none' : `at most ${missing.max}`} may be missing: no total`, ...openItems(scale, scores, notApplicable)].join('; ');
   if (formula === 'criteria') return patternArithmetic(scale, scores, result.value);
   if (formula === 'difference') return less(own[0]!, own[1]!);
   if (formula === 'goal-attainment') return attainmentArithmetic(scale, scores, result.value);
   if (items.length === 1 && factor === 1) return `the answer counts ${precise(result.value)}`;
   const sum = exact(own.reduce((all, each) => all + each, 0));
-  const steps = [`${plus(own)} = ${precise(sum)}`];
+  const steps = [...turnedItems(scale, scores), `${plus(own)} = ${precise(sum)}`, ...(result.prorated ? openItems(scale, scores, notApplicable) : [])];
   let raw = sum;
   if (result.prorated) {
     raw = total({ ...scale, definition: { ...scale.definition, formula: 'sum', factor: 1 } }, scores, notApplicable).value!;
@@ -68,6 +68,28 @@ export function totalArithmetic(scale: Scale, scores: ReadonlyMap<string, number
   if (factor !== 1) steps.push(`${precise(formula === 'mean' ? raw / result.items : raw)} × ${precise(factor)} = ${precise(result.value)}`);
   if (result.maxScore !== max) steps.push(`to compare it with other scores: ${precise(result.value)} × ${precise(max)} / ${precise(result.maxScore)} = ${precise(comparable(scale, result.value, result.maxScore))}`);
   return steps.join('; ');
+}
+
+/** Items by their number on the form: `item 4`, `items 2 and 3`. */
+function numbered({ instrument: { definition } }: Scale, linkIds: readonly string[]): string {
+  const numbers = linkIds.map((linkId) => definition.items.findIndex((each) => each.linkId === linkId) + 1);
+  return `${numbers.length === 1 ? 'item' : 'items'} ${numbers.join(', ').replace(/, (\d+)$/, ' and $1')}`;
+}
+
+/** Which items have no answer. */
+function openItems(scale: Scale, scores: ReadonlyMap<string, number>, notApplicable: ReadonlySet<string>): string[] {
+  const open = scale.items.flatMap(({ linkId }) => (scores.has(linkId) || notApplicable.has(linkId) ? [] : [linkId]));
+  return open.length === 0 ? [] : [`left open: ${numbered(scale, open)}`];
+}
+
+/** How the answers to items that run the other way came to their scores. */
+function turnedItems(scale: Scale, scores: ReadonlyMap<string, number>): string[] {
+  return scale.items.flatMap(({ linkId, reverse, numeric, byNumber, max }) => {
+    const score = scores.get(linkId);
+    if (score === undefined || !reverse) return [];
+    const min = numeric?.min ?? Math.min(...byNumber.values());
+    return [`${numbered(scale, [linkId])} runs the other way: ${precise(min)} + ${precise(max)} - ${bracketed(exact(min + max - score))} = ${precise(score)}`];
+  });
 }
 
 function patternArithmetic({ definition: { criteria = [] } }: Scale, scores: ReadonlyMap<string, number>, value: number): string {

@@ -5,6 +5,7 @@ import { eventArithmetic, type Given } from './event-arithmetic.ts';
 import { formAnswers } from './form-total.ts';
 import { dayIn } from './local-time.ts';
 import { marks } from './plain-words.ts';
+import { importedTotal } from './imported.ts';
 import type { InstrumentDefinition } from './instrument.ts';
 import { metricTable, type MetricId } from './metrics.ts';
 import { readingForClient, readingForClinician, type Read } from './reading.ts';
@@ -70,7 +71,7 @@ function partsOf(observation: Resource & Computed, context: ExplanationContext, 
     ...(typeof at === 'string' ? [{ name: 'computed', valueInstant: at }] : []),
     ...(isForClient && observation['valueCodeableConcept'] !== undefined ? [] : value('value', observation)),
     ...words(observation, context.reader),
-    ...(depth < deepest ? [] : [readingPart({ observation, zone: context.person?.zone ?? 'UTC', scale, inputs: inputs.map((reference) => context.inputs.get(reference)), formula, ...(context.previous === undefined ? {} : { previous: context.previous }) }, context.reader)]),
+    ...(depth < deepest ? [] : [readingPart({ observation, zone: context.person?.zone ?? 'UTC', scale, totalOf: (input) => (scale === undefined ? undefined : scoreIn(input, scale, context.registry)?.value), inputs: inputs.map((reference) => context.inputs.get(reference)), formula, ...(context.previous === undefined ? {} : { previous: context.previous }) }, context.reader)]),
     ...(isForClient ? [] : [
       ...(observation.method?.coding ?? []).map((coding) => rulePart(coding, scale)),
       ...(formula === undefined ? [] : [{ name: 'formula-with-numbers', valueString: formula }]),
@@ -122,7 +123,7 @@ function rulePart({ code, version, display }: Coding, scale: Scale | undefined):
       ...(metric === undefined ? [] : [
         { name: 'formula', valueString: metric.formula }, { name: 'source', valueString: metric.source }, ...marked(metric.verification),
       ]),
-      ...(definition === undefined || scale === undefined ? [] : [{ name: 'formula', valueString: scoringFormula(scale) }, { name: 'source', valueString: definition.licence.source }, ...marked(definition.licence.verification)]),
+      ...(definition === undefined || scale === undefined ? [] : [{ name: 'formula', valueString: scoringFormula(scale) }, { name: 'source', valueString: definition.scoring.source }, ...marked(definition.scoring.verification)]),
     ],
   };
 }
@@ -215,7 +216,7 @@ function arithmetic(observation: Resource & Computed, scale: Scale | undefined, 
     });
     if (told !== undefined) return told;
   }
-  const [current, baseline] = [scoreIn(first?.resource, own), scoreIn(second?.resource, own)];
+  const [current, baseline] = [scoreIn(first?.resource, own, context.registry), scoreIn(second?.resource, own, context.registry)];
   if (current === undefined || baseline === undefined) return undefined;
   const code = observation.code?.coding?.find((coding) => Object.hasOwn(metricTable, coding.code ?? ''))?.code;
   if (code === 'change-from-baseline') return changeArithmetic(own, baseline, current);
@@ -240,7 +241,7 @@ function drop(observation: Resource & Computed, [at, before, ...others]: readonl
 /** A score on the whole scale with its time; `rating`: of another scale than the Observation that is explained. */
 function givenIn(resource: Resource | undefined, scale: Scale, { registry, person }: ExplanationContext): Given[] {
   const of = resource === undefined ? scale : scaleOf(resource as Resource & Computed, registry) ?? scale;
-  const found = scoreIn(resource, of);
+  const found = scoreIn(resource, of, registry);
   const at = (resource as Computed | undefined)?.effectiveDateTime;
   return found === undefined || at === undefined ? [] : [{ value: comparable(of, found.value, found.maxScore), at, date: dayIn(at, person?.zone ?? 'UTC'), ...(of.key === scale.key ? {} : { rating: of.key }) }];
 }
@@ -262,7 +263,10 @@ function itemArithmetic({ instrument }: Scale, linkId: string, score: number | u
   return score === undefined ? undefined : answerArithmetic(score, instrument.items.get(linkId)!.max, words);
 }
 
-function scoreIn(resource: Resource | undefined, scale: Scale): { value: number; maxScore: number } | undefined {
+/** A score out of the highest that it could have been. A total of another system counts as it joined the series, whatever its type and coding. */
+function scoreIn(resource: Resource | undefined, scale: Scale, registry: Registry): { value: number; maxScore: number } | undefined {
+  const total = resource === undefined ? undefined : importedTotal(resource, registry);
+  if (total !== undefined) return { value: total.value, maxScore: total.data.maxScore };
   const { valueInteger, valueQuantity, extension } = (resource ?? {}) as Computed & { valueInteger?: number; valueQuantity?: { value?: number } };
   const found = valueInteger ?? valueQuantity?.value;
   const highest = extension?.find(({ url }) => url === extensionUrl('score-quality'))?.extension?.find(({ url }) => url === 'maxScore')?.valueDecimal;

@@ -130,7 +130,7 @@ function formScale(key: string, { title, min, max, version = '1', codings }: For
   };
   const instrument: Instrument = {
     definition: {
-      id: 'form-total', version, name: 'FormTotal', title, shortTitle: title, measures: 'what the form asks', licence: { class: 'OWN', notice: '-', shipItemText: false, ...source },
+      id: 'form-total', version, name: 'FormTotal', title, shortTitle: title, measures: 'what the form asks', licence: { class: 'OWN', notice: '-', shipItemText: false, ...source }, scoring: source,
       answerLists: [], items: [], unscored: [], scales: [definition], safety: [], alsoKnownAs: [], recall: '-', cadence: '-', estimatedSeconds: 1,
     },
     canonical: key, items: new Map(), linkIdOf: new Map(), scales: [], texts: [],

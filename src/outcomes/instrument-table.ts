@@ -19,7 +19,7 @@ const mark = ({ verification }: { readonly verification: string }): string => `(
 
 function tables({ instruments, scales }: Registry): string {
   return [
-    ...head(['instrument', 'licence', 'item text', 'panel', 'missing, skipped, reversed', 'recall, how often']),
+    ...head(['instrument', 'licence', 'item text', 'panel', 'scoring', 'missing, skipped, reversed', 'recall, how often']),
     ...instruments.map((instrument) => row(instrumentCells(instrument))),
     '',
     ...head(['score', 'LOINC', 'range, better', 'formula', 'bands from', 'cut-off that decides', 'shown beside it', 'reliable change', 'minimal important']),
@@ -28,7 +28,7 @@ function tables({ instruments, scales }: Registry): string {
 }
 
 function instrumentCells({ definition, items }: Instrument): string[] {
-  const { id, version, shortTitle, licence, panel, scales, skips = [], recall, cadence } = definition;
+  const { id, version, shortTitle, licence, scoring, panel, scales, skips = [], recall, cadence } = definition;
   const { missing } = scales[0]!;
   const turned = [...items.values()].filter(({ linkId }) => definition.items.find((item) => item.linkId === linkId)?.reverse === true);
   const open = [...items.values()].filter(({ notApplicable }) => notApplicable);
@@ -37,6 +37,7 @@ function instrumentCells({ definition, items }: Instrument): string[] {
     `${licence.class} ${mark(licence)}`,
     definition.form !== undefined || licence.shipItemText ? 'shipped' : 'placeholders',
     panel === undefined ? '' : `${panel.code} ${mark(panel)}`,
+    `${scoring.source} ${mark(scoring)}`,
     [
       missing.method === 'none' || missing.max === 0 ? 'none missing' : `up to ${missing.max} missing: mean${missing.round === 'none' ? '' : `, ${missing.round}`} ${mark(missing)}`,
       ...(skips.length === 0 ? [] : [`${skips.length} rule${skips.length === 1 ? '' : 's'} of skipping ${mark(skips[0]!)}`]),

@@ -114,6 +114,8 @@ export const instrumentDefinition = z.strictObject({
   name: z.string().regex(/^[A-Z][A-Za-z0-9_]*$/),
   title: z.string(), shortTitle: z.string(), measures: z.string(),
   licence: z.strictObject({ class: z.enum(['A', 'B', 'C', 'D', 'E', 'OWN']), notice: z.string().min(1), shipItemText: z.boolean(), ...marked }),
+  /** Where it is from how the answers make up the scores; what differs within it (missing items, bands, limits) has a source of its own. */
+  scoring: z.strictObject(marked),
   panel: z.strictObject({ code: z.string(), display: z.string(), ...marked }).optional(),
   stem: z.string().optional(),
   answerLists: z.array(z.strictObject({ id: z.string(), title: z.string(), options: z.array(option.partial({ score: true })).min(2), ...marked })),

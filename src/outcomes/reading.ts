@@ -1,5 +1,6 @@
 import { audienceOf } from '../fhir/labels.ts';
 import type { Meta, Resource } from '../fhir/resource.ts';
+import { instant } from './instant.ts';
 import { dayIn } from './local-time.ts';
 import { metricTable, type MetricId } from './metrics.ts';
 import { dayOf, limitOf, markOf, marksForClient, outOf, points, shown } from './plain-words.ts';
@@ -19,6 +20,8 @@ export interface Read {
   readonly zone: string;
   readonly scale: Scale | undefined;
   readonly inputs: readonly (Resource | undefined)[];
+  /** What an Observation among them counts as. */
+  readonly totalOf: (input: Resource) => number | undefined;
   /** The formula with the numbers filled in, steps parted by `; `. */
   readonly formula: string | undefined;
   /** The version before this one, where there is one that the reader may see. */
@@ -38,28 +41,28 @@ interface Computed {
 
 /** @returns the sections for a clinician. */
 export function readingForClinician(read: Read): Section[] {
-  const { observation, zone, scale, inputs, formula } = read;
+  const { observation, scale, formula } = read;
   const metric = metricOf(observation);
   const about = isChange(observation) ? 'change-from-baseline' : metric ?? 'score';
   return filled([
-    { title: 'What it rests on', lines: inputs.map((input) => inputLine(input, scale, zone)) },
+    { title: 'What it rests on', lines: inputLines(read) },
     { title: 'How it is worked out', lines: formula === undefined ? [] : formula.split('; ') },
-    { title: 'What decides', lines: scale === undefined ? [] : limitLines(scale, about) },
-    { title: 'What it does not say', lines: [metricTable[about].caution] },
+    { title: 'What decides', lines: scale === undefined || isAnswer(observation, scale) ? [] : [...bandLines(observation, scale, about), ...limitLines(scale, about)] },
+    { title: 'What it does not say', lines: [isAnswer(observation, scale) ? 'One answer to one question. It is no assessment of risk and no diagnosis: that takes a talk with the client.' : metricTable[about].caution] },
     { title: 'Rule and time', lines: [...ruleLines(observation, scale, metric), ...timeLines(read)] },
   ]);
 }
 
 /** @returns the sections for a client: short, and without words that judge. */
 export function readingForClient(read: Read): Section[] {
-  const { observation, zone, scale, inputs, formula } = read;
+  const { observation, scale, formula } = read;
   const metric = metricOf(observation);
   const isPlain = metric === undefined || isChange(observation);
-  const mark = metric === undefined ? scale?.instrument.definition.licence.verification : metricTable[metric].verification;
+  const mark = metric !== undefined ? metricTable[metric].verification : isProrated(observation) ? scale?.definition.missing.verification : scale?.instrument.definition.scoring.verification;
   return filled([
-    { title: 'What it rests on', lines: inputs.map((input) => inputLine(input, scale, zone, true)) },
-    { title: 'How it is worked out', lines: formula === undefined || !isPlain || scale?.definition.formula === 'goal-attainment' ? [] : formula.split('; ').map((step) => step.replace('current - baseline', 'now less the start')) },
-    { title: 'Worth knowing', lines: ['Scores go up and down for many reasons. A number does not say why.', 'If an answer is not what you meant, you can ask to have it changed.', ...(mark === undefined ? [] : [markOf(mark, marksForClient)])] },
+    { title: 'What it rests on', lines: inputLines(read, true) },
+    { title: 'How it is worked out', lines: formula === undefined || !isPlain || scale?.definition.formula === 'goal-attainment' ? [] : formula.split('; ').map(forClients) },
+    { title: 'Worth knowing', lines: [isAnswer(observation, scale) ? 'One answer does not say everything about how you are.' : 'Scores go up and down for many reasons. A number does not say why.', 'If an answer is not what you meant, you can ask to have it changed.', ...(mark === undefined ? [] : [markOf(mark, marksForClient)])] },
     { title: 'When', lines: timeLines(read, true) },
   ]);
 }
@@ -74,16 +77,32 @@ function metricOf({ method }: Resource & Computed): MetricId | undefined {
 
 const isChange = (observation: Resource & Computed): boolean => observation.code?.coding?.some(({ code }) => code === 'change-from-baseline') === true;
 
-function inputLine(input: (Resource & Computed) | undefined, scale: Scale | undefined, zone: string, forClient = false): string {
+/** Whether it is the answer to a question that is looked at by itself, and no score. */
+const isAnswer = (observation: Resource & Computed, scale: Scale | undefined): boolean =>
+  metricOf(observation) === undefined && scale !== undefined && observation.code?.coding?.some(({ code }) => scale.codings.some((own) => own.code === code)) !== true;
+
+const qualities = ({ extension }: Computed): readonly { readonly url?: string; readonly valueInteger?: number; readonly valueBoolean?: boolean }[] => extension?.flatMap((each) => each.extension ?? []) ?? [];
+const isProrated = (score: Resource & Computed): boolean => qualities(score).find(({ url }) => url === 'prorated')?.valueBoolean === true;
+
+/** In time order: a course reads from its beginning. */
+function inputLines(read: Read, forClient = false): string[] {
+  const at = (input: (Resource & Computed) | undefined): number => instant((input?.['authored'] ?? input?.effectiveDateTime) as string | undefined) ?? Infinity;
+  return [...read.inputs].sort((a, b) => (at(a) === at(b) ? 0 : at(a) - at(b))).map((input) => inputLine(input, read, forClient));
+}
+
+/** A step of the arithmetic as a client reads it. */
+const forClients = (step: string): string => step.replace('current - baseline', 'now less the start').replace(', rounded half up to ', ', rounded to ').replaceAll(/\bitem(s?)\b/g, 'question$1');
+
+function inputLine(input: (Resource & Computed) | undefined, { scale, zone, totalOf }: Read, forClient: boolean): string {
   if (input === undefined) return 'Something that this access does not show.';
   const { private: kept, restricted } = audienceOf(input.resourceType, (input.meta as Meta | undefined)?.security);
   const label = kept ? ', kept private' : restricted && !forClient ? ', for clinicians only' : '';
   const withdrawn = input.status === 'entered-in-error' ? ', withdrawn' : '';
   if (input.resourceType === 'QuestionnaireResponse') return `${scale?.instrument.definition.shortTitle ?? 'A form'} of ${day(input['authored'], zone)}${byWhom(input, forClient)}${input.status === 'amended' ? ', changed since' : ''}${withdrawn}${label}.`;
-  const value = input.valueInteger ?? input.valueQuantity?.value;
+  const value = totalOf(input);
   const name = forClient ? scale?.instrument.definition.shortTitle ?? 'A score' : input.code?.text ?? scale?.definition.title ?? 'A score';
   const score = value === undefined ? 'without a total' : scale === undefined || input.code?.text !== scale.definition.title ? shown(value) : outOf(scale, value);
-  return `${name}, ${day(input.effectiveDateTime, zone)}: ${score}${qualityOf(input, forClient)}${withdrawn}${label}.`;
+  return `${name}, ${day(input.effectiveDateTime, zone)}: ${score}${sentAs(input, value)}${qualityOf(input, forClient)}${withdrawn}${label}.`;
 }
 
 const day = (time: unknown, zone: string): string => (typeof time === 'string' ? dayOf(dayIn(time, zone)) : 'an unknown date');
@@ -94,21 +113,33 @@ function byWhom({ author, source }: Resource, forClient: boolean): string {
   return type === 'Practitioner' || type === 'PractitionerRole' ? ', entered by a clinician' : type === 'RelatedPerson' ? ', answered by somebody close' : '';
 }
 
+/** What another system sent, where it counts as something else here (a raw score, another coding). */
+function sentAs({ valueInteger, valueQuantity }: Computed, value: number | undefined): string {
+  const sent = valueInteger ?? valueQuantity?.value;
+  return sent === undefined || value === undefined || sent === value ? '' : `, sent as ${shown(sent)}`;
+}
+
 /** How complete the score is, and whether it came from elsewhere. */
-function qualityOf({ extension, method }: Computed, forClient: boolean): string {
-  if (method === undefined) return forClient ? ', from another system' : ', imported: computed by another system, its answers are not known here';
-  const parts = extension?.flatMap((each) => each.extension ?? []) ?? [];
-  const [answered, total] = ['answered', 'total'].map((name) => parts.find(({ url }) => url === name)?.valueInteger);
-  const prorated = parts.find(({ url }) => url === 'prorated')?.valueBoolean === true;
+function qualityOf(score: Resource & Computed, forClient: boolean): string {
+  if (score.method === undefined) return forClient ? ', from another system' : ', imported: computed by another system, its answers are not known here';
+  const [answered, total] = ['answered', 'total'].map((name) => qualities(score).find(({ url }) => url === name)?.valueInteger);
   if (answered === undefined || total === undefined || total === 1) return '';
-  return `, ${answered} of ${total} ${forClient ? 'questions' : 'items'} answered${prorated ? (forClient ? '' : ', prorated') : ''}`;
+  return `, ${answered} of ${total} ${forClient ? 'questions' : 'items'} answered${isProrated(score) ? (forClient ? '' : ', prorated') : ''}`;
 }
 
 /** The limits that a metric looks at, in words, with their sources. */
 const looksAt: Readonly<Partial<Record<MetricId, readonly ('threshold' | 'class' | 'remission')[]>>> = {
+  'score': ['class'],
   'change-from-baseline': ['threshold'], 'reliable-change': ['threshold', 'class'], 'setback': ['threshold'], 'relapse': ['threshold', 'class'], 'sudden-gain': ['threshold'], 'sudden-loss': ['threshold'],
   'trajectory-signal': ['threshold', 'class'], 'response': ['class'], 'remission': ['remission'], 'sustained-remission': ['remission', 'class'],
 };
+
+/** The band of a score. */
+function bandLines(observation: Resource & Computed, { definition: { bands } }: Scale, metric: MetricId): string[] {
+  const value = observation.valueInteger ?? observation.valueQuantity?.value;
+  const band = metric !== 'score' || value === undefined ? undefined : bands?.list.findLast(({ low }) => low <= value);
+  return band === undefined ? [] : [`Band ${shown(band.low)} to ${shown(band.high)}, "${band.clinicianLabel}". Source: ${bands!.source} (${markOf(bands!.verification)}).`];
+}
 
 function limitLines({ thresholds, threshold, definition: { cutoffs } }: Scale, metric: MetricId): string[] {
   const looked = looksAt[metric] ?? [];
@@ -121,13 +152,15 @@ function limitLines({ thresholds, threshold, definition: { cutoffs } }: Scale, m
   ];
 }
 
-function ruleLines({ method }: Resource & Computed, scale: Scale | undefined, metric: MetricId | undefined): string[] {
+function ruleLines(observation: Resource & Computed, scale: Scale | undefined, metric: MetricId | undefined): string[] {
+  const { method } = observation;
   const own = scale?.instrument.definition;
   const version = (code: string | undefined): string => method?.coding?.find((coding) => coding.code === code)?.version ?? '?';
   const newer = (used: string, present: string): string => (used === '?' || used === present ? '' : `; the rule has version ${present} now`);
   return [
     ...(metric === undefined ? [] : [`Rule: ${metricTable[metric].title.clinician}, version ${version(metric)}${newer(version(metric), metricTable[metric].version)}. Source: ${sourceWords(metricTable[metric].source)} (${markOf(metricTable[metric].verification)}).`]),
-    ...(own === undefined || method?.coding?.some(({ code }) => code === own.id) !== true ? [] : [`Scoring of ${own.shortTitle}, version ${version(own.id)}${newer(version(own.id), own.version)}. Source: ${own.licence.source} (${markOf(own.licence.verification)}).`]),
+    ...(own === undefined || method?.coding?.some(({ code }) => code === own.id) !== true ? [] : [`Scoring of ${own.shortTitle}, version ${version(own.id)}${newer(version(own.id), own.version)}. Source: ${own.scoring.source} (${markOf(own.scoring.verification)}).`]),
+    ...(scale === undefined || metric !== undefined || !isProrated(observation) ? [] : [`Missing items: ${scale.definition.missing.source} (${markOf(scale.definition.missing.verification)}).`]),
   ];
 }
 
@@ -145,13 +178,15 @@ function timeLines({ observation, inputs, previous }: Read, forClient = false): 
   const why = versionsOf(previous) !== versionsOf(observation) ? (forClient ? 'the way it is worked out was changed' : 'its rule has a new version')
     : corrected > 0 ? (forClient ? 'an answer was changed' : 'what it rests on was corrected')
       : forClient ? 'more became known' : 'a score, a session or an episode of the record came or was changed';
-  const moved = was === is ? `Its value stayed the same (${is}), what it says beside it changed` : `It was ${was} and is ${is}`;
+  const moved = was === is ? `Its value stayed the same (${is}), what is said beside it changed` : `It was ${was} and is ${is}`;
   return [...computed, forClient ? `It was worked out again, because ${why}.` : `${moved}, because ${why}.`];
 }
 
 const versionsOf = ({ method }: Resource & Computed): string => (method?.coding ?? []).map(({ code, version }) => `${code}|${version}`).join(' ');
 
+const quoted = (words: string | undefined): string | undefined => (words === undefined ? undefined : `"${words}"`);
+
 function valueWords({ valueInteger, valueQuantity, valueBoolean, valueCodeableConcept }: Resource & Computed): string {
   const number = valueInteger ?? valueQuantity?.value;
-  return number !== undefined ? `${shown(number)}${valueQuantity?.unit === '%' ? ' %' : ''}` : valueCodeableConcept?.coding?.[0]?.display ?? (valueBoolean === undefined ? 'without a value' : valueBoolean ? 'true' : 'false');
+  return number !== undefined ? `${shown(number)}${valueQuantity?.unit === '%' ? ' %' : ''}` : quoted(valueCodeableConcept?.coding?.[0]?.display) ?? (valueBoolean === undefined ? 'without a value' : valueBoolean ? 'yes' : 'no');
 }

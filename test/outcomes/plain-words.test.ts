@@ -22,7 +22,7 @@ const weekly = (...totals: number[]) => (world: World): void => {
 };
 const notApplicable = { valueCoding: { system: 'http://terminology.hl7.org/CodeSystem/data-absent-reason', code: 'not-applicable' } };
 
-const stories: Readonly<Record<string, (world: World) => void>> = {
+const stories: Record<string, (world: World) => void> = {
   'every class': weekly(18, 16, 9, 14),
   'a step to the clinical side': weekly(5, 12, 20, 22),
   'crossed by less than the threshold': weekly(12, 9, 9),
@@ -60,6 +60,14 @@ const stories: Readonly<Record<string, (world: World) => void>> = {
     for (const form of ['core-10', 'pcl-5', 'pss-10', 'dass-21', 'wai-sr', 'swemwbs', 'isi']) for (const [i, score] of [3, 1].entries()) world.write(answers(`${form}-${i}`, form, 14 * i, every(form, () => score)));
     world.write(answers('c', 'bs-checkin', 0, { mood: 4, stress: 6 }));
   },
+};
+
+const total = (id: string, code: string, days: number, value: object): Resource => ({
+  resourceType: 'Observation', id, status: 'final', code: { coding: [{ system: `${base}/CodeSystem/instrument`, code }] }, subject: { reference: 'Patient/p' }, effectiveDateTime: `${date(days)}T10:00:00Z`, ...value,
+});
+stories['totals of other systems'] = (world) => {
+  for (const [i, value] of ['18', '19', '18', '9', '8', '9', '16'].entries()) world.write(total(`o${i}`, 'phq-9', 7 * i, { valueString: value }));
+  for (const [i, value] of [6, 13].entries()) world.write(total(`w${i}`, 'who-5.raw', 14 * i, { valueInteger: value }));
 };
 
 interface Told { readonly name: string; readonly valueString?: string; readonly part?: readonly Told[] }
@@ -137,6 +145,29 @@ for (const [name, tell] of Object.entries(stories)) {
     }
   });
 }
+
+t.test('a reading names what was turned round and left open, the band, and where each rule is from and how sure it is', async (t) => {
+  const world = new World();
+  const { 'core10-09': _open, ...others } = every('core-10', () => 1);
+  world.write(answers('c', 'core-10', 0, { ...others, 'core10-06': 0 }));
+  world.write(answers('w', 'swemwbs', 0, every('swemwbs', () => 3)));
+  for (const [i, value] of [6, 13].entries()) world.write(total(`w${i}`, 'who-5.raw', 14 * i, { valueInteger: value }));
+  world.write(phq9('q', `${date(0)}T10:00:00Z`, totalling(10, 2)));
+  const reading = (code: string, reader: 'client' | 'clinician'): string[] => {
+    const found = world.all('Observation', (each) => (each.method !== undefined && (each.code as { coding: { code: string }[] }).coding.some((coding) => coding.code === code)))[0]!;
+    const told = explanation(found, { registry, inputs: new Map(world.resources), forms: new Map(), reader })['parameter'] as Told[];
+    return told.find(({ name }) => name === 'reading')!.part!.flatMap(({ part }) => part!.filter(({ name }) => name === 'line').map(({ valueString = '' }) => valueString));
+  };
+  t.match(reading('core-10', 'clinician'), [
+    /^CORE-10 of/, 'item 2 runs the other way: 0 + 4 - 1 = 3', 'item 3 runs the other way: 0 + 4 - 1 = 3', '1 + 3 + 3 + 1 + 1 + 0 + 1 + 1 + 1 = 12', 'left open: item 9', '12 × 10 / 9 = 13.3333, rounded to one decimal: 13.3',
+    /^Band 11 to 14, "Mild"\. Source: .*recalled/, /^On the clinical side: 11 or more\. Source: /, /^A score sums up/, /^Scoring of CORE-10, .*CamCOPS.*\(checked in its source\)/, /^Missing items: .*recalled/,
+  ]);
+  t.match(reading('core-10', 'client').join(' '), /left open: question 9 .* This rule still has to be checked in its source\./, 'how sure the weakest part of the rule is');
+  t.match(reading('swemwbs', 'clinician').join(' '), /conversion table recalled.*to be checked before use/);
+  t.match(reading('change-from-baseline', 'clinician'), [/^WHO-5 percentage score, 1 November 2024: 24, sent as 6, imported/, /^WHO-5 percentage score, 15 November 2024: 52, sent as 13, imported/, 'current - baseline: 52 - 24 = 28'], 'in time order, as they count');
+  t.match(reading('44260-8', 'clinician'), [/^PHQ-9 of/, /^the answer/, /no assessment of risk/], 'an answer is no score: without band and cut-off');
+  t.match(reading('44260-8', 'client').join(' '), /One answer does not say everything/);
+});
 
 t.test('the equations that are worked out are found', async (t) => {
   t.ok(equations('3 + 3 = 6; 14 × 9 / 8 = 15.75, rounded half up to 16').every(({ off }) => off < 1e-9));
