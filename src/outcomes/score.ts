@@ -1,3 +1,4 @@
+import { doesNotApply, whyAbsent } from '../fhir/absent.ts';
 import type { Issue } from '../fhir/outcome.ts';
 import type { Resource } from '../fhir/resource.ts';
 import { exact } from './decimals.ts';
@@ -83,28 +84,16 @@ export function itemScores({ instrument, items, add, form }: Recognised): ItemSc
   return { scores, notApplicable, issues };
 }
 
-const absent = 'http://terminology.hl7.org/CodeSystem/data-absent-reason';
-const absentReason = 'http://hl7.org/fhir/StructureDefinition/data-absent-reason';
-
 interface GivenAnswer {
   readonly valueCoding?: { readonly system?: string; readonly code?: string; readonly extension?: readonly Weight[] };
   readonly valueInteger?: unknown;
   readonly valueDecimal?: unknown;
   readonly extension?: readonly Weight[];
 }
-interface Weight { readonly url?: string; readonly valueDecimal?: unknown; readonly valueInteger?: unknown; readonly valueCode?: string }
+interface Weight { readonly url?: string; readonly valueDecimal?: unknown; readonly valueInteger?: unknown }
 
-/** Whether there is an answer to score. Forms that follow HL7's personal health record format offer "asked but declined" as a choice: it is none. */
-const hasValue = (answer: unknown): boolean =>
-  typeof answer === 'object' && answer !== null && Object.keys(answer).some((name) => name.startsWith('value'))
-  && (answer as GivenAnswer).valueCoding?.system !== absent;
-
-/** As a choice, or as the reason why there is no answer. */
-const doesNotApply = (answer: unknown): boolean => {
-  const { valueCoding, extension } = (answer ?? {}) as GivenAnswer;
-  return (valueCoding?.system === absent && valueCoding.code === 'not-applicable')
-    || (Array.isArray(extension) && (extension as readonly Weight[]).some(({ url, valueCode }) => url === absentReason && valueCode === 'not-applicable'));
-};
+/** Whether there is an answer to score. "Asked but declined" is none, as a choice that the form offers, and as one that it does not. */
+const hasValue = (answer: unknown): boolean => whyAbsent(answer) === undefined;
 
 const weightUrls: ReadonlySet<string | undefined> = new Set(['http://hl7.org/fhir/StructureDefinition/itemWeight', 'http://hl7.org/fhir/StructureDefinition/ordinalValue']);
 

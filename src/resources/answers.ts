@@ -1,4 +1,5 @@
 import type { Coding, Extension, QuestionnaireItem, QuestionnaireItemAnswerOption, QuestionnaireResponseItemAnswer, Reference, ValueSet } from '@medplum/fhirtypes';
+import { whyAbsent } from '../fhir/absent.ts';
 import type { IssueCode } from '../fhir/outcome.ts';
 import type { Resource } from '../fhir/resource.ts';
 
@@ -46,7 +47,8 @@ export function valueOf(owner: object, prefix: 'value' | 'answer'): Value | unde
 /**
  * Checks one answer by its question's type, options and length.
  * A choice whose options are codings may be answered by the number that an option carries as ordinalValue or itemWeight.
- * @returns what is wrong, or undefined. An answer that has extensions only (say, why it is absent) has no value to be wrong.
+ * @returns what is wrong, or undefined. An answer that only says why it is absent has no value to be wrong: an extension, or a reason
+ * that was chosen although the form does not offer it ("asked but declined").
  */
 export function faultOfAnswer(answer: QuestionnaireResponseItemAnswer, question: QuestionnaireItem, questionnaire: Resource): AnswerFault | undefined {
   const value = valueOf(answer, 'value');
@@ -54,10 +56,11 @@ export function faultOfAnswer(answer: QuestionnaireResponseItemAnswer, question:
   const options = question.answerOption ?? [];
   const isOpen = question.type === 'open-choice' && value.type === 'String';
   if (options.length > 0 && !isOpen) {
-    if (optionFor(value, options) !== undefined) return undefined;
+    if (optionFor(value, options) !== undefined || whyAbsent(answer) !== undefined) return undefined;
     const types = [...new Set(options.flatMap((option) => valueOf(option, 'value')?.type ?? []))];
     return { code: 'code-invalid', text: `The answer to "${question.linkId}" must be one of its ${options.length} options, as value${types.join(' or value')}.` };
   }
+  if (whyAbsent(answer) !== undefined) return undefined;
   const allowed = answerTypes.get(question.type) ?? [];
   if (!allowed.includes(value.type)) {
     return { code: 'value', text: `"${question.linkId}" is a question of type ${question.type}: the answer must be ${allowed.map((type) => `value${type}`).join(' or ')}.` };

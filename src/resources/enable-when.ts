@@ -1,4 +1,5 @@
 import type { Quantity, QuestionnaireItem, QuestionnaireItemEnableWhen, QuestionnaireResponseItem } from '@medplum/fhirtypes';
+import { whyAbsent } from '../fhir/absent.ts';
 import { dateRange } from '../fhir/dates.ts';
 import { optionFor, sameValue, valueOf, type Value } from './answers.ts';
 
@@ -56,6 +57,8 @@ export class Enablement {
         const given = valueOf(answer, 'value');
         if (given === undefined) return [];
         const option = optionFor(given, options);
+        // A reason why there is no answer is none, unless the form offers it.
+        if (option === undefined && whyAbsent(answer) !== undefined) return [];
         return [(option === undefined ? undefined : valueOf(option, 'value')) ?? given];
       });
     }

@@ -160,10 +160,13 @@ t.test('responses as real clients write them', async (t) => {
     const safety: any = phq9('ada', spread(9), '2026-04-04T11:00:00Z');
     safety.item[8].answer = [declined];
     const withForm = await fhir('POST', 'QuestionnaireResponse', safety);
-    t.equal(withForm.status, 422, 'a form that does not offer it does not take it');
+    t.equal(withForm.status, 201, 'also where the form does not offer it: what was answered must not be lost');
+    t.same(await totals(fhir, withForm.body.id), [10], '9 of eight answers, the ninth in proportion: 10.1');
+    const reviews = (await fhir('GET', `Task?focus=QuestionnaireResponse/${withForm.body.id}&code=safety-review`)).body;
+    t.match(reviews, { total: 1, entry: [{ resource: { priority: 'routine' } }] }, 'the question that was not answered is looked at');
     const without = await fhir('POST', 'QuestionnaireResponse', { ...safety, questionnaire: undefined });
     t.equal(without.status, 201);
-    t.same(await totals(fhir, without.body.id), [10], '9 of eight answers, the ninth in proportion: 10.1');
+    t.same(await totals(fhir, without.body.id), [10]);
   });
 });
 
