@@ -1,7 +1,9 @@
 import { extensionUrl } from '../fhir/canonical.ts';
 import type { Resource } from '../fhir/resource.ts';
 import { seriesOf, type Valid } from './baseline.ts';
+import { onWholeScale } from './course.ts';
 import { exact } from './decimals.ts';
+import { broughtSentence } from './explain.ts';
 import { endOf } from './local-time.ts';
 import { metricTable } from './metrics.ts';
 import { dayOf, marks, points, shown } from './plain-words.ts';
@@ -17,6 +19,7 @@ export type Achievement = 'in-progress' | 'improving' | 'worsening' | 'no-change
 
 export interface GoalStatus {
   readonly status: Achievement;
+  /** As they were given. */
   readonly ratings: readonly Valid[];
   readonly scale: Scale;
   /** One plain sentence: why. */
@@ -27,15 +30,16 @@ const day = 86_400_000;
 
 /**
  * @returns the status of `goal`, or null when its scale is not known or nothing was rated since it began.
- * Ratings: the valid scores from the goal's start on, and the last one before it as the point it started from.
+ * Ratings: the valid scores from the goal's start on, and the last one before it as the point it started from; compared on
+ * the whole scale, as everywhere.
  */
 export function goalStatus(goal: MeasuredGoal, record: PatientRecord, registry: Registry, now: string): GoalStatus | null {
   const scale = registry.scales.get(goal.data.scale);
   if (scale === undefined) return null;
   const ratings = ratingsOf(goal, record);
   if (ratings.length === 0) return null;
-  const [status, why] = judge(goal, scale, ratings, isPast(goal, record, now));
-  return { status, ratings, scale, why };
+  const [status, why] = judge(goal, scale, ratings.map((score) => onWholeScale(scale, score)), isPast(goal, record, now));
+  return { status, ratings, scale, why: why + broughtSentence(scale, [...new Set([ratings[0]!, ratings.at(-1)!])]) };
 }
 
 function ratingsOf({ at: from, data: { scale } }: MeasuredGoal, record: PatientRecord): readonly Valid[] {

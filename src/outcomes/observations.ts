@@ -33,6 +33,13 @@ export type ObservationRule = MetricId | 'safety-item';
 export const observationId = (rule: ObservationRule, scale: Pick<Scale, 'key'>, responseId: string): string =>
   derivedId(responseId, `${rule}|${scale.key}`);
 
+/**
+ * @returns the id of the Observation of a safety item of one response. The item that its instrument names first keeps the id of an only
+ * one; a further one has its linkId in it, so that two of one response are two.
+ */
+export const safetyItemId = (scale: Pick<Scale, 'key' | 'instrument'>, linkId: string, responseId: string): string =>
+  (linkId === scale.instrument.definition.safety[0]?.linkId ? observationId('safety-item', scale, responseId) : derivedId(responseId, `safety-item|${scale.key}|${linkId}`));
+
 /** @returns the reference of the Observation with a score: the one that came with it, or the one that the service computed. */
 export const scoreReference = (score: Score): string =>
   (score.data.source === 'Observation' ? score.id : `Observation/${observationId('score', score, score.id)}`);
@@ -149,6 +156,8 @@ export function scoreObservation(scale: Scale, score: Score, episode: Episode | 
   const { code, method, referenceRange, bands } = fixed(scale);
   const band = score.value === null ? undefined : bandOf(scale, score.value);
   const base = frame(score, episode, score.data.security, context);
+  const { interpretation, limits } = band === undefined ? beside(scale, score.value) : { interpretation: bands.get(band), limits: [] };
+  const component = [...wholeScale(scale, score), ...limits];
   return {
     resourceType: 'Observation',
     id: observationId('score', scale, score.id),
@@ -163,22 +172,31 @@ export function scoreObservation(scale: Scale, score: Score, episode: Episode | 
     ...(score.value === null
       ? { dataAbsentReason: { coding: [{ system: 'http://terminology.hl7.org/CodeSystem/data-absent-reason', code: 'unknown', display: 'Unknown' }], text: 'Too few items are answered' } }
       : number(score.value)),
-    ...(band === undefined ? beside(scale, score.value) : { interpretation: bands.get(band) }),
+    ...(interpretation === undefined ? {} : { interpretation }),
     ...(referenceRange.length === 0 ? {} : { referenceRange }),
+    ...(component.length === 0 ? {} : { component }),
     note: notes({ clinician: scoreSentence(scale, score, band), client: scoreForClient(scale, score, band) }),
   };
 }
 
 /** Which side of the cut-off a score is on, where which one holds follows from the person: nobody can tell it from the scale. */
-function beside(scale: Scale, value: number | null): object {
+function beside(scale: Scale, value: number | null): { readonly interpretation?: readonly object[]; readonly limits: readonly object[] } {
   const { cutoff } = scale;
-  if (value === null || cutoff === undefined || !dependsOnSex(scale)) return {};
+  if (value === null || cutoff === undefined || !dependsOnSex(scale)) return { limits: [] };
   const reached = isClinical(value, cutoff);
   const [code, display] = reached ? ['POS', 'Positive'] : ['NEG', 'Negative'];
   return {
     interpretation: [{ coding: [{ system: interpretationSystem, code, display }], text: `${reached ? 'Reaches' : 'Does not reach'} the cut-off, ${limitOf(cutoff)}` }],
-    component: [limit('cut-off', 'Cut-off', cutoff)],
+    limits: [limit('cut-off', 'Cut-off', cutoff)],
   };
+}
+
+/** What a score to which an item did not apply is beside others, and the factor that makes it so. */
+function wholeScale(scale: Scale, { value, data: { maxScore } }: Score): object[] {
+  const { min, max } = scale.definition;
+  if (value === null || maxScore === max) return [];
+  const text = `${progressMetricDisplay['whole-scale']}: × ${max} / ${maxScore}, out of ${min} to ${max}`;
+  return [{ code: metric('whole-scale', text), ...number(comparable(scale, value, maxScore)) }];
 }
 
 /** @returns the answer to a safety item, as a score of that item. It carries no security labels: safety items are always visible. */
@@ -188,7 +206,7 @@ export function safetyItemObservation(scale: Scale, score: Score, linkId: string
   const text = scale.instrument.definition.items.find((each) => each.linkId === linkId)?.text;
   return {
     resourceType: 'Observation',
-    id: observationId('safety-item', scale, score.id),
+    id: safetyItemId(scale, linkId, score.id),
     ...frame(score, episode, undefined, context),
     identifier: [{ system: `${canonicalBase}/score`, value: `${scale.key}${linkId}:${score.id}` }],
     status,

@@ -1,4 +1,5 @@
 import { onePerDate, seriesOf, type Valid } from './baseline.ts';
+import { onWholeScale } from './course.ts';
 import { shown } from './plain-words.ts';
 import { metricTable } from './metrics.ts';
 import { explanation, number, reference, type Part } from './parts.ts';
@@ -24,7 +25,7 @@ export function changesOf(record: PatientRecord, episode: Episode, registry: Reg
     const scale = registry.scales.get(key);
     const series = seriesOf(record, key).find((each) => each.episode?.id === episode.id);
     if (scale?.threshold === undefined || series === undefined) continue;
-    const bySession = new Map(onePerDate(series.scores).map((score) => [beginning(sessions, score), score]));
+    const bySession = new Map(onePerDate(series.scores).map((score) => [beginning(sessions, score), onWholeScale(scale, score)]));
     for (const [session, from] of bySession) {
       const to = bySession.get(session + 1);
       if (session === 0 || to === undefined) continue;

@@ -9,7 +9,7 @@ import { explanation, number, reference, type Part } from './parts.ts';
 import { courseParts, momentaryParts } from './progress-course.ts';
 import { sourceOf } from './record.ts';
 import type { Scale } from './registry.ts';
-import { bandOf } from './score.ts';
+import { bandOf, comparable } from './score.ts';
 import { changeClassDisplay } from './terminology.ts';
 import type { TrajectoryReference } from './trajectory-reference.ts';
 
@@ -32,7 +32,7 @@ function scorePart(name: string, scale: Scale, score: Valid): Part {
       ]),
       ...(score.data.source === 'Observation' ? [{ name: 'imported', valueBoolean: true }] : [reference('response', response(score))]),
       reference('observation', scoreReference(score)),
-      { name: 'quality', part: [number('answered', answered), number('total', items), { name: 'prorated', valueBoolean: prorated }, number('maxScore', maxScore)] },
+      { name: 'quality', part: [number('answered', answered), number('total', items), { name: 'prorated', valueBoolean: prorated }, number('maxScore', maxScore), ...(maxScore === scale.definition.max ? [] : [number('whole-scale', comparable(scale, score.value, maxScore))])] },
       explanation(definition.id, definition.version, { clinician: scoreSentence(scale, score, band), client: scoreForClient(scale, score, band) }, [response(score)]),
     ],
   };

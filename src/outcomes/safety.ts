@@ -8,6 +8,7 @@ import type { Priority, SafetyItem } from './instrument.ts';
 import { withoutVersion } from './recognise.ts';
 import type { PatientRecord, Score } from './record.ts';
 import type { Registry, Scale } from './registry.ts';
+import { comparable } from './score.ts';
 import { matches } from './safety-phrases.ts';
 import type { SafetySettings } from './safety-settings.ts';
 
@@ -109,12 +110,13 @@ function totalAlerts({ key, definition }: Scale, { value }: Score): Alert[] {
 }
 
 /** Worse by twice the reliable-change threshold within 14 days. */
-function worseningAlert(scale: Scale, score: Score, earlier: readonly Score[]): Alert[] {
-  const { value, at } = score;
+function worseningAlert(scale: Scale, { value: given, at, data: { maxScore } }: Score, earlier: readonly Score[]): Alert[] {
   const { threshold, sign, definition } = scale;
   const { trigger, title, thresholds, days, priority, workingDays, tellsClient } = triggers.worsening;
-  if (threshold === undefined || value === null || at === null) return [];
-  const fast = earlier.some((one) => one.value !== null && one.at !== null && at - one.at <= days * day && exact(sign * (value - one.value)) >= thresholds * threshold.value);
+  if (threshold === undefined || given === null || at === null) return [];
+  const value = comparable(scale, given, maxScore);
+  const fast = earlier.some((one) => one.value !== null && one.at !== null && at - one.at <= days * day
+    && exact(sign * (value - comparable(scale, one.value, one.data.maxScore))) >= thresholds * threshold.value);
   return fast ? [{ trigger, title: `${definition.title} ${title}`, priority: priority as Priority, limit: { workingDays }, flagged: true, tellsClient }] : [];
 }
 

@@ -9,6 +9,7 @@ const componentDisplay = {
   's-diff': 'Standard error of the difference',
   'cut-off': 'Cut-off between the clinical and the functional range',
   'crossed-without-reliable-change': 'Left the clinical range without a reliable change',
+  'whole-scale': 'Score as it counts beside others, where an item does not apply',
   'reference-score': 'Score that it is compared with',
   'recovery-days': 'Days from the first such score to the first near the best again',
   'check-in-week': 'Week after the first such score, whose check-ins confirm it',

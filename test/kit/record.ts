@@ -5,7 +5,7 @@ import { derive } from '../../src/outcomes/derive.ts';
 import { observationId, type ObservationRule } from '../../src/outcomes/observations.ts';
 import { recordEntries } from '../../src/outcomes/project.ts';
 import { patientRecord, withSource, type PatientRecord } from '../../src/outcomes/record.ts';
-import { instrumentRegistry } from '../../src/outcomes/registry.ts';
+import { instrumentRegistry, type Registry } from '../../src/outcomes/registry.ts';
 import type { SafetySettings } from '../../src/outcomes/safety-settings.ts';
 import type { TrajectoryReference } from '../../src/outcomes/trajectory-reference.ts';
 
@@ -26,6 +26,15 @@ export const phq9 = (id: string, authored: string, scores: readonly (number | nu
 
 export const gad7 = (id: string, authored: string, scores: readonly (number | null)[], more: object = {}): Resource =>
   ({ resourceType: 'QuestionnaireResponse', id, questionnaire: `${base}/Questionnaire/gad-7`, status: 'completed', authored, item: items(gadItems, scores), ...more });
+
+/** @param work null: it does not apply. */
+export const wsas = (id: string, authored: string, [work, ...others]: readonly [number | null, ...number[]]): Resource => ({
+  resourceType: 'QuestionnaireResponse', id, questionnaire: `${base}/Questionnaire/wsas`, status: 'completed', authored,
+  item: [
+    { linkId: 'wsas-1', answer: [work === null ? { valueCoding: { system: 'http://terminology.hl7.org/CodeSystem/data-absent-reason', code: 'not-applicable' } } : { valueInteger: work }] },
+    ...others.map((value, i) => ({ linkId: `wsas-${i + 2}`, answer: [{ valueInteger: value }] })),
+  ],
+});
 
 /** Nine PHQ-9 item scores with this total and this answer to item 9. */
 export function totalling(total: number, item9 = 0): number[] {
@@ -55,6 +64,11 @@ export class World {
   patient: Resource | undefined;
   safety: SafetySettings | undefined;
   reference: TrajectoryReference | null = null;
+  readonly #registry: Registry;
+
+  constructor(known: Registry = registry) {
+    this.#registry = known;
+  }
 
   write(resource: Resource, questionnaire?: Resource): void {
     const key = `${resource.resourceType}/${resource.id}`;
@@ -81,8 +95,8 @@ export class World {
 
   #derive(resource: Resource, previous: Resource | undefined, deleted: boolean, questionnaire?: Resource): void {
     const before = this.record;
-    this.record = withSource(before, { type: resource.resourceType, id: resource.id! }, deleted ? [] : recordEntries(resource, { registry, questionnaire }));
-    const context = { registry, now: this.now, device: 'Device/intersession-1', patient: 'Patient/p', careTeam: this.careTeam, patientResource: this.patient, safety: this.safety, reference: this.reference };
+    this.record = withSource(before, { type: resource.resourceType, id: resource.id! }, deleted ? [] : recordEntries(resource, { registry: this.#registry, questionnaire }));
+    const context = { registry: this.#registry, now: this.now, device: 'Device/intersession-1', patient: 'Patient/p', careTeam: this.careTeam, patientResource: this.patient, safety: this.safety, reference: this.reference };
     for (const write of derive(before, this.record, { resource, previous, deleted, questionnaire }, context)) {
       const key = write.kind === 'change' ? `${write.type}/${write.id}` : `${write.resource.resourceType}/${write.resource.id}`;
       const current = this.resources.get(key);
@@ -96,7 +110,7 @@ export class World {
       if (next === null || next === undefined || same(next, current)) continue;
       const stored = this.#store(key, next);
       this.log.push(`${key} ${JSON.stringify(stored.status)}`);
-      this.record = withSource(this.record, { type: stored.resourceType, id: stored.id! }, recordEntries(stored, { registry }));
+      this.record = withSource(this.record, { type: stored.resourceType, id: stored.id! }, recordEntries(stored, { registry: this.#registry }));
     }
   }
 
@@ -106,7 +120,7 @@ export class World {
 
   /** The computed Observation of one rule for one response. */
   observation(rule: ObservationRule, responseId: string, scale = 'phq-9'): Resource | undefined {
-    return this.resources.get(`Observation/${observationId(rule, registry.scales.get(scale)!, responseId)}`);
+    return this.resources.get(`Observation/${observationId(rule, this.#registry.scales.get(scale)!, responseId)}`);
   }
 
   /** What is derived, without what depends on the way there: versions and the amended/corrected status. */

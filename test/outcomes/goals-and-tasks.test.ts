@@ -5,7 +5,7 @@ import { progress } from '../../src/outcomes/progress.ts';
 import { goalByClient } from '../../src/resources/goal.ts';
 import { isDerived } from '../../src/resources/observation.ts';
 import { checkTaskTransition } from '../../src/resources/task.ts';
-import { base, phq9, registry, totalling, World } from '../kit/record.ts';
+import { base, phq9, registry, totalling, World, wsas } from '../kit/record.ts';
 
 const goal = (target: object, more: object = {}): Resource => ({
   resourceType: 'Goal', id: 'g', lifecycleStatus: 'active', startDate: '2024-01-01', description: { text: 'Feel lighter' },
@@ -44,6 +44,20 @@ t.test('targets as integer, quantity or range; by LOINC or local code; due dates
   t.same(course(local, [['2024-01-02', 18], ['2024-02-01', 10]], '2024-04-01T00:00:00Z'), ['in-progress', 'not-achieved']);
   t.same(course(goal({ detailInteger: 9 }, { lifecycleStatus: 'proposed' }), [['2024-01-02', 18], ['2024-02-01', 9]]), [undefined, undefined], 'not agreed yet');
   t.same(course({ ...local, target: [{ measure: { text: 'mood' }, detailInteger: 9 }] }, [['2024-01-02', 18]]), [undefined]);
+});
+
+t.test('a rating to which an item does not apply meets a target on the whole scale, as it is compared everywhere', async (t) => {
+  const world = new World();
+  world.write({ ...goal({}), target: [{ measure: { coding: [{ system: `${base}/CodeSystem/instrument`, code: 'wsas' }] }, detailInteger: 10 }] });
+  const after = (...answers: Parameters<typeof wsas>): string | undefined => {
+    world.write(wsas(...answers));
+    return statusOf(world);
+  };
+  t.equal(after('q0', '2024-01-02', [4, 4, 4, 4, 4]), 'in-progress');
+  t.equal(after('q1', '2024-02-01', [null, 3, 2, 2, 2]), 'improving', '9 of 32 is 11.25 of 40: not 10 or less, and 8.75 better than 20');
+  const shown = JSON.stringify(progress(world.record, { registry, now: world.now, patient: 'Patient/p', goals: [world.resources.get('Goal/g')!], tasks: [], alerts: [], reader: 'any' }));
+  t.match(shown, /went from 20 .* to 11\.25 .*An item did not apply, so 9 of 32 counts as 11\.25 of 40/, 'and it says so');
+  t.equal(after('q2', '2024-03-01', [null, 2, 2, 2, 2]), 'achieved', '8 of 32 is 10 of 40');
 });
 
 t.test('a goal with ratings of its own from 0 to 10 moves by two points', async (t) => {

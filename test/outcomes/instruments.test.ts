@@ -231,6 +231,9 @@ t.test('WSAS: what does not apply lowers the maximum, and only the comparison br
   world.write(answered('wsas', [4, 5, 6, 7, 8], { id: 'b', authored: '2024-02-01' }));
   t.match(world.observation('change-from-baseline', 'b', 'wsas'), { valueInteger: -10 }, '30 of 40 against 32 of 32, which is 40 of 40');
   t.match(JSON.stringify(world.observation('score', 'a', 'wsas')), /"valueInteger":32.*highest score is 32; beside other scores it counts as 40 of 40/);
+  t.match(world.observation('score', 'a', 'wsas')!['component'], [{ code: { coding: [{ code: 'whole-scale' }], text: /: × 40 \/ 32, out of 0 to 40$/ }, valueInteger: 40 }], 'the factor and what follows from it, not in words only');
+  t.same(validate(world.observation('score', 'a', 'wsas')!), []);
+  t.equal(world.observation('score', 'b', 'wsas')!['component'], undefined);
 });
 
 t.test('scores for clinicians are labelled, and patterns and moments are not compared', async (t) => {

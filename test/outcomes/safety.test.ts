@@ -1,6 +1,10 @@
 import { readFileSync } from 'node:fs';
 import t from 'tap';
 import type { Resource } from '../../src/fhir/resource.ts';
+import { readInstruments } from '../../src/instruments.ts';
+import { recordEntries } from '../../src/outcomes/project.ts';
+import { differences, StoredResource } from '../../src/outcomes/recompute.ts';
+import { instrumentRegistry } from '../../src/outcomes/registry.ts';
 import { reviewCourse, timeToAcknowledge, type ReviewCourse } from '../../src/outcomes/time-to-acknowledge.ts';
 import { checkTaskTransition } from '../../src/resources/task.ts';
 import { alertId, alertsOf, triggerConcepts } from '../../src/outcomes/safety.ts';
@@ -12,7 +16,7 @@ import { matches, phraseIndex } from '../../src/outcomes/safety-phrases.ts';
 import { recipients } from '../../src/outcomes/safety-recipients.ts';
 import { defaultSafety, safetySettings } from '../../src/outcomes/safety-settings.ts';
 import { afterStaffed, afterWorkingDays, nextStaffed, staffedHours } from '../../src/outcomes/staffed-hours.ts';
-import { base, gad7, phq9, registry, totalling, World } from '../kit/record.ts';
+import { base, gad7, phq9, registry, totalling, World, wsas } from '../kit/record.ts';
 
 const trigger = 'phq-9-item-9';
 const task = (world: World, id: string, what = trigger): Resource | undefined => world.resources.get(`Task/${alertId(id, what, 'task')}`);
@@ -48,6 +52,21 @@ t.test('each level of PHQ-9 item 9 has its priority and its time to be seen', as
     t.notMatch(JSON.stringify(message!.payload), /PHQ|item|suicid|[0-9]/i, 'the message itself carries nothing clinical');
     t.match(world.observation('safety-item', 'q1'), { valueInteger: answer, code: { coding: [{ code: '44260-8' }] } });
   }
+});
+
+t.test('two safety items of one response are two Observations, and each is taken back by itself', async (t) => {
+  const definitions = readInstruments(new URL('../../schemas/instruments', import.meta.url)) as { id: string; safety: object[] }[];
+  const watched = instrumentRegistry(definitions.map((one) => (one.id === 'phq-9' ? { ...one, safety: [...one.safety, { ...one.safety[0], linkId: '/44255-8', trigger: 'phq-9-item-2', title: 'PHQ-9 item 2' }] } : one)));
+  const world = new World(watched);
+  const items = (): [string, unknown, unknown][] => world.all('Observation', ({ code }) => /44260-8|44255-8/.test(JSON.stringify(code)))
+    .map(({ id, status, valueInteger, code }): [string, unknown, unknown] => [(code as { coding: { code: string }[] }).coding[0]!.code + (id === world.observation('safety-item', 'q1')!.id ? ' first' : ''), status, valueInteger]).sort();
+  world.write(phq9('q1', '2024-03-01T10:00:00Z', [0, 3, 0, 0, 0, 0, 0, 0, 1]));
+  t.same(items(), [['44255-8', 'final', 3], ['44260-8 first', 'final', 1]], 'the item that was alone keeps its id');
+  const stored = new Map([...world.resources].map(([key, resource]) => [key, new StoredResource(JSON.stringify(resource))]));
+  const found = differences(recordEntries(world.resources.get('QuestionnaireResponse/q1')!, { registry: watched }), stored, { registry: watched, now: world.now, device: 'Device/intersession-1', patient: 'Patient/p' });
+  t.same(found.map(({ type, id, why }) => [type, id, why]), [], 'computed anew, both are as they are stored');
+  world.write(phq9('q1', '2024-03-01T10:00:00Z', [0, 0, 0, 0, 0, 0, 0, 0, 1], { status: 'amended' }));
+  t.same(items(), [['44255-8', 'entered-in-error', 3], ['44260-8 first', 'corrected', 1]]);
 });
 
 t.test('no alert for "not at all", none for GAD-7, none when nothing is answered yet', async (t) => {
@@ -179,6 +198,12 @@ t.test('worse by twice the threshold within 14 days asks for a look by the next 
   slow.write(phq9('q2', '2024-03-08T10:00:00Z', totalling(16)));
   slow.write(phq9('q3', '2024-03-09T10:00:00Z', totalling(5)));
   t.equal(slow.all('Task').length, 0);
+  for (const [others, asked] of [[[5, 5, 5, 4], false], [[5, 5, 5, 5], true]] as const) {
+    const without = new World();
+    without.write(wsas('q1', '2024-03-01T10:00:00Z', [2, 2, 2, 1, 1]));
+    without.write(wsas('q2', '2024-03-08T10:00:00Z', [null, ...others]));
+    t.equal(task(without, 'q2', 'rapid-worsening') !== undefined, asked, `${others.join('+')} of 32 against 8 of 40: worse by 16 or more on the whole scale?`);
+  }
 });
 
 t.test('a score that comes late is looked at beside those after it: worse by a lot, an item above the answer before; taken away, it closes nothing', async (t) => {
