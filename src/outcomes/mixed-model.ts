@@ -78,7 +78,7 @@ export function mixedModel(persons: readonly (readonly Timed[])[]): MixedModel |
     slope: { value: fit.beta[1] / unit, error: sigma * Math.sqrt(ofMean.d) / unit },
     spread: {
       intercept: sigma * ofIntercept, slope: sigma * ofSlope / unit, residual: sigma,
-      correlation: ofSlope * ofIntercept === 0 ? null : (covariance.b - covariance.d * shift) / (ofSlope * ofIntercept),
+      correlation: Math.min(ofSlope, ofIntercept) < edge ? null : (covariance.b - covariance.d * shift) / (ofSlope * ofIntercept),
     },
     singular: Math.min(Math.abs(factor[0]), Math.abs(factor[2])) < edge,
     criterion: fit.criterion + 2 * Math.log(unit),

@@ -121,6 +121,7 @@ t.test('what cannot be computed says why', async (t) => {
   const alike = hlmChange(courses(25, () => weeks, (at, time) => 15 - time + ((at + time) % 4)), 1) as HlmChange;
   t.match(alike.courses, /do not differ enough/, 'one line for all');
   t.ok(alike.slope.interval.high < 0, 'and the mean slope is known all the same');
+  t.equal(alike.spread.correlation, null, 'what does not vary goes with nothing');
   t.throws(() => mixedModel([[{ time: 0, value: 1 }, { time: 1, value: 2 }, { time: 1, value: 3 }], []]), /three different times/);
   t.throws(() => mixedModel([]), /two persons/);
 });
