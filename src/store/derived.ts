@@ -1,5 +1,6 @@
 import { parseJson } from '../fhir/json.ts';
 import { audience } from '../fhir/labels.ts';
+import { problem } from '../fhir/outcome.ts';
 import type { Meta, Resource } from '../fhir/resource.ts';
 import { derive, type Change, type DeriveContext, type DerivedWrite } from '../outcomes/derive.ts';
 import { isTotal } from '../outcomes/imported.ts';
@@ -10,6 +11,7 @@ import { kindsOf, type ReadEntry } from '../outcomes/record-entry.ts';
 import type { Registry } from '../outcomes/registry.ts';
 import type { SafetySettings } from '../outcomes/safety-settings.ts';
 import type { TrajectoryReference } from '../outcomes/trajectory-reference.ts';
+import { unheard } from '../outcomes/unheard.ts';
 import { newId } from './identity.ts';
 import type { Changed, Staging } from './staging.ts';
 import type { Current, Unit } from './unit.ts';
@@ -86,6 +88,7 @@ function project(change: Changed, before: PatientRecord, staging: Staging, rules
  * and one Provenance for them (architecture section 6).
  */
 export async function deriveUnit(unit: Unit, staging: Staging, source: RecordSource, rules: OutcomeRules): Promise<void> {
+  for (const change of staging.changed) if (change.patientId === null && !change.deleted) refuseUnheard(unit, change.resource, rules);
   const changed = staging.changed.filter(({ resource, previous, patientId }) => patientId !== null && (concernsRecord(resource, rules) || (previous !== undefined && concernsRecord(previous, rules))));
   if (changed.length === 0) return;
   const records = new Map<string, PatientRecord>();
@@ -122,6 +125,15 @@ export async function deriveUnit(unit: Unit, staging: Staging, source: RecordSou
     const resource = provenance({ id: newId(), targets, sources: [...sources], security, now: staging.now, device: rules.device, registry: rules.registry, patient: `Patient/${patientId}` });
     staging.put('Provenance', resource.id!, { value: resource, stored: resource });
   }
+}
+
+/** @throws Problem `invalid` for a response in nobody's record that a person is to look at. */
+function refuseUnheard(unit: Unit, response: Resource, { registry, safety }: OutcomeRules): void {
+  const questionnaire = questionnaireOf(unit, response);
+  const issue = unheard(response, { registry, ...(questionnaire === undefined ? {} : { questionnaire }) }, safety);
+  if (issue === undefined) return;
+  const position = unit.writes.findIndex(({ type, id }) => type === response.resourceType && id === response.id);
+  throw Object.assign(problem('invalid', issue.code, issue.text, issue.expression), { position });
 }
 
 interface Step { readonly before: PatientRecord; readonly after: PatientRecord; readonly change: Change; readonly patientId: string }

@@ -207,6 +207,27 @@ t.test('of whom: every way in which FHIR can name the subject', async (t) => {
     }
   });
 
+  await t.test('answers that a person is to look at are not taken without the Patient: nobody would be told', async (t) => {
+    const safety = (subject: unknown): any => ({ ...phq9('ada', spread(9, 9, 1), '2026-01-05T10:00:00Z'), subject });
+    const count = async (): Promise<number> => (await fhir('GET', 'QuestionnaireResponse?_summary=count')).body.total;
+    const before = await count();
+    const refused = async (reply: any): Promise<void> => {
+      t.equal(reply.status, 422, reply.text.slice(0, 300));
+      t.match(reply.body.issue[0], { code: 'required', details: { text: /name the Patient/ } });
+      t.match(reply.body.issue[0].expression[0], /subject$/);
+    };
+    for (const subject of [undefined, { identifier: { system: 'urn:clinic', value: '17' } }, { display: 'Ada' }]) await refused(await fhir('POST', 'QuestionnaireResponse', safety(subject)));
+    await refused(await fhir('PUT', 'QuestionnaireResponse/lost', { ...safety(undefined), id: 'lost' }));
+    await refused(await fhir('POST', 'QuestionnaireResponse', { resourceType: 'QuestionnaireResponse', status: 'completed', questionnaire: 'https://intersession.example/fhir/Questionnaire/bs-help-now' }));
+    await refused(await fhir('POST', 'QuestionnaireResponse', { resourceType: 'QuestionnaireResponse', status: 'in-progress', item: [{ linkId: '/44260-8', answer: [{ valueInteger: 2 }] }] }));
+    const entries = [{ resource: { resourceType: 'Patient' }, request: { method: 'POST', url: 'Patient' } }, { resource: safety(undefined), request: { method: 'POST', url: 'QuestionnaireResponse' } }];
+    await refused(await fhir('POST', '', { resourceType: 'Bundle', type: 'transaction', entry: entries }));
+    t.match((await fhir('POST', '', { resourceType: 'Bundle', type: 'batch', entry: entries })).body.entry.map(({ response }: any) => response.status), [/^201/, /^422/]);
+    t.equal(await count(), before, 'nothing was stored');
+    const calm = await fhir('POST', 'QuestionnaireResponse', answers(undefined));
+    await refused(await fhir('PUT', `QuestionnaireResponse/${calm.body.id}`, { ...safety(undefined), id: calm.body.id, status: 'amended' }));
+  });
+
   await t.test('urn:uuid of a Patient of the same transaction', async (t) => {
     const fullUrl = 'urn:uuid:6f2b8d0e-61f0-4c5d-9d5c-3a2a2b0f7c11';
     const { status, body, text: all } = await fhir('POST', '', { resourceType: 'Bundle', type: 'transaction', entry: [
