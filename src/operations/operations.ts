@@ -5,6 +5,7 @@ import type { Answer, Context } from '../interactions/context.ts';
 import { isAt, isOn, type Call, type Operation } from './operation.ts';
 import { apply } from './apply.ts';
 import { breakGlass } from './break-glass.ts';
+import { drivers } from './drivers.ts';
 import { end } from './end.ts';
 import { evaluateMeasure } from './evaluate-measure.ts';
 import { erase } from './erase.ts';
@@ -35,6 +36,7 @@ import { versions } from './versions.ts';
 export const operations: ReadonlyMap<string, Operation> = new Map<string, Operation>([
   ['apply', apply],
   ['break-glass', breakGlass],
+  ['drivers', drivers],
   ['end', end],
   ['evaluate-measure', evaluateMeasure],
   ['erase', erase],

@@ -42,6 +42,10 @@ export function changeBetween(scale: Scale, baseline: number, current: number): 
   };
 }
 
+/** @returns whether totals of a scale say how somebody is doing: there is a limit of change or of range, and it rates no work together. */
+export const isOutcome = ({ definition, threshold, cutoff }: Scale): boolean =>
+  definition.compared !== false && definition.alliance === undefined && (threshold !== undefined || cutoff !== undefined);
+
 /** A computed threshold is exceeded (>), a published whole number is reached (>=): the registry says which. */
 export function reliability(improvement: number, { value, op }: Pick<Threshold, 'value' | 'op'>): Direction {
   const size = exact(Math.abs(improvement));

@@ -4,6 +4,7 @@ import { isHomework } from './adherence.ts';
 import { eventsOf } from './alliance-events.ts';
 import { allianceTaskKind, isNoLongerAsked } from './alliance-tasks.ts';
 import { isLater, onePerDate, seriesOf, type Series, type Valid } from './baseline.ts';
+import { isOutcome } from './change.ts';
 import { prompts } from './completeness.ts';
 import { humanAchievement } from './goals.ts';
 import { instant } from './instant.ts';
@@ -84,9 +85,6 @@ function isOf({ episodes }: PatientRecord, episode: Episode, resource: Resource)
   const at = instant((resource['authoredOn'] ?? resource['authored']) as string | undefined);
   return at === null || (episodeAt(episodes, at) ?? episodes[0])?.id === episode.id;
 }
-
-/** Scales that say how somebody is doing: those with a limit of change or of range. */
-const isOutcome = ({ definition, threshold, cutoff }: Scale): boolean => definition.compared !== false && definition.alliance === undefined && (threshold !== undefined || cutoff !== undefined);
 
 function finalScores(record: PatientRecord, episode: Episode, { registry, now }: EndingContext): Check[] {
   const lastSession = sessionsOf(record, episode).at(-1);

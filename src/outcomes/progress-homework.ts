@@ -5,11 +5,11 @@ import { metricTable } from './metrics.ts';
 import { explanation, known, number, reference, type Part } from './parts.ts';
 import { counted } from './plain-words.ts';
 import { practice } from './practice.ts';
-import { associationParts, changePart, changesOf } from './progress-homework-change.ts';
+import { associationParts, changePart, changesOf, type IntervalChange } from './progress-homework-change.ts';
 import { instant } from './instant.ts';
 import type { Episode, PatientRecord } from './record.ts';
 import type { Registry } from './registry.ts';
-import { intervalAfter, sessionsOf } from './sessions.ts';
+import { intervalAfter, sessionsOf, type Interval } from './sessions.ts';
 
 /** What `$progress` says of homework: what was due, what was done of it, and when, in the days of the client (docs/clinical.md 3.10). */
 
@@ -38,7 +38,7 @@ export function homeworkPart(record: PatientRecord, context: HomeworkContext): P
       ...(episode === undefined ? [] : [reference('episode', `EpisodeOfCare/${episode.id}`)]),
       { name: 'time-zone', valueString: zone },
       ...measures(found), ...known('acceptance', found.acceptance),
-      explanation('homework-adherence', metricTable['homework-adherence'].version, words(found), references(found.eligible)),
+      homeworkExplanation(found),
       practicePart(tasks, span, context),
       ...record.episodes.filter(({ id }) => episode === undefined || id === episode.id).flatMap((each) => intervalParts(record, each, { ...context, tasks })),
     ],
@@ -103,37 +103,44 @@ function practicePart(tasks: readonly Resource[], { from, to }: Span, { now, zon
   };
 }
 
-/**
- * What was due between two sessions, before the first and after the last as well, with how the scores moved in that time. Without
- * homework that was due there is no part.
- */
-function intervalParts(record: PatientRecord, episode: Episode, context: HomeworkContext): Part[] {
+/** What was due between two sessions, or before the first or after the last, and how the scores moved in that time. */
+export interface HomeworkInterval extends Interval { readonly found: Adherence; readonly moved: readonly IntervalChange[] }
+
+/** @returns every interval of an episode, also those in which nothing was due. */
+export function homeworkIntervals(record: PatientRecord, episode: Episode, context: HomeworkContext): HomeworkInterval[] {
   const { tasks, zone, written, registry } = context;
   const sessions = sessionsOf(record, episode);
   const span = spanOf(episode, context);
   const changes = changesOf(record, episode, registry);
   // Where a day ends is worked out once for each Task: a calendar is slow.
   const dues = new Map(tasks.map((task) => [task, dueOf(task, zone)]));
-  const pairs: Parameters<typeof associationParts>[0][number][] = [];
-  const intervals = Array.from({ length: sessions.length + 1 }, (_, k) => intervalAfter(sessions, k)!).flatMap(({ session, after, before }): Part[] => {
-    const from = after?.data.start ?? episode.data.start;
-    const to = before?.data.start ?? span.to;
+  return Array.from({ length: sessions.length + 1 }, (_, k) => intervalAfter(sessions, k)!).map((interval): HomeworkInterval => {
+    const from = interval.after?.data.start ?? episode.data.start;
+    const to = interval.before?.data.start ?? span.to;
     const [low, high] = [instant(from) ?? -Infinity, Date.parse(to)];
     const due = tasks.filter((task) => (dues.get(task) ?? -Infinity) > low && (dues.get(task) ?? Infinity) <= high);
-    const found = adherence(due, to, { zone, written, ...(from === undefined ? {} : { from }) });
-    if (found.eligible.length === 0) return [];
-    const moved = changes.get(session) ?? [];
-    pairs.push(...moved.map((change) => ({ quantity: found.quantity!, change })));
-    return [{
-      name: 'interval',
-      part: [
-        reference('episode', `EpisodeOfCare/${episode.id}`), number('session', session),
-        ...(after === undefined ? [] : [reference('after', `Encounter/${after.id}`)]), ...(before === undefined ? [] : [reference('before', `Encounter/${before.id}`)]),
-        ...measures(found),
-        ...moved.map(changePart),
-        explanation('homework-adherence', metricTable['homework-adherence'].version, words(found), references(found.eligible)),
-      ],
-    }];
+    return { ...interval, found: adherence(due, to, { zone, written, ...(from === undefined ? {} : { from }) }), moved: changes.get(interval.session) ?? [] };
   });
-  return [...intervals, ...associationParts(pairs)];
 }
+
+/** The intervals in which homework was due, each with how the scores moved, and whether the two go together. */
+function intervalParts(record: PatientRecord, episode: Episode, context: HomeworkContext): Part[] {
+  const intervals = homeworkIntervals(record, episode, context).filter(({ found }) => found.eligible.length > 0);
+  const pairs = intervals.flatMap(({ found, moved }) => moved.map((change) => ({ quantity: found.quantity!, change })));
+  return [...intervals.map((interval) => intervalPart(episode, interval)), ...associationParts(pairs)];
+}
+
+const intervalPart = (episode: Episode, { session, after, before, found, moved }: HomeworkInterval): Part => ({
+  name: 'interval',
+  part: [
+    reference('episode', `EpisodeOfCare/${episode.id}`), number('session', session),
+    ...(after === undefined ? [] : [reference('after', `Encounter/${after.id}`)]), ...(before === undefined ? [] : [reference('before', `Encounter/${before.id}`)]),
+    ...measures(found),
+    ...moved.map(changePart),
+    homeworkExplanation(found),
+  ],
+});
+
+/** @returns what stands beside a rate of homework: its rule, its words and the Tasks that were due. */
+export const homeworkExplanation = (found: Adherence): Part =>
+  explanation('homework-adherence', metricTable['homework-adherence'].version, words(found), references(found.eligible));
