@@ -33,7 +33,7 @@ function content(scale: Scale, event: CourseEvent): object {
     case 'trajectory-signal': {
       const { signal: { code, reference }, session } = event;
       return { ...state(code), component: [part('session-number', { valueInteger: session }), ...(reference === undefined ? [] : [
-        part('expected', number(reference.expected)), part('boundary', number(reference.notOnTrackBeyond)), part('n', { valueInteger: reference.n }),
+        part('expected', number(reference.expected)), part('watch-boundary', number(reference.watchBeyond)), part('boundary', number(reference.notOnTrackBeyond)), part('n', { valueInteger: reference.n }),
         ...(reference.percentile === undefined ? [] : [part('percentile', number(reference.percentile))]),
         part('reference-version', { valueString: reference.version }),
       ])] };

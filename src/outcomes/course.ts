@@ -51,6 +51,15 @@ export function courseOf(record: PatientRecord, scale: Scale, series: Series): C
   return { scale, series: { ...series, baseline: onWholeScale(scale, series.baseline) }, scores, sessions, placed, discharge: dischargeOf(series.episode), checkIns: checkInsOf(record) };
 }
 
+/**
+ * @returns every score of a course with the session that it belongs to, those before the baseline included: for a line through what was.
+ * A baseline from before the first session stands at session 1.
+ */
+export function pointsOf({ scores, sessions, series: { baseline } }: Course): Placed[] {
+  const numberOf = sessionNumbers(sessions);
+  return scores.map((score) => ({ score, session: score.id === baseline.id ? Math.max(1, numberOf(score)) : numberOf(score) }));
+}
+
 /** @returns a score to which an item did not apply, as it compares with others. */
 export function onWholeScale(scale: Scale, score: Valid): Valid {
   const value = comparable(scale, score.value, score.data.maxScore);
@@ -66,8 +75,8 @@ export const courseEvents = (course: Course, reference: TrajectoryReference | nu
 
 /** @returns what stands out by the scores of the instrument alone: a setback does not know of check-ins yet (`withWeek`). */
 export function scoreEvents(course: Course, reference: TrajectoryReference | null): CourseEvent[] {
-  const { scale, placed } = course;
-  if (scale.definition.compared === false || placed.length < 2) return [];
+  const { scale, scores, placed } = course;
+  if (scale.definition.compared === false || scores.length < 2) return [];
   return [...levelEvents(course, placed.map(({ score }) => score)), ...setbackEvents(course), ...stepEvents(course), ...signalEvents(course, reference)];
 }
 
@@ -99,13 +108,12 @@ function levelEvents({ scale, series: { baseline }, discharge }: Course, within:
 }
 
 /** @returns the setbacks of a course by its scores alone, and what followed a recovery at its end. */
-export function setbackEvents({ scale, placed, series: { baseline }, discharge }: Course): CourseEvent[] {
-  const within = placed.map(({ score }) => score);
+export function setbackEvents({ scale, scores, placed, series: { baseline }, discharge }: Course): CourseEvent[] {
   // After the end of a therapy it is not called a setback: what follows is compared with how it ended.
-  const during = discharge === null ? within : within.filter(({ date }) => date <= discharge);
+  const during = discharge === null ? scores : scores.filter(({ date }) => date <= discharge);
   return [
     ...setbacks(scale, during).map(setbackEvent),
-    ...afterRecovery(scale, baseline, within, discharge).map((after): CourseEvent => ({ metric: 'relapse', anchor: after.score, after, inputs: [after.score, after.reference] })),
+    ...afterRecovery(scale, baseline, placed.map(({ score }) => score), discharge).map((after): CourseEvent => ({ metric: 'relapse', anchor: after.score, after, inputs: [after.score, after.reference] })),
   ];
 }
 

@@ -13,7 +13,7 @@ import { criticalT } from './sudden-gain.ts';
 export interface Given { readonly value: number; readonly at: string; readonly date: string; readonly rating?: string }
 
 /** What else decided, as the Observation has it. */
-export interface Told { readonly at: string; readonly session?: number; readonly expected?: number; readonly boundary?: number; readonly percentile?: number; readonly n?: number }
+export interface Told { readonly at: string; readonly session?: number; readonly expected?: number; readonly edge?: number; readonly boundary?: number; readonly percentile?: number; readonly n?: number }
 
 /**
  * @param inputs in the order in which the Observation was derived from them
@@ -102,17 +102,19 @@ function step({ sign, threshold }: Scale, inputs: readonly Given[], at: string):
 const average = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
 const squares = (values: readonly number[]): number => values.reduce((sum, value) => sum + (value - average(values)) ** 2, 0);
 
-/** z of the boundary, the 90th percentile of a normal distribution (trajectory.ts). */
-const z90 = 1.28;
+/** z of the edge and of the boundary, the 80th and 90th percentile of a normal distribution (trajectory.ts). */
+const z80 = 0.84, z90 = 1.28;
 
 function signal(scale: Scale, current: number, baseline: number, told: Told): string {
   const { sign, threshold, cutoff } = scale;
-  const { session, expected, boundary, percentile, n } = told;
+  const { session, expected, edge, boundary, percentile, n } = told;
   if (boundary !== undefined && expected !== undefined && session !== undefined) {
-    const steps = percentile === undefined ? fitted(baseline, session, expected, boundary)
-      : [`${precise(expected)} is expected at session ${session}, the median of ${n} closed episodes`, `boundary = 90th percentile towards worse = ${precise(boundary)}`];
-    const beyond = sign === 1 ? current > boundary : current < boundary;
-    return [...steps, `${precise(current)} is ${beyond ? '' : 'not '}${sign === 1 ? 'above' : 'below'} ${precise(boundary)}`].join('; ');
+    const steps = percentile === undefined ? fitted(baseline, session, expected, boundary) : [
+      `${precise(expected)} is expected at session ${session}, the median of ${n} closed episodes`,
+      ...(edge === undefined ? [] : [`edge = 80th percentile towards worse = ${precise(edge)}`]), `boundary = 90th percentile towards worse = ${precise(boundary)}`,
+    ];
+    const beyond = (limit: number): string => `${precise(current)} is ${(sign === 1 ? current > limit : current < limit) ? '' : 'not '}${sign === 1 ? 'above' : 'below'} ${precise(limit)}`;
+    return [...steps, ...(edge === undefined ? [] : [`${beyond(edge)}, the edge`]), `${beyond(boundary)}, the boundary`].join('; ');
   }
   const improvement = sign === 1 ? less(baseline, current) : less(current, baseline);
   const side = cutoff === undefined ? [] : [`current ${against(current, cutoff)}: ${isClinical(current, cutoff) ? 'clinical' : 'functional'} side`];
@@ -126,6 +128,6 @@ function fitted(baseline: number, session: number, expected: number, boundary: n
   const sd = Math.abs(boundary - expected) / z90;
   return [
     `expected at session ${session} = ${precise(baseline)} ${expected < baseline ? '-' : '+'} ${precise(Math.abs(expected - baseline) / log)} × ln(${session}) = ${precise(expected)}`,
-    `boundary = ${precise(expected)} ${boundary < expected ? '-' : '+'} ${z90} × ${precise(sd)} = ${precise(boundary)} (SD of the fit ${precise(sd)})`,
+    ...([['edge', z80], ['boundary', z90]] as const).map(([name, z]) => `${name} = ${precise(expected)} ${boundary < expected ? '-' : '+'} ${z} × ${precise(sd)} = ${precise(expected + (boundary < expected ? -z : z) * sd)}${z === z90 ? ` (SD of the fit ${precise(sd)})` : ''}`),
   ];
 }

@@ -212,7 +212,7 @@ function arithmetic(observation: Resource & Computed, scale: Scale | undefined, 
   }
   if (metric !== undefined && !inputs.some(({ resource }) => resource === undefined)) {
     const told = eventArithmetic(metric, own, inputs.flatMap(({ resource }) => givenIn(resource, own, context)), {
-      at: observation.effectiveDateTime ?? '', session: componentOf(observation, 'session-number'), expected: componentOf(observation, 'expected'), boundary: componentOf(observation, 'boundary'), percentile: componentOf(observation, 'percentile'), n: componentOf(observation, 'n'),
+      at: observation.effectiveDateTime ?? '', session: componentOf(observation, 'session-number'), expected: componentOf(observation, 'expected'), edge: componentOf(observation, 'watch-boundary'), boundary: componentOf(observation, 'boundary'), percentile: componentOf(observation, 'percentile'), n: componentOf(observation, 'n'),
     });
     if (told !== undefined) return told;
   }

@@ -1,5 +1,5 @@
 import type { Series, Valid } from './baseline.ts';
-import { courseEvents, earlyResponseOf, signalsOf, type Course, type CourseEvent } from './course.ts';
+import { courseEvents, earlyResponseOf, pointsOf, signalsOf, type Course, type CourseEvent } from './course.ts';
 import { beside, eventWords, standing } from './course-words.ts';
 import { counted, dayOf, percent, shown } from './plain-words.ts';
 import { metricTable, type MetricId } from './metrics.ts';
@@ -104,8 +104,8 @@ export function signalPart({ series: { baseline } }: Course, { score, session }:
 }
 
 /** @returns the line through the scores by session; [] with too few sessions. */
-export function trendParts({ placed }: Course): Part[] {
-  const points = lastOfSession(placed);
+export function trendParts(course: Course): Part[] {
+  const points = lastOfSession(pointsOf(course));
   const trend = personTrend(points.map(({ session, score }) => ({ session, value: score.value })));
   if (trend === null) return [];
   const next = points.at(-1)!.session + 1;

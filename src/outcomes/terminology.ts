@@ -15,7 +15,7 @@ const componentDisplay = {
   'check-in-week': 'Week after the first such score, whose check-ins confirm it',
   'reversed': 'Half of the step or more was undone later',
   'expected': 'Expected score at this session',
-  'boundary': 'Boundary of the expected course',
+  'watch-boundary': 'Beginning of the edge of the expected course', 'boundary': 'Boundary of the expected course',
   'percentile': 'Percentile among closed episodes, towards worse',
   'n': 'Closed episodes that the boundary rests on',
   'reference-version': 'Version of the reference',

@@ -38,7 +38,15 @@ const carried = 3;
 const lastSession = 60;
 
 /** One closed episode as the reference sees it: severities, so that more is always worse. */
-export interface ClosedCourse { readonly baseline: number; /** By session, in order, from the second on. */ readonly points: readonly { readonly session: number; readonly severity: number }[]; readonly sessions: number }
+export interface ClosedCourse {
+  readonly baseline: number;
+  /** The last score before those of `points`: the baseline, or a later one of the first session. */
+  readonly start: AtSession;
+  /** By session, in order, from the second on. */
+  readonly points: readonly AtSession[];
+  readonly sessions: number;
+}
+interface AtSession { readonly session: number; readonly severity: number }
 
 /** @returns the closed episodes in a record, by score key. */
 export function closedCourses(record: PatientRecord, { scales }: Registry): [key: string, course: ClosedCourse][] {
@@ -58,14 +66,16 @@ function courseOf(record: PatientRecord, scale: Scale, { episode, scores, baseli
   const severity = ({ value, data: { maxScore } }: Valid): number => scale.sign * comparable(scale, value, maxScore);
   const end = episode?.lastDate;
   const bySession = new Map<number, number>();
+  let start: AtSession = { session: Math.max(1, numberOf(baseline)), severity: severity(baseline) };
   for (const score of onePerDate(scores)) {
     if (score.at <= baseline.at || score.date === baseline.date || (end !== undefined && score.date > end)) continue;
     const session = numberOf(score);
-    if (session >= 2 && session <= lastSession) bySession.set(session, severity(score));
+    if (session < 2) start = { session: start.session, severity: severity(score) };
+    else if (session <= lastSession) bySession.set(session, severity(score));
   }
   if (bySession.size === 0) return null;
   const points = [...bySession].sort(([a], [b]) => a - b).map(([session, value]) => ({ session, severity: value }));
-  return { baseline: severity(baseline), points, sessions: Math.min(sessions.length, lastSession) };
+  return { baseline: severity(baseline), start, points, sessions: Math.min(sessions.length, lastSession) };
 }
 
 /**
@@ -109,10 +119,10 @@ function sessionsIn(courses: readonly ClosedCourse[]): BandReference['sessions']
   });
 }
 
-/** The last score at or before a session, at most three sessions old, of an episode that reached the session. */
-function valueAt({ points, sessions }: ClosedCourse, session: number): number | undefined {
+/** The last score at or before a session (the baseline too), at most three sessions old, of an episode that reached the session. */
+function valueAt({ start, points, sessions }: ClosedCourse, session: number): number | undefined {
   if (session > sessions) return undefined;
-  const point = points.findLast((each) => each.session <= session);
+  const point = [start, ...points].findLast((each) => each.session <= session);
   return point === undefined || session - point.session > carried ? undefined : point.severity;
 }
 

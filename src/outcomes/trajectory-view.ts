@@ -1,5 +1,5 @@
 import { seriesOf } from './baseline.ts';
-import { courseOf, signalsOf, type Course } from './course.ts';
+import { courseOf, pointsOf, signalsOf, type Course } from './course.ts';
 import { scoreReference } from './observations.ts';
 import { number, reference, type Part } from './parts.ts';
 import { signalPart, trendParts } from './progress-course.ts';
@@ -34,7 +34,7 @@ export function trajectoryParts(record: PatientRecord, scale: Scale, episodeId: 
   }];
 }
 
-const pointParts = ({ placed }: Course): Part[] => placed.map(({ score, session }) => ({
+const pointParts = (course: Course): Part[] => pointsOf(course).map(({ score, session }) => ({
   name: 'point',
   part: [number('session', session), { name: 'effective', valueDateTime: score.data.authored }, number('value', score.value), reference('observation', scoreReference(score))],
 }));

@@ -27,7 +27,7 @@ const component = (observation: Resource | undefined, code: string): unknown =>
   (observation?.component as { code: { coding: { code: string }[] } }[] | undefined)?.find((one) => one.code.coding[0]!.code === code);
 
 const closed: ClosedCourse[] = Array.from({ length: 120 }, (_, i) => ({
-  baseline: 4 + (i % 20), sessions: 8, points: [2, 3, 4, 5, 6, 7, 8].map((each) => ({ session: each, severity: 2 + ((i * 7) % 18) })),
+  baseline: 4 + (i % 20), start: { session: 1, severity: 4 + (i % 20) }, sessions: 8, points: [2, 3, 4, 5, 6, 7, 8].map((each) => ({ session: each, severity: 2 + ((i * 7) % 18) })),
 }));
 const reference = trajectoryReference(new Map([['phq-9', closed]]), registry, '7');
 
@@ -46,7 +46,7 @@ t.test('a setback opens, is confirmed and is resolved as one Observation with it
   const setback = (): Resource | undefined => world.observation('setback', 'q2');
   t.equal(stateOf(setback()), 'setback-possible');
   t.match(setback(), {
-    code: { coding: [{ system: `${base}/CodeSystem/progress-metric`, code: 'setback' }] }, method: { coding: [{ code: 'setback', version: '3' }, { code: 'phq-9' }] },
+    code: { coding: [{ system: `${base}/CodeSystem/progress-metric`, code: 'setback' }] }, method: { coding: [{ code: 'setback', version: '4' }, { code: 'phq-9' }] },
     derivedFrom: [{ reference: `Observation/${world.observation('score', 'q2')!.id}` }, { reference: `Observation/${world.observation('score', 'q1')!.id}` }],
   });
   t.match(component(setback(), 'reference-score'), { valueInteger: 8 });
@@ -128,7 +128,7 @@ t.test('a signal names the reference that it was judged by; of an earlier versio
   t.equal(stateOf(signal), 'not-on-track');
   t.match(component(signal, 'reference-version'), { valueString: '7' });
   t.match(component(signal, 'session-number'), { valueInteger: 6 });
-  t.ok(component(signal, 'boundary') && component(signal, 'expected') && component(signal, 'n'));
+  t.ok(component(signal, 'watch-boundary') && component(signal, 'boundary') && component(signal, 'expected') && component(signal, 'n'));
   world.reference = null;
   world.write(phq9('q6', `${dateOf(42)}T10:00:00Z`, totalling(15)));
   t.match(world.observation('trajectory-signal', 'q5'), { meta: { versionId: '1' } });

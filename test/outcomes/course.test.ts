@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import t from 'tap';
 import { firstAndLast, seriesOf, type Valid } from '../../src/outcomes/baseline.ts';
 import { changeBetween } from '../../src/outcomes/change.ts';
-import { courseEvents, courseOf, reviewsOf, signalsOf } from '../../src/outcomes/course.ts';
+import { courseEvents, courseOf, reviewsOf, signalsOf, pointsOf } from '../../src/outcomes/course.ts';
 import { momentary } from '../../src/outcomes/momentary.ts';
 import { recordEntries } from '../../src/outcomes/project.ts';
 import { patientRecord } from '../../src/outcomes/record.ts';
@@ -13,7 +13,7 @@ import { afterRecovery, setbacks, setbackState } from '../../src/outcomes/setbac
 import { suddenChanges } from '../../src/outcomes/sudden-gain.ts';
 import { descriptorOf, outcome, pairOf, pairOutcome, type Judged } from '../../src/outcomes/talking-therapies.ts';
 import { personTrend, signalAt } from '../../src/outcomes/trajectory.ts';
-import { bandAt, percentileIn, trajectoryReference, type ClosedCourse } from '../../src/outcomes/trajectory-reference.ts';
+import { closedCourses, bandAt, percentileIn, trajectoryReference, type ClosedCourse } from '../../src/outcomes/trajectory-reference.ts';
 import { gad7, phq9, registry, session, totalling } from '../kit/record.ts';
 import type { Resource } from '../../src/fhir/resource.ts';
 
@@ -161,7 +161,7 @@ t.test('the rational rule, where there is no reference', async (t) => {
 
 /** 100 closed episodes of baseline 16, half of the scores lower by ln s, in one band. */
 const closed = (n: number, baseline = 16): ClosedCourse[] => Array.from({ length: n }, (_, i) => ({
-  baseline, sessions: 8, points: [2, 3, 4, 5, 6, 7, 8].map((each) => ({ session: each, severity: baseline - 10 + 10 * i / (n - 1) })),
+  baseline, start: { session: 1, severity: baseline }, sessions: 8, points: [2, 3, 4, 5, 6, 7, 8].map((each) => ({ session: each, severity: baseline - 10 + 10 * i / (n - 1) })),
 }));
 
 t.test('percentile curves: type 7, 30 at a session, 100 episodes overall, the caution of sessions 3 to 5', async (t) => {
@@ -183,7 +183,7 @@ t.test('percentile curves: type 7, 30 at a session, 100 episodes overall, the ca
 
 t.test('the pooled fit: E = x0 + B ln s, by hand', async (t) => {
   const log = [2, 4].map((each) => Math.log(each));
-  const courses = Array.from({ length: 100 }, (_, i): ClosedCourse => ({ baseline: 16, sessions: 4, points: [2, 4].map((each, p) => ({ session: each, severity: 16 + (i % 2 === 0 ? -2 : -4) * log[p]! })) }));
+  const courses = Array.from({ length: 100 }, (_, i): ClosedCourse => ({ baseline: 16, start: { session: 1, severity: 16 }, sessions: 4, points: [2, 4].map((each, p) => ({ session: each, severity: 16 + (i % 2 === 0 ? -2 : -4) * log[p]! })) }));
   const reference = trajectoryReference(new Map([['phq-9', courses]]), registry, 'v2');
   const { fit } = bandAt(reference.scales['phq-9']!, phq, 16);
   t.match(fit, { n: 100, slope: -3, residual: 0 });
@@ -196,11 +196,32 @@ t.test('the pooled fit: E = x0 + B ln s, by hand', async (t) => {
 });
 
 t.test('where higher is better the worse tail is the lower one', async (t) => {
-  const courses = Array.from({ length: 100 }, (_, i): ClosedCourse => ({ baseline: -40, sessions: 6, points: [2, 6].map((each) => ({ session: each, severity: -(40 + i) })) }));
+  const courses = Array.from({ length: 100 }, (_, i): ClosedCourse => ({ baseline: -40, start: { session: 1, severity: -40 }, sessions: 6, points: [2, 6].map((each) => ({ session: each, severity: -(40 + i) })) }));
   const reference = trajectoryReference(new Map([['who-5', courses]]), registry, 'v3');
   const found = signalAt(who5, 40, 45, 6, reference)!;
   t.match(found, { code: 'not-on-track', basis: 'percentile' });
   t.ok(found.reference!.notOnTrackBeyond < found.reference!.watchBeyond && found.reference!.watchBeyond < found.reference!.expected);
+});
+
+t.test('a score stands for the three sessions after it, the baseline too', async (t) => {
+  const courses = Array.from({ length: 100 }, (_, i): ClosedCourse => ({ baseline: 16, start: { session: 1, severity: 16 }, sessions: 9, points: [{ session: i < 40 ? 3 : 5, severity: 10 }] }));
+  const { sessions } = bandAt(trajectoryReference(new Map([['phq-9', courses]]), registry, 'v4').scales['phq-9']!, phq, 16);
+  t.same(sessions.map(({ session: each, n, severities }) => [each, n, severities[0], severities[20]]), [[2, 100, 16, 16], [3, 100, 10, 16], [4, 100, 10, 16], [5, 100, 10, 10], [6, 100, 10, 10], [7, 60, 10, 10], [8, 60, 10, 10]], 'to session 4, 6 and 8');
+  const record = recordOf([
+    { resourceType: 'EpisodeOfCare', id: 'ep', status: 'finished', patient: { reference: 'Patient/p' }, period: { start: dateOf(0), end: dateOf(60) } },
+    ...[12, 18, 17, 9].flatMap((total, i) => [session(`e${i}`, `${dateOf(7 * i)}T09:00:00Z`), phq9(`q${i}`, dateOf(7 * i), totalling(total))]),
+  ]);
+  t.same(closedCourses(record, registry).find(([key]) => key === 'phq-9')?.[1], { baseline: 18, start: { session: 2, severity: 18 }, points: [{ session: 3, severity: 17 }, { session: 4, severity: 9 }], sessions: 4 }, 'a baseline of the second session stands there');
+});
+
+t.test('the line goes through every score by its session, and the best so far is of the whole episode: what was before the baseline counts', async (t) => {
+  const record = recordOf([12, 18, 17, 9].flatMap((total, i) => [session(`e${i}`, `${dateOf(7 * i)}T09:00:00Z`), phq9(`q${i}`, dateOf(7 * i), totalling(total))]));
+  const course = courseOf(record, phq, seriesOf(record, 'phq-9')[0]!);
+  t.equal(course.series.baseline.id, 'q1', 'the last one within seven days of the first session');
+  t.same(pointsOf(course).map(({ session: each, score }) => [each, score.value]), [[1, 12], [2, 18], [3, 17], [4, 9]]);
+  t.match(courseEvents(course, null).find(({ metric }) => metric === 'setback'), { state: 'setback-resolved', anchor: { id: 'q1' }, setback: { best: { id: 'q0' } } });
+  const early = recordOf([phq9('q0', dateOf(-5), totalling(12)), session('e0', `${dateOf(0)}T09:00:00Z`), phq9('q1', dateOf(9), totalling(10))]);
+  t.same(pointsOf(courseOf(early, phq, seriesOf(early, 'phq-9')[0]!)).map(({ session: each }) => each), [1, 1], 'a baseline from before the first session stands at it');
 });
 
 t.test('a percentile is interpolated, and of equal ones the middle', async (t) => {

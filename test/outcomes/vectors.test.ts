@@ -227,6 +227,6 @@ t.test('what stands out, with its numbers filled in', async (t) => {
   t.equal(eventArithmetic('relapse', phq, [possible, best], told(possible.at)), '13 is 10 or more: clinical side; worse than the end of the therapy by 13 - 6 = 7, which is 6 or more: by a reliable change');
   t.equal(eventArithmetic('remission', phq, given(4, 16), told('')), 'baseline 16 is 5 or more: outside the remission range; current 4 is not 5 or more: in the remission range');
   t.equal(eventArithmetic('trajectory-signal', phq, given(14, 16), told('', { session: 6 })), 'session 6: improvement = 16 - 14 = 2; a reliable change is 6 points or more, half of it 3; current 14 is 10 or more: clinical side');
-  t.equal(eventArithmetic('trajectory-signal', who, given(40, 20), told('', { session: 4, expected: 44.5, boundary: 30 })), 'expected at session 4 = 20 + 17.673 × ln(4) = 44.5; boundary = 44.5 - 1.28 × 11.3281 = 30 (SD of the fit 11.3281); 40 is not below 30');
+  t.equal(eventArithmetic('trajectory-signal', who, given(40, 20), told('', { session: 4, expected: 44.5, boundary: 30 })), 'expected at session 4 = 20 + 17.673 × ln(4) = 44.5; edge = 44.5 - 0.84 × 11.3281 = 34.9844; boundary = 44.5 - 1.28 × 11.3281 = 30 (SD of the fit 11.3281); 40 is not below 30, the boundary');
   t.equal(eventArithmetic('setback', phq, [possible], told('')), undefined, 'an input that is not shown');
 });
