@@ -151,7 +151,7 @@ t.test('the expected course is computed from 100 closed episodes, kept as a vers
   const [signal] = parts(body, 'instrument', 'signal');
   t.same(['code', 'without-caution', 'percentile', 'reference-version'].map((name) => value(parts(signal, name)[0])), ['watch', 'not-on-track', 100, '2']);
   const stored = await fhir('GET', 'Observation?patient=ada&code=trajectory-signal');
-  t.match(stored.body.entry.map(({ resource }: any) => resource), [{ valueCodeableConcept: { coding: [{ code: 'watch' }] }, component: [{}, {}, {}, {}, {}, { valueString: '2' }] }]);
+  t.match(stored.body.entry.map(({ resource }: any) => resource), [{ valueCodeableConcept: { coding: [{ code: 'watch' }] }, component: [{}, {}, {}, {}, {}, {}, { valueString: '2' }] }]);
 });
 
 t.test('a baseline that moves under 150 scores computes them all anew in one transaction', async (t) => {
