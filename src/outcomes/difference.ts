@@ -100,9 +100,12 @@ function writeFact(writes: DerivedWrite[], was: Fact | undefined, is: Fact, stan
   } else if (baseline === null && was !== undefined) withdrawChange(writes, was, context);
 }
 
+/** An answer that came as an Observation is one already. */
+const ownSafety = ({ data: { safety, source } }: Score): NonNullable<Score['data']['safety']> => (source === undefined ? safety ?? {} : {});
+
 /** An item above 0 is an Observation of its own; one that is corrected to 0 or left open is withdrawn, as if it had never been above. */
 function safetyItemWrites(writes: DerivedWrite[], was: Fact | undefined, is: Fact, standing: Standing, context: DeriveContext): void {
-  for (const [linkId, value] of Object.entries(is.score.data.safety ?? {})) {
+  for (const [linkId, value] of Object.entries(ownSafety(is.score))) {
     const earlier = was?.score.data.safety?.[linkId] ?? 0;
     if (value === null || value === 0) {
       if (earlier > 0) withdrawSafetyItem(writes, was!, linkId, earlier, context);
@@ -129,7 +132,7 @@ function withdrawChange(writes: DerivedWrite[], { scale, score, baseline, episod
 function withdrawFact(writes: DerivedWrite[], fact: Fact, context: DeriveContext): void {
   const { scale, score, episode, scored } = fact;
   if (scored) writes.push({ kind: 'put', resource: scoreObservation(scale, score, episode, 'entered-in-error', context), mayExist: true });
-  for (const [linkId, value] of Object.entries(score.data.safety ?? {})) {
+  for (const [linkId, value] of Object.entries(ownSafety(score))) {
     if (value !== null && value > 0) withdrawSafetyItem(writes, fact, linkId, value, context);
   }
   withdrawChange(writes, fact, context);

@@ -1,35 +1,39 @@
 import { canonicalBase } from '../fhir/canonical.ts';
 import type { Resource } from '../fhir/resource.ts';
 import { derivedId } from '../fhir/uuid.ts';
+import { isDerived } from '../resources/observation.ts';
 import type { Coding } from './instrument.ts';
 import type { ScoreData } from './record-entry.ts';
-import type { Registry, Scale } from './registry.ts';
+import type { Instrument, Item, Registry, Scale } from './registry.ts';
 
-/** Totals that other systems computed: Observations with the code of a known score, as EHRs send them (docs/clinical.md 2). */
+/** What other systems computed or asked: Observations with the code of a known score or of a safety item, as EHRs send them (docs/clinical.md 2, 7). */
 
-interface Observation {
-  readonly status?: string;
+interface Holder {
   readonly code?: { readonly coding?: readonly Coding[] };
-  readonly identifier?: readonly { readonly system?: string; readonly value?: string }[];
   readonly valueInteger?: number;
   readonly valueQuantity?: { readonly value?: number; readonly comparator?: string; readonly unit?: string; readonly system?: string; readonly code?: string };
   readonly valueString?: string;
+  readonly valueCodeableConcept?: { readonly coding?: readonly Coding[] };
+  readonly modifierExtension?: unknown;
+}
+interface Observation extends Holder {
+  readonly status?: string;
+  readonly identifier?: readonly { readonly system?: string; readonly value?: string }[];
+  readonly component?: readonly Holder[];
   readonly effectiveDateTime?: string;
   readonly effectiveInstant?: string;
   readonly effectivePeriod?: { readonly start?: string; readonly end?: string };
   readonly issued?: string;
   readonly encounter?: { readonly reference?: string };
   readonly derivedFrom?: readonly { readonly reference?: string }[];
-  readonly modifierExtension?: unknown;
 }
 
 /** A total that joins the scores of `scale`. */
 export interface ImportedTotal { readonly scale: Scale; readonly value: number; readonly time: string | undefined; readonly data: ScoreData }
 
-/** @returns whether an Observation of this code may be a total, whatever its status and value: then it concerns the record. */
-export function isTotal(observation: Resource, registry: Registry): boolean {
-  return scaleOf(observation as Observation, registry) !== undefined && !isOwn(observation);
-}
+/** @returns whether an Observation of this code may be a total or the answer to a safety item, whatever its status and value: then it concerns the record. */
+export const isImport = (observation: Resource, registry: Registry): boolean =>
+  (scaleOf(observation as Observation, registry) !== undefined && !isOwn(observation)) || (safetyItemsIn(observation as Observation, registry).length > 0 && !isDerived(observation));
 
 /**
  * @returns the total that a client's Observation carries: status final, amended or corrected, an exact number within the range of
@@ -46,25 +50,67 @@ export function importedTotal(resource: Resource, registry: Registry): ImportedT
   const value = given * multiply + add;
   const { min, max } = scale.definition;
   if (value < min || value > max) return undefined;
-  const { effectiveDateTime, effectiveInstant, effectivePeriod, issued, encounter } = observation;
+  const data = dataOf(resource, max, true);
+  return { scale, value, time: data.authored, data };
+}
+
+/** The answer to a safety item that joins the scores of its instrument without a total. */
+export interface ImportedSafety { readonly scale: Scale; readonly time: string | undefined; readonly data: ScoreData & { readonly safety: Readonly<Record<string, number>> } }
+
+/**
+ * @returns the answers to the safety items of an instrument that a client's Observation carries, as its value or in components: a
+ * score of the item or the code of an answer, status preliminary as well. undefined for every other Observation.
+ */
+export function importedSafety(resource: Resource, registry: Registry): ImportedSafety | undefined {
+  const observation = resource as Observation;
+  if (isDerived(resource) || observation.modifierExtension !== undefined || !(counted.includes(observation.status) || observation.status === 'preliminary')) return undefined;
+  const found = safetyItemsIn(observation, registry).flatMap(({ instrument, item, holder }) => {
+    const score = answerOf(holder, item);
+    return score === undefined ? [] : [{ instrument, linkId: item.linkId, score }];
+  });
+  const scale = found[0]?.instrument.scales[0];
+  if (scale === undefined) return undefined;
+  const data = dataOf(resource, scale.definition.max, false);
+  return { scale, time: data.authored, data: { ...data, safety: Object.fromEntries(found.filter(({ instrument }) => instrument === scale.instrument).map(({ linkId, score }) => [linkId, score])) } };
+}
+
+function dataOf(resource: Resource, maxScore: number, panel: boolean): ScoreData {
+  const { status, effectiveDateTime, effectiveInstant, effectivePeriod, issued, encounter, derivedFrom } = resource as Observation;
   const time = effectiveDateTime ?? effectiveInstant ?? effectivePeriod?.end ?? effectivePeriod?.start ?? issued ?? resource.meta?.lastUpdated;
-  const responses = (observation.derivedFrom ?? []).flatMap(({ reference }) => (reference?.startsWith(response) === true ? [reference.slice(response.length).split('/', 1)[0]!] : []));
+  const responses = (derivedFrom ?? []).flatMap(({ reference }) => (reference?.startsWith(response) === true ? [reference.slice(response.length).split('/', 1)[0]!] : []));
   const labels = resource.meta?.security;
   return {
-    scale, value, time,
-    data: {
-      status: observation.status === 'final' ? 'completed' : 'amended',
-      ...(time === undefined ? {} : { authored: time }),
-      panel: true, answered: 0, items: 0, prorated: false, maxScore: max, source: 'Observation',
-      ...(responses.length === 0 ? {} : { of: responses }),
-      ...(encounter?.reference === undefined ? {} : { encounter: encounter.reference }),
-      ...(labels === undefined || labels.length === 0 ? {} : { security: labels }),
-    },
+    status: status === 'final' ? 'completed' : status === 'preliminary' ? 'in-progress' : 'amended',
+    ...(time === undefined ? {} : { authored: time }),
+    panel, answered: 0, items: 0, prorated: false, maxScore, source: 'Observation',
+    ...(responses.length === 0 ? {} : { of: responses }),
+    ...(encounter?.reference === undefined ? {} : { encounter: encounter.reference }),
+    ...(labels === undefined || labels.length === 0 ? {} : { security: labels }),
   };
 }
 
 const response = 'QuestionnaireResponse/';
 const counted: readonly unknown[] = ['final', 'amended', 'corrected'];
+
+interface FoundItem { readonly instrument: Instrument; readonly item: Item; readonly holder: Holder }
+
+/** The safety items by whose codes an Observation or its components go. */
+function safetyItemsIn(observation: Observation, { bySafetyItem }: Registry): FoundItem[] {
+  const holders: readonly Holder[] = [observation, ...Array.isArray(observation.component) ? (observation.component as readonly Holder[]) : []];
+  return holders.flatMap((holder): FoundItem[] => (Array.isArray(holder.code?.coding) ? (holder.code.coding as readonly Coding[]) : []).flatMap(({ system, code = '' }): FoundItem[] => {
+    const instrument = bySafetyItem.get(code);
+    const item = instrument?.items.get(instrument.linkIdOf.get(code)!);
+    return instrument === undefined || item?.system !== system ? [] : [{ instrument, item: item!, holder }];
+  }).slice(0, 1));
+}
+
+function answerOf(holder: Holder, { byNumber, byCode, answerSystem }: Item): number | undefined {
+  if (holder.modifierExtension !== undefined) return undefined;
+  const chosen = holder.valueCodeableConcept?.coding?.find(({ system, code = '' }) => system === answerSystem && byCode.has(code));
+  if (chosen !== undefined) return byCode.get(chosen.code!);
+  const number = valueOf(holder);
+  return number === undefined ? undefined : byNumber.get(number);
+}
 
 function scaleOf({ code }: Observation, { byMeasure }: Registry): { scale: Scale; code: string } | undefined {
   for (const coding of Array.isArray(code?.coding) ? (code.coding as readonly Coding[]) : []) {
@@ -88,7 +134,7 @@ const plainCode = /^(1|\{[^{}]*\})$/;
 const plainWords = /^(|1|\{[^{}]*\}|(total )?scores?|points?|pts)$/i;
 
 /** A number without dimension: no unit, 1, or an annotation such as {score} (https://ucum.org/ucum 6); without a code also the words that EHRs print. */
-function valueOf({ valueInteger, valueQuantity, valueString }: Observation): number | undefined {
+function valueOf({ valueInteger, valueQuantity, valueString }: Holder): number | undefined {
   if (valueInteger !== undefined) return Number(valueInteger);
   if (valueString !== undefined) return /^\s*\d{1,4}(\.\d{1,4})?\s*$/.test(valueString) ? Number(valueString) : undefined;
   if (valueQuantity?.value === undefined || valueQuantity.comparator !== undefined) return undefined;

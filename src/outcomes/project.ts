@@ -2,7 +2,7 @@ import { codeSystem } from '../fhir/canonical.ts';
 import type { Resource } from '../fhir/resource.ts';
 import { allianceAnswers } from './alliance-answers.ts';
 import { formTotal } from './form-total.ts';
-import { importedTotal } from './imported.ts';
+import { importedSafety, importedTotal } from './imported.ts';
 import { impressionEntry } from './impressions.ts';
 import { fulfillable, questionnaireOf } from './requests.ts';
 import { recognise, type Recognised } from './recognise.ts';
@@ -93,7 +93,10 @@ function formEntries(response: Resource, questionnaire: Resource | undefined): R
 
 function importedEntries(observation: Resource, registry: Registry): RecordEntry[] {
   const total = importedTotal(observation, registry);
-  return total === undefined ? [] : [entry('imported', total.scale.key, observation, total.time, total.value, total.data)];
+  const asked = importedSafety(observation, registry);
+  if (total === undefined) return asked === undefined ? [] : [entry('imported', asked.scale.key, observation, asked.time, null, asked.data)];
+  const safety = asked?.scale === total.scale ? { safety: asked.data.safety } : {};
+  return [entry('imported', total.scale.key, observation, total.time, total.value, { ...total.data, ...safety })];
 }
 
 /** Label of what only clinicians' access shows (fhir/labels.ts). */

@@ -73,7 +73,7 @@ export function reviewTask(alert: Alert, response: Resource, context: AlertConte
     priority: alert.priority,
     code: { coding: [{ system: codeSystem('task-type'), code: 'safety-review', display: 'Review of a response that calls for a look' }] },
     description: `${alert.title}: please look at the response and talk with the client`,
-    focus: { reference: `QuestionnaireResponse/${response.id}` },
+    focus: { reference: `${response.resourceType}/${response.id}` },
     for: { reference: patient },
     ...(encounter === undefined ? {} : { encounter: { reference: encounter } }),
     authoredOn: now,

@@ -3,7 +3,7 @@ import { codeSystem, extensionUrl } from '../fhir/canonical.ts';
 import type { Resource } from '../fhir/resource.ts';
 import { derivedId } from '../fhir/uuid.ts';
 import type { Change, DeriveContext, DerivedWrite } from './derived-write.ts';
-import { scoreId, type PatientRecord } from './record.ts';
+import { scoreId, sourceOf, type PatientRecord } from './record.ts';
 import { isSafetyReview } from './review-times.ts';
 import { alertId, alertsOf, isMorePressing, scoreAlerts, type Alert } from './safety.ts';
 import { clientMessage } from './safety-message.ts';
@@ -18,7 +18,11 @@ export function safetyWrites(writes: DerivedWrite[], before: PatientRecord, afte
     laterWrites(writes, before, after, change, context);
     conflictWrites(writes, before, after, change, context);
   }
-  if (resourceType === 'Observation') laterWrites(writes, before, after, change, context);
+  if (resourceType === 'Observation') {
+    importWrites(writes, before, after, change, context);
+    laterWrites(writes, before, after, change, context);
+    conflictWrites(writes, before, after, change, context);
+  }
   if (resourceType === 'Task') reviewWrites(writes, change);
 }
 
@@ -30,6 +34,21 @@ function responseWrites(writes: DerivedWrite[], before: PatientRecord, after: Pa
   const was = alerts(before, deleted ? resource : previous);
   const is = deleted ? [] : alerts(after, resource);
   alertWrites(writes, { response: resource, was, is, by: 'itself', mayExist: resource.meta?.versionId !== '1' }, within(context));
+}
+
+/**
+ * What another system sent as an Observation: looked at where it is of the last two weeks, which is what the forms ask about; a history
+ * that is taken over must not call for hundreds of looks. The clock starts now: nobody here could know earlier. No client is waiting.
+ */
+function importWrites(writes: DerivedWrite[], before: PatientRecord, after: PatientRecord, { resource }: Change, context: DeriveContext): void {
+  const own = scoreId({ type: resource.resourceType, id: resource.id! });
+  const since = Date.parse(context.now) - triggers.imported.days * day;
+  const alerts = ({ scores }: PatientRecord): Alert[] => [...scores].flatMap(([key, list]) => {
+    const scale = context.registry.scales.get(key);
+    const score = list.find(({ id }) => id === own);
+    return scale === undefined || score === undefined || (score.at !== null && score.at < since) ? [] : scoreAlerts(scale, list, own, context.safety ?? defaultSafety);
+  }).map((alert) => ({ ...alert, tellsClient: false }));
+  alertWrites(writes, { response: { ...resource, authored: context.now }, was: alerts(before), is: alerts(after), by: 'itself', mayExist: resource.meta?.versionId !== '1' }, within(context));
 }
 
 const within = (context: DeriveContext): AlertContext => ({
@@ -107,8 +126,8 @@ function reviewAgain(alert: Alert, response: Resource, context: AlertContext): D
 
 const day = 86_400_000;
 
-/** A positive safety item and the impression of no concern that was noted near it: ids of the two responses. */
-interface Conflict { readonly score: string; readonly impression: string }
+/** A positive safety item and the impression of no concern that was noted near it: ids of the two, and the reference of where the item was answered. */
+interface Conflict { readonly score: string; readonly source: string; readonly impression: string }
 
 /** A positive safety item and, as the newest impression within a week of it, that of no concern. */
 function conflictsIn({ scores, impressions }: PatientRecord, registry: DeriveContext['registry']): Conflict[] {
@@ -120,7 +139,7 @@ function conflictsIn({ scores, impressions }: PatientRecord, registry: DeriveCon
     return list.flatMap((score): Conflict[] => {
       if (!items.some(({ linkId, levels }) => levels[score.data.safety?.[linkId] ?? 0] !== undefined)) return [];
       const impression = impressions.findLast(({ at }) => near(at, score.at));
-      return impression?.data.code === code ? [{ score: score.id, impression: impression.id }] : [];
+      return impression?.data.code === code ? [{ score: score.id, source: sourceOf(score), impression: impression.id }] : [];
     });
   });
 }
@@ -143,7 +162,7 @@ function conflictWrites(writes: DerivedWrite[], before: PatientRecord, after: Pa
       patient: { reference: patient },
       identifiedDateTime: now,
       author: { reference: device },
-      implicated: [conflict.score, conflict.impression].map((response) => ({ reference: `QuestionnaireResponse/${response}` })),
+      implicated: [conflict.source, `QuestionnaireResponse/${conflict.impression}`].map((reference) => ({ reference })),
       detail: 'The client answered the safety item above "not at all"; the impression noted within a week of it was "no concern". Please compare the two.',
     } });
   }
@@ -160,7 +179,7 @@ const priorities = ['urgent', 'asap', 'stat'] as const;
 /** A review that was completed is named on the Flag of its alert, which a clinician may then close. */
 function reviewWrites(writes: DerivedWrite[], { resource, previous, deleted }: Change): void {
   if (deleted || resource.status !== 'completed' || previous?.status === 'completed' || !isSafetyReview(resource)) return;
-  const response = (resource.focus as { reference?: string } | undefined)?.reference?.replace('QuestionnaireResponse/', '') ?? '';
+  const response = (resource.focus as { reference?: string } | undefined)?.reference?.split('/').at(-1) ?? '';
   const { coding } = (resource.reasonCode ?? {}) as { coding?: readonly { system?: string; code?: string }[] };
   const trigger = coding?.find(({ system }) => system === codeSystem('safety-trigger'))?.code ?? '';
   const ours = ['task' as const, ...priorities.map((priority) => `task-${priority}` as const)];

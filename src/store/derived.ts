@@ -3,7 +3,7 @@ import { audience } from '../fhir/labels.ts';
 import { problem } from '../fhir/outcome.ts';
 import type { Meta, Resource } from '../fhir/resource.ts';
 import { derive, type Change, type DeriveContext, type DerivedWrite } from '../outcomes/derive.ts';
-import { isTotal } from '../outcomes/imported.ts';
+import { isImport } from '../outcomes/imported.ts';
 import { recordEntries } from '../outcomes/project.ts';
 import { provenance } from '../outcomes/provenance.ts';
 import { patientRecord, withScales, withSource, type PatientRecord } from '../outcomes/record.ts';
@@ -48,9 +48,9 @@ export interface RecordSource {
 /** Types whose writes change a patient's record, so that they are serialised by patient. */
 export const recordTypes: ReadonlySet<string> = new Set(['Patient', 'QuestionnaireResponse', 'Encounter', 'EpisodeOfCare', 'Goal', 'Task', 'Observation']);
 
-/** Whether a resource concerns the record: of Observations, the most written of all, only totals that other systems computed do. */
+/** Whether a resource concerns the record: of Observations, the most written of all, only totals and answers to safety items that other systems sent do. */
 export const concernsRecord = (resource: Resource, { registry }: OutcomeRules): boolean =>
-  recordTypes.has(resource.resourceType) && (resource.resourceType !== 'Observation' || isTotal(resource, registry));
+  recordTypes.has(resource.resourceType) && (resource.resourceType !== 'Observation' || isImport(resource, registry));
 
 type Label = NonNullable<Meta['security']>[number];
 

@@ -61,6 +61,21 @@ t.test('safety reviews', async (t) => {
     t.equal(calm.headers.get('link'), null);
   });
 
+  await t.test('an answer to item 9 that another system sends as an Observation is looked at', async (t) => {
+    await system('PUT', 'Patient/elsewhere', { resourceType: 'Patient', id: 'elsewhere' });
+    const item = (valueInteger: number, more: object = {}): object => ({ resourceType: 'Observation', status: 'final', code: { coding: [{ system: 'http://loinc.org', code: '44260-8' }] }, subject: { reference: 'Patient/elsewhere' }, effectiveDateTime: new Date(Date.now() - 60_000).toISOString(), valueInteger, ...more });
+    await system('POST', 'QuestionnaireResponse', phq9('elsewhere', spread(9, 9, 1), new Date(Date.now() - 86_400_000).toISOString()));
+    const posted = await system('POST', 'Observation', item(2));
+    t.equal(posted.status, 201, posted.text.slice(0, 300));
+    const reviews = async (): Promise<any[]> => resources(await system('GET', `Task?patient=elsewhere&focus=Observation/${posted.body.id}`));
+    t.match(await reviews(), [{ priority: 'stat', status: 'requested', reasonCode: { coding: [{ code: 'phq-9-item-9' }] } }], 'one above the answer of the day before');
+    t.equal(resources(await system('GET', 'Flag?patient=elsewhere')).length, 2);
+    await system('PUT', `Observation/${posted.body.id}`, item(0, { id: posted.body.id, status: 'corrected' }));
+    t.match((await reviews())[0].note, [{ text: /close this task yourself/ }]);
+    await system('POST', 'Observation', item(0));
+    t.equal(resources(await system('GET', 'Flag?patient=elsewhere')).length, 2);
+  });
+
   await t.test('"I need help now" is a response to a form of one press', async (t) => {
     const pressed = await client('POST', 'QuestionnaireResponse', { resourceType: 'QuestionnaireResponse', status: 'completed', questionnaire: `${b}/Questionnaire/bs-help-now`, subject: { reference: 'Patient/p' }, authored: '2026-03-01T10:00:00Z' });
     t.equal(pressed.status, 201, pressed.text);

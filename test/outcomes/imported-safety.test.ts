@@ -1,0 +1,71 @@
+import t from 'tap';
+import type { Resource } from '../../src/fhir/resource.ts';
+import { alertId } from '../../src/outcomes/safety.ts';
+import { gad7, phq9, totalling, World } from '../kit/record.ts';
+
+const loinc = 'http://loinc.org';
+const item9 = { coding: [{ system: loinc, code: '44260-8' }] };
+const sent = (id: string, more: object): Resource => ({ resourceType: 'Observation', id, status: 'final', code: item9, effectiveDateTime: '2024-03-01T10:00:00Z', ...more });
+const coded = (code: string): object => ({ valueCodeableConcept: { coding: [{ system: loinc, code }] } });
+const at = (now: string): World => Object.assign(new World(), { now });
+const review = (world: World, id: string, trigger = 'phq-9-item-9'): Resource | undefined => world.resources.get(`Task/${alertId(id, trigger, 'task')}`);
+const counts = (world: World): number[] => ['Flag', 'Task', 'Communication'].map((type) => world.all(type).length);
+
+t.test('an answer to a safety item that another system sends by itself is looked at', async (t) => {
+  const cases: readonly (readonly [string, object, string | undefined])[] = [
+    ['a number', { valueInteger: 2 }, 'asap'], ['a quantity', { valueQuantity: { value: 3 } }, 'stat'], ['text', { valueString: '1' }, 'urgent'], ['the code of an answer', coded('LA6569-3'), 'urgent'],
+    ['a component of a panel', { code: { coding: [{ system: loinc, code: '44249-1' }] }, component: [{ code: { coding: [{ system: loinc, code: '44250-9' }] }, ...coded('LA6571-9') }, { code: item9, ...coded('LA6571-9') }] }, 'stat'],
+    ['a component of the total', { code: { coding: [{ system: loinc, code: '44261-6' }] }, valueInteger: 12, component: [{ code: item9, valueInteger: 1 }] }, 'urgent'],
+    ['preliminary', { status: 'preliminary', valueInteger: 1 }, 'urgent'], ['without a time', { effectiveDateTime: undefined, valueInteger: 1 }, 'urgent'],
+    ['0', { valueInteger: 0 }, undefined], ['not at all', coded('LA6568-5'), undefined], ['a number that is no answer', { valueInteger: 4 }, undefined], ['entered in error', { status: 'entered-in-error', valueInteger: 3 }, undefined],
+    ['with a modifier', { modifierExtension: [{ url: 'urn:not', valueBoolean: true }], valueInteger: 3 }, undefined], ['another question', { code: { coding: [{ system: loinc, code: '44258-2' }] }, valueInteger: 3 }, undefined],
+    ['the total alone has no item 9', { code: { coding: [{ system: loinc, code: '44261-6' }] }, valueInteger: 27 }, undefined],
+  ];
+  for (const [what, more, priority] of cases) {
+    const world = at('2024-03-05T12:00:00Z');
+    world.write(sent('o1', more));
+    t.equal(review(world, 'o1')?.priority, priority, what);
+    t.same(counts(world), priority === undefined ? [0, 0, 0] : [1, 1, 1], `${what}: no client waits for a message`);
+    if (priority === undefined) continue;
+    t.match(review(world, 'o1'), { focus: { reference: 'Observation/o1' }, restriction: { period: { start: '2024-03-05T12:00:00.000Z' } } }, 'the clock starts when it comes here');
+    t.equal(world.all('Observation', ({ code }) => JSON.stringify(code).includes('44260-8') || JSON.stringify(code).includes('44249-1')).length, what === 'a component of the total' ? 0 : 1, `${what}: it is not copied`);
+  }
+});
+
+t.test('what is older than two weeks, or stands in a response of this record, is not looked at again', async (t) => {
+  const world = at('2024-03-15T10:00:01Z');
+  world.write(sent('old', { valueInteger: 3 }));
+  t.same(counts(world), [0, 0, 0]);
+  world.write(phq9('q1', '2024-03-15T10:00:00Z', totalling(10, 2)));
+  const alone = counts(world);
+  world.write(sent('copy', { effectiveDateTime: '2024-03-15T10:00:00Z', valueInteger: 2, derivedFrom: [{ reference: 'QuestionnaireResponse/q1' }] }));
+  t.same(counts(world), alone, 'it was looked at with its response');
+  world.write(sent('other', { effectiveDateTime: '2024-03-15T10:00:00Z', valueInteger: 2, derivedFrom: [{ reference: 'QuestionnaireResponse/elsewhere' }] }));
+  t.ok(review(world, 'other'));
+});
+
+t.test('it is an answer like others: a later one is compared with it, a correction is noted, and a review of it closes its Flag', async (t) => {
+  const world = at('2024-03-05T12:00:00Z');
+  world.write(sent('o1', { valueInteger: 1 }));
+  world.write(phq9('q1', '2024-03-05T11:00:00Z', totalling(10, 2)));
+  t.equal(review(world, 'q1')?.priority, 'stat', 'one level up: it rose from 1 to 2');
+  world.write(sent('o1', { status: 'corrected', valueInteger: 0 }));
+  t.match(review(world, 'o1'), { status: 'requested', note: [{ text: /does not call for a look by itself any more/ }] });
+  world.write({ ...review(world, 'o1')!, status: 'completed' });
+  t.match(JSON.stringify(world.resources.get(`Flag/${alertId('o1', 'phq-9-item-9', 'flag')}`)?.['extension']), `Task/${review(world, 'o1')!.id}`);
+  world.write(sent('o2', { valueInteger: 3 }));
+  world.delete('Observation', 'o2');
+  t.match(review(world, 'o2'), { note: [{ text: /changed or withdrawn/ }] });
+});
+
+t.test('imported totals call for a look as totals of responses do', async (t) => {
+  const world = at('2024-03-05T12:00:00Z');
+  const total = (id: string, code: string, valueInteger: number, effectiveDateTime: string): Resource => sent(id, { code: { coding: [{ system: loinc, code }] }, valueInteger, effectiveDateTime });
+  world.write(total('a1', '75624-7', 20, '2024-03-04'));
+  t.match(review(world, 'a1', 'audit-20'), { priority: 'urgent', focus: { reference: 'Observation/a1' } });
+  world.write(gad7('g1', '2024-02-28T10:00:00Z', [1, 1, 1, 0, 0, 0, 0]));
+  world.write(total('g2', '70274-6', 18, '2024-03-04T10:00:00Z'));
+  t.match(review(world, 'g2', 'rapid-worsening'), { priority: 'urgent' });
+  world.write(total('a2', '75624-7', 30, '2024-02-04'));
+  t.equal(review(world, 'a2', 'audit-20'), undefined, 'a month ago');
+});
