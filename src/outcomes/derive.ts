@@ -9,7 +9,7 @@ import { withoutVersion } from './recognise.ts';
 import { instant } from './instant.ts';
 import { scoreId, type PatientRecord } from './record.ts';
 import type { Registry, Scale } from './registry.ts';
-import { completed } from './requests.ts';
+import { completed, requestFor } from './requests.ts';
 import { safetyWrites } from './safety-writes.ts';
 
 export type { Change, DeriveContext, DerivedWrite } from './derived-write.ts';
@@ -65,12 +65,11 @@ function goalWrites(writes: DerivedWrite[], before: PatientRecord, after: Patien
 
 const answered: readonly unknown[] = ['completed', 'amended'];
 
-/** A response that has just been completed answers the oldest open request for its questionnaire that was made before it. */
-function requestWrites(writes: DerivedWrite[], { tasks }: PatientRecord, { resource, previous, deleted }: Change, { now }: DeriveContext): void {
+/** A response that has just been completed answers a request for its questionnaire. */
+function requestWrites(writes: DerivedWrite[], record: PatientRecord, { resource, previous, deleted }: Change, { now }: DeriveContext): void {
   if (deleted || !answered.includes(resource.status) || answered.includes(previous?.status) || typeof resource.questionnaire !== 'string') return;
-  const canonical = withoutVersion(resource.questionnaire);
   const at = instant(resource.authored as string | undefined) ?? Date.parse(now);
-  const request = tasks.find((task) => task.key === canonical && (task.at ?? -Infinity) <= at);
+  const request = requestFor(record, withoutVersion(resource.questionnaire), resource.id!, at);
   if (request === undefined) return;
-  writes.push({ kind: 'change', type: 'Task', id: request.id, change: (task) => completed(task, `QuestionnaireResponse/${resource.id}`, now) });
+  writes.push({ kind: 'change', type: 'Task', id: request.id, answeredBy: resource.id!, change: (task) => completed(task, `QuestionnaireResponse/${resource.id}`, now) });
 }

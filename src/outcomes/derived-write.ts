@@ -43,9 +43,10 @@ export interface WrittenWhen { readonly type: string; readonly id: string; reado
  * put: create or next version, skipped when equal to what is stored (meta aside).
  * once: created if absent, never overwritten.
  * change: the current resource is read, changed and written; null leaves it; nothing happens when it is not there.
+ * `answeredBy`: the id of the response that answers the Task, so that another response of the same unit answers another.
  * `mayExist` false: the id cannot exist yet, so no look-up is needed.
  */
 export type DerivedWrite =
   | { readonly kind: 'put'; readonly resource: Resource; readonly mayExist: boolean }
   | { readonly kind: 'once'; readonly resource: Resource; readonly mayExist: boolean; readonly when?: WrittenWhen }
-  | { readonly kind: 'change'; readonly type: string; readonly id: string; readonly change: (current: Resource) => Resource | null };
+  | { readonly kind: 'change'; readonly type: string; readonly id: string; readonly change: (current: Resource) => Resource | null; readonly answeredBy?: string };

@@ -4,7 +4,7 @@ import { allianceAnswers } from './alliance-answers.ts';
 import { formTotal } from './form-total.ts';
 import { importedSafety, importedTotal } from './imported.ts';
 import { impressionEntry } from './impressions.ts';
-import { fulfillable, questionnaireOf } from './requests.ts';
+import { answersOf, fulfillable, questionnaireOf } from './requests.ts';
 import { recognise, type Recognised } from './recognise.ts';
 import type { EpisodeData, GoalData, PersonData, RecordEntry, ScoreData, SessionData, TaskData } from './record-entry.ts';
 import { instant } from './instant.ts';
@@ -17,7 +17,7 @@ export interface ProjectionContext { readonly registry: Registry; readonly quest
 
 /**
  * @returns the entries that `resource` contributes to its patient's record, [] when it contributes nothing:
- * other types, status entered-in-error, a Task or Goal that is no longer open.
+ * other types, status entered-in-error, a Goal that is no longer open, a request that was declined or withdrawn.
  * The store replaces the entries of a resource (kinds: `kindsOf(type)`) on every write of it, its own derived writes included.
  */
 export function recordEntries(resource: Resource, context: ProjectionContext): RecordEntry[] {
@@ -198,8 +198,12 @@ function dueAfter(start: string | undefined, duration: Target['dueDuration']): s
 
 function taskEntries(task: Resource): RecordEntry[] {
   const questionnaire = questionnaireOf(task);
-  if (questionnaire === undefined || !fulfillable(task.status)) return [];
+  const responses = answersOf(task);
+  if (questionnaire === undefined || !(fulfillable(task.status) || (task.status === 'completed' && responses.length > 0))) return [];
   const authoredOn = task.authoredOn as string | undefined;
-  const data: TaskData = { status: task.status as string, ...(authoredOn === undefined ? {} : { authoredOn }) };
+  const { start } = (task.restriction as { period?: { start?: string } } | undefined)?.period ?? {};
+  const data: TaskData = {
+    status: task.status as string, ...(authoredOn === undefined ? {} : { authoredOn }), ...(start === undefined ? {} : { start }), ...(responses.length === 0 ? {} : { responses }),
+  };
   return [entry('task', questionnaire, task, authoredOn, null, data)];
 }

@@ -90,8 +90,15 @@ export interface GoalData {
 /** A therapist's impression of risk (form with the item `risk-impression`). */
 export interface ImpressionData { readonly authored?: string; readonly code: string }
 
-/** An open request to answer a questionnaire (SDC complete-questionnaire). */
-export interface TaskData { readonly authoredOn?: string; readonly status: string }
+/** A request to answer a questionnaire (SDC complete-questionnaire) that is open, or that was answered. */
+export interface TaskData {
+  readonly authoredOn?: string;
+  readonly status: string;
+  /** Since when it is to be answered, where that was agreed. */
+  readonly start?: string;
+  /** Ids of the responses that answered it. */
+  readonly responses?: readonly string[];
+}
 
 /** What the rules look at of the Patient; an element that is not there says nothing. */
 export interface PersonData { readonly zone?: string; readonly gender?: string }

@@ -1,5 +1,8 @@
 import type { Resource } from '../fhir/resource.ts';
+import type { DerivedWrite } from './derived-write.ts';
+import { momentOf } from './local-time.ts';
 import { withoutVersion } from './recognise.ts';
+import type { PatientRecord, QuestionnaireRequest } from './record.ts';
 
 /** Requests to answer a questionnaire: the Task of SDC (http://hl7.org/fhir/uv/sdc/StructureDefinition/sdc-task). */
 
@@ -18,10 +21,41 @@ export function questionnaireOf(task: Resource): string | undefined {
   return canonical === undefined ? undefined : withoutVersion(canonical);
 }
 
+/** @returns ids of the responses that a Task names as its answers. */
+export const answersOf = ({ output }: Resource): string[] => ((output ?? []) as Parameter[]).flatMap((each) =>
+  (carries(each, 'questionnaire-response') ? /^QuestionnaireResponse\/(.+)$/.exec(each.valueReference?.reference ?? '')?.[1] ?? [] : []));
+
 const open: readonly unknown[] = ['requested', 'received', 'accepted', 'ready', 'in-progress'];
 
 /** @returns whether a response may complete a Task in this status. */
 export const fulfillable = (status: unknown): boolean => open.includes(status);
+
+/**
+ * Which request a response answers: of the open ones for its questionnaire that were made before it, the one whose time began last
+ * (`restriction.period.start`, else when it was made); before the time of any, the one whose time comes first. So the answer of
+ * this week is this week's and one that was missed stays missed; and which requests are answered does not depend on the order in
+ * which the answers come, for requests that say no time and for a series of them that is made at once.
+ * @param at when it was answered, in milliseconds.
+ * @returns undefined where nothing asks for it, and where it answered a request already.
+ */
+export function requestFor({ tasks, person: { zone } }: PatientRecord, questionnaire: string, response: string, at: number): QuestionnaireRequest | undefined {
+  const asked = tasks.filter(({ key }) => key === questionnaire);
+  if (asked.some(({ data }) => data.responses?.includes(response) === true)) return undefined;
+  const waiting = asked.filter((task) => fulfillable(task.data.status) && (task.at ?? -Infinity) <= at)
+    .map((task) => ({ task, from: momentOf(task.data.start, zone) ?? task.at ?? -Infinity }))
+    .sort((a, b) => (a.from < b.from ? -1 : a.from > b.from ? 1 : 0));
+  return (waiting.findLast(({ from }) => from <= at) ?? waiting[0])?.task;
+}
+
+/** @returns `record` in which the requests that `writes` complete are answered: what is derived next from the same unit sees them so. */
+export function withAnswered(record: PatientRecord, writes: readonly DerivedWrite[]): PatientRecord {
+  const responses = new Map(writes.flatMap((write) => (write.kind === 'change' && write.answeredBy !== undefined ? [[write.id, write.answeredBy]] : [])));
+  if (responses.size === 0) return record;
+  return { ...record, tasks: record.tasks.map((task) => {
+    const response = responses.get(task.id);
+    return response === undefined ? task : { ...task, data: { ...task.data, status: 'completed', responses: [response] } };
+  }) };
+}
 
 /**
  * @returns `task` completed by `response` with the output of SDC, or null when it is no longer open.

@@ -9,6 +9,7 @@ import { provenance } from '../outcomes/provenance.ts';
 import { patientRecord, withScales, withSource, type PatientRecord } from '../outcomes/record.ts';
 import { kindsOf, type ReadEntry } from '../outcomes/record-entry.ts';
 import type { Registry } from '../outcomes/registry.ts';
+import { withAnswered } from '../outcomes/requests.ts';
 import type { SafetySettings } from '../outcomes/safety-settings.ts';
 import type { TrajectoryReference } from '../outcomes/trajectory-reference.ts';
 import { unheard } from '../outcomes/unheard.ts';
@@ -102,7 +103,7 @@ export async function deriveUnit(unit: Unit, staging: Staging, source: RecordSou
     const { writes, after } = await derived(step, staging, source, rules);
     // What earlier changes of the unit made of a Goal is about what it was before this one.
     if (resource.resourceType === 'Goal') pending.delete(`Goal/${resource.id}`);
-    records.set(patientId, after);
+    records.set(patientId, withAnswered(after, writes));
     for (const write of writes) collect(pending, write, patientId, resource);
   }
   if (pending.size === 0) return;

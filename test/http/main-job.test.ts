@@ -214,14 +214,21 @@ t.test('answering a questionnaire fulfils the Task that asks for it', async (t) 
   const fhir = service.as();
   await fhir('PUT', 'Patient/p1', { resourceType: 'Patient', id: 'p1' });
   const sdc = 'http://hl7.org/fhir/uv/sdc/CodeSystem/temp';
-  const { body: task, status } = await fhir('POST', 'Task', {
+  const request = (authoredOn: string) => ({
     resourceType: 'Task', status: 'requested', intent: 'order', code: { coding: [{ system: sdc, code: 'complete-questionnaire' }] },
-    for: { reference: 'Patient/p1' }, authoredOn: '2026-01-01T10:00:00Z', requester: { reference: 'Practitioner/t1' },
+    for: { reference: 'Patient/p1' }, authoredOn, requester: { reference: 'Practitioner/t1' },
     input: [{ type: { coding: [{ system: sdc, code: 'questionnaire' }] }, valueCanonical: 'https://intersession.example/fhir/Questionnaire/gad-7' }],
   });
+  const { body: task, status } = await fhir('POST', 'Task', request('2026-01-01T10:00:00Z'));
   t.equal(status, 201);
   const { body: response } = await fhir('POST', 'QuestionnaireResponse', gad7('p1', spread(8, 7), '2026-01-02T10:00:00Z'));
   const fulfilled = (await fhir('GET', `Task/${task.id}`)).body;
   t.equal(fulfilled.status, 'completed');
   t.equal(fulfilled.output[0].valueReference.reference, `QuestionnaireResponse/${response.id}`);
+
+  const two = await Promise.all(['2026-01-08T10:00:00Z', '2026-01-15T10:00:00Z'].map(async (at) => (await fhir('POST', 'Task', request(at))).body.id));
+  await fhir('POST', '', { resourceType: 'Bundle', type: 'transaction', entry: ['2026-01-16T10:00:00Z', '2026-01-09T10:00:00Z', '2026-01-17T10:00:00Z'].map((at) =>
+    ({ resource: gad7('p1', spread(8, 7), at), request: { method: 'POST', url: 'QuestionnaireResponse' } })) });
+  const given = await Promise.all(two.map(async (id) => (await fhir('GET', `Task/${id}`)).body));
+  t.same(given.map((each) => [each.status, each.output.length]), [['completed', 1], ['completed', 1]], 'each answer of one transaction is that of another request');
 });

@@ -162,28 +162,55 @@ t.test('a prorated total with a fraction is a quantity of {score}, and the sente
   t.match(world.observation('change-from-baseline', 'q2')?.note, [{ text: /prorated/ }]);
 });
 
-t.test('a completed response answers the oldest open request for its questionnaire that was made before it', async (t) => {
+const asked = (id: string, authoredOn: string, more: { canonical?: string; start?: string } = {}): Resource => ({
+  resourceType: 'Task', id, status: 'requested', intent: 'order', authoredOn, lastModified: authoredOn,
+  code: { coding: [{ system: 'http://hl7.org/fhir/uv/sdc/CodeSystem/temp', code: 'complete-questionnaire' }] },
+  input: [{ type: { coding: [{ system: 'http://hl7.org/fhir/uv/sdc/CodeSystem/temp', code: 'questionnaire' }] }, valueCanonical: more.canonical ?? `${base}/Questionnaire/phq-9|1.0.0` }],
+  ...(more.start === undefined ? {} : { restriction: { period: { start: more.start } } }),
+});
+
+t.test('a completed response answers the open request for its questionnaire whose time began last', async (t) => {
   const world = new World();
-  const request = (id: string, authoredOn: string, canonical = `${base}/Questionnaire/phq-9|1.0.0`): Resource => ({
-    resourceType: 'Task', id, status: 'requested', intent: 'order', authoredOn, lastModified: authoredOn,
-    code: { coding: [{ system: 'http://hl7.org/fhir/uv/sdc/CodeSystem/temp', code: 'complete-questionnaire' }] },
-    input: [{ type: { coding: [{ system: 'http://hl7.org/fhir/uv/sdc/CodeSystem/temp', code: 'questionnaire' }] }, valueCanonical: canonical }],
-  });
-  world.write(request('t2', '2024-02-01'));
-  world.write(request('t1', '2024-01-01'));
-  world.write(request('t3', '2024-05-01'));
-  world.write(request('t0', '2023-01-01', `${base}/Questionnaire/gad-7`));
+  world.write(asked('t2', '2024-02-01'));
+  world.write(asked('t1', '2024-01-01'));
+  world.write(asked('t3', '2024-05-01'));
+  world.write(asked('t0', '2023-01-01', { canonical: `${base}/Questionnaire/gad-7` }));
   const status = (id: string): unknown => world.resources.get(`Task/${id}`)?.status;
   world.write(phq9('q1', '2024-03-01', totalling(9), { status: 'in-progress' }));
   t.same(['t1', 't2'].map(status), ['requested', 'requested']);
   world.write(phq9('q1', '2024-03-01', totalling(9)));
-  t.match(world.resources.get('Task/t1'), { status: 'completed', lastModified: world.now, output: [{ type: { coding: [{ code: 'questionnaire-response' }] }, valueReference: { reference: 'QuestionnaireResponse/q1' } }] });
+  t.match(world.resources.get('Task/t2'), { status: 'completed', lastModified: world.now, output: [{ type: { coding: [{ code: 'questionnaire-response' }] }, valueReference: { reference: 'QuestionnaireResponse/q1' } }] });
   world.write(phq9('q1', '2024-03-01', totalling(10), { status: 'amended' }));
-  t.same(['t0', 't2', 't3'].map(status), ['requested', 'requested', 'requested'], 'an amendment answers no second request');
+  t.same(['t0', 't1', 't3'].map(status), ['requested', 'requested', 'requested'], 'an amendment answers no second request');
+  world.delete('QuestionnaireResponse', 'q1');
+  world.write(phq9('q1', '2024-03-01', totalling(9)));
+  t.same(['t0', 't1', 't3'].map(status), ['requested', 'requested', 'requested'], 'nor does an answer that comes back');
   world.write(phq9('q2', '2024-04-01', totalling(9)));
-  t.same(['t0', 't2', 't3'].map(status), ['requested', 'completed', 'requested']);
+  t.same(['t0', 't1', 't3'].map(status), ['requested', 'completed', 'requested']);
   world.write(phq9('q3', '2024-04-02', totalling(9)));
   t.equal(status('t3'), 'requested', 'made after the answer');
+});
+
+t.test('of requests made at once each is answered in its time; an answer before all of them is that of the first', async (t) => {
+  const world = new World();
+  for (const start of ['2024-03-15', '2024-03-01', '2024-03-08']) world.write(asked(`t-${start}`, '2024-02-01T10:00:00Z', { start }));
+  const answeredTo = (id: string): unknown[] => world.all('Task', ({ output }) => JSON.stringify(output ?? '').includes(`/${id}"`)).map((each) => each.id);
+  world.write(phq9('q1', '2024-03-08T20:00:00Z', totalling(9)));
+  world.write(phq9('q2', '2024-02-27T20:00:00Z', totalling(9)));
+  t.same([answeredTo('q1'), answeredTo('q2')], [['t-2024-03-08'], ['t-2024-03-01']]);
+});
+
+t.test('property: which requests are answered does not depend on the order of the answers', async (t) => {
+  const day = fc.integer({ min: 1, max: 28 }).map((n) => `2024-02-${String(n).padStart(2, '0')}`);
+  fc.assert(fc.property(fc.array(day, { maxLength: 5 }), fc.boolean(), fc.array(fc.tuple(day, fc.nat()), { maxLength: 6 }), (times, atOnce, answers) => {
+    const [one, other] = [answers, answers.toSorted(([, a], [, b]) => a - b)].map((list) => {
+      const world = new World();
+      for (const [i, time] of times.entries()) world.write(atOnce ? asked(`t${i}`, '2024-01-31', { start: time }) : asked(`t${i}`, time));
+      for (const answer of list) world.write(phq9(`q${answers.indexOf(answer)}`, answer[0], totalling(9)));
+      return world.all('Task', ({ status }) => status === 'completed').map(({ id }) => id!).sort();
+    });
+    t.strictSame(other, one);
+  }), { numRuns: 100, seed: 20240301 });
 });
 
 t.test('Provenance names the service, the sources with their versions and the rule', async (t) => {
