@@ -59,8 +59,8 @@ function earlyPart(course: Course): Part[] {
   if (early === undefined) return [];
   const inputs = early === null ? [course.series.baseline] : [early, course.series.baseline];
   const words = early === null
-    ? { clinician: 'No score 20 % below baseline within four sessions or 28 days. For information only: many people change later.', client: 'Change often comes later than in the first weeks.' }
-    : { clinician: `20 % below baseline or more on ${dayOf(early.date)}, within four sessions or 28 days. For information only.`, client: `In the first weeks your score had moved by a fifth or more (${dayOf(early.date)}).` };
+    ? { clinician: 'No score 20 % below baseline in the first 28 days, or by session 4 in the first 56 days. For information only: many people change later.', client: 'Change often comes later than in the first weeks.' }
+    : { clinician: `20 % below baseline or more on ${dayOf(early.date)}, in the first 28 days, or by session 4 in the first 56 days. For information only.`, client: `In the first weeks your score had moved by a fifth or more (${dayOf(early.date)}).` };
   return [{ name: 'early-response', part: [...flag('value', early !== null), explained('early-response', words, inputs)] }];
 }
 

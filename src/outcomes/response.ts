@@ -1,6 +1,7 @@
 import { isClinical } from './change.ts';
 import type { Valid } from './baseline.ts';
 import { exact } from './decimals.ts';
+import { daysBetween } from './local-time.ts';
 import type { Scale } from './registry.ts';
 
 /** Response, remission and minimal important change between two totals (docs/clinical.md 3.5). Pure. */
@@ -70,12 +71,22 @@ const isSettled = (scale: Scale, value: number): boolean =>
   inRemission(scale, value) ?? (scale.cutoff !== undefined && !isClinical(value, scale.cutoff));
 
 /**
- * At least 20 % lower than the baseline within the first four sessions or 28 days after the baseline.
+ * Last day after the baseline by which a change is early, whatever the session: the first four weeks of therapy are what studies of
+ * early response look at (Beard and Delgadillo 2019); and the last one for a change by the fourth session, which with a session every
+ * two weeks is in the eighth week (service-defined): months later nothing is early, however few sessions there were.
+ */
+const earlyDays = 28, earlyDaysBySession = 56, earlySessions = 4;
+
+/**
+ * At least 20 % lower than the baseline in the first 28 days after it, or by the fourth session in the first 56; by calendar dates.
  * @param later one a date, after the baseline, with their session numbers.
  * @returns the first such score; null: none so far; undefined where a share of the baseline says nothing.
  */
 export function earlyResponse(scale: Scale, baseline: Valid, later: readonly { readonly score: Valid; readonly session: number }[]): Valid | null | undefined {
   if (scale.sign !== 1 || scale.definition.min !== 0 || baseline.value <= 0) return undefined;
-  return later.find(({ score, session }) => (score.at - baseline.at <= 28 * day || (session > 0 && session <= 4))
-    && exact(5 * (baseline.value - score.value)) >= baseline.value)?.score ?? null;
+  const isEarly = ({ score, session }: (typeof later)[number]): boolean => {
+    const days = daysBetween(baseline.date, score.date);
+    return days <= earlyDays || (days <= earlyDaysBySession && session > 0 && session <= earlySessions);
+  };
+  return later.find((each) => isEarly(each) && exact(5 * (baseline.value - each.score.value)) >= baseline.value)?.score ?? null;
 }
