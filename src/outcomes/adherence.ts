@@ -21,6 +21,8 @@ export interface Adherence {
   readonly quality: number | null;
   /** The same by each rater. */
   readonly qualityBy: { readonly client: number | null; readonly therapist: number | null };
+  /** What the client was asked to try, declined and paused ones too. */
+  readonly offered: readonly Resource[];
   /** Accepted / offered; null when nothing was offered. */
   readonly acceptance: number | null;
   /** Completed Tasks that were talked about in a session / completed; null when none is completed. */
@@ -148,6 +150,7 @@ export function adherence(tasks: readonly Resource[], now: string, { from, zone 
     overdue: eligible.filter(({ status }) => open.includes(status)).length,
     quantity: mean(shares),
     ...qualities(eligible.filter((_, at) => shares[at]! > 0)),
+    offered: asked,
     acceptance: ratio(asked.filter(({ status }) => accepted.includes(status)).length, asked.length),
     reviewRate: ratio(completed.filter((task) => parameters(task.output, 'reviewed-in').length > 0).length, completed.length),
   };

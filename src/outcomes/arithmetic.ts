@@ -59,13 +59,14 @@ export function totalArithmetic(scale: Scale, scores: ReadonlyMap<string, number
   const sum = exact(own.reduce((all, each) => all + each, 0));
   const steps = [...turnedItems(scale, scores), `${plus(own)} = ${precise(sum)}`, ...(result.prorated ? openItems(scale, scores, notApplicable) : [])];
   let raw = sum;
-  if (result.prorated) {
+  if (result.prorated && formula !== 'mean') {
     raw = total({ ...scale, definition: { ...scale.definition, formula: 'sum', factor: 1 } }, scores, notApplicable).value!;
     steps.push(`${precise(sum)} × ${result.items} / ${result.answered} = ${precise((sum * result.items) / result.answered)}${{ 'half-up': `, rounded half up to ${precise(raw)}`, '1dp': `, rounded to one decimal: ${precise(raw)}`, 'none': '' }[missing.round]}`);
   }
   if (formula === 'table') steps.push(`${precise(raw)} is ${precise(result.value)} in the conversion table`);
-  if (formula === 'mean') steps.push(`${precise(raw)} / ${result.items} = ${precise(raw / result.items)}`);
-  if (factor !== 1) steps.push(`${precise(formula === 'mean' ? raw / result.items : raw)} × ${precise(factor)} = ${precise(result.value)}`);
+  const divisor = result.prorated ? result.answered : result.items;
+  if (formula === 'mean') steps.push(`${precise(raw)} / ${divisor} = ${precise(raw / divisor)}`);
+  if (factor !== 1) steps.push(`${precise(formula === 'mean' ? raw / divisor : raw)} × ${precise(factor)} = ${precise(result.value)}`);
   if (result.maxScore !== max) steps.push(`to compare it with other scores: ${precise(result.value)} × ${precise(max)} / ${precise(result.maxScore)} = ${precise(comparable(scale, result.value, result.maxScore))}`);
   return steps.join('; ');
 }

@@ -42,10 +42,14 @@ function meaning(scale: Scale, { data: { maxScore } }: Score, value: number): st
 
 function answeredSentence({ definition: { missing, max, formula }, instrument: { definition: { licence } } }: Scale, { value, data: { answered, items, prorated, maxScore } }: Score): string {
   if (formula === 'goal-attainment') return `${counted(answered, 'goal is', 'goals are')} scored${items > answered ? `, ${items - answered} with a weight and no level left out` : ''}; 50 means attained as expected.`;
+  if (prorated && formula === 'mean') return `It is the mean of ${answered} of ${items} items: those without an answer are left out (${marks[missing.verification]}).`;
   if (prorated) return `Prorated from ${answered} of ${items} items: the mean of the answered ones stands for each missing one (${marks[missing.verification]}).`;
   const all = items === 1 ? (licence.shipItemText ? 'One question, answered.' : 'The total was entered as such; the single answers are not known here.') : `All ${items} items${maxScore < max ? ' that apply' : ''} are answered.`;
   return maxScore < max ? `${all} One question does not apply, so that the highest score is ${shown(maxScore)}; beside other scores it counts as ${shown((value! * max) / maxScore)} of ${shown(max)}.` : all;
 }
+
+/** A mean of what is answered: nothing has to stand for what is not. */
+const isMean = ({ definition: { formula } }: Scale): boolean => formula === 'mean';
 
 /** What else is to be said of a score: the cut-off that holds, remarks of the scale. */
 function scoreRemarks(scale: Scale, { data }: Score, value: number): string[] {
@@ -65,16 +69,18 @@ export function broughtSentence(scale: Scale, scores: readonly Valid[]): string 
   return lower.length === 0 ? '' : ` An item did not apply, so ${lower.map(({ value, data: { maxScore } }) => `${shown(value)} of ${shown(maxScore)} counts as ${shown(comparable(scale, value, maxScore))} of ${shown(max)}`).join(', and ')}.`;
 }
 
-/** @returns how two totals compare. */
-export function changeSentence(scale: Scale, score: Valid, baseline: Valid, { baseline: before, current, delta, improvement }: Change): string {
+/** @returns how two totals compare; `classed`: the sentence about the class follows and says which change counts as reliable. */
+export function changeSentence(scale: Scale, score: Valid, baseline: Valid, { baseline: before, current, delta, improvement }: Change, classed?: 'classed'): string {
   const { definition: { title }, threshold } = scale;
   const moved = delta === 0 ? 'no difference'
     : `${points(Math.abs(delta))} ${delta < 0 ? 'lower' : 'higher'}, which is ${improvement > 0 ? 'better' : 'worse'} on this scale`;
-  const reliable = threshold === undefined
-    ? 'There is no threshold of reliable change for this score here.'
-    : `A change of ${limitOf(threshold, points)} counts as reliable (threshold: ${marks[threshold.definition.verification]}).`;
-  const prorated = score.data.prorated || baseline.data.prorated ? ' One of the totals is prorated: take the change with more caution; outcomes by national rules leave such a pair out.' : '';
-  return `${title}: ${shown(before)} at baseline (${dayOf(baseline.date)}), ${shown(current)} on ${dayOf(score.date)}, ${counted(daysBetween(baseline.date, score.date), 'day')} later: ${moved}.${broughtSentence(scale, [baseline, score])} ${reliable}${prorated} It does not say what led to the change.`;
+  const reliable = classed !== undefined ? '' : threshold === undefined
+    ? ' There is no threshold of reliable change for this score here.'
+    : ` A change of ${limitOf(threshold, points)} counts as reliable (threshold: ${marks[threshold.definition.verification]}).`;
+  const prorated = !score.data.prorated && !baseline.data.prorated ? ''
+    : isMean(scale) ? ' Not every item is answered in both: the two means may rest on different ones.'
+      : ' One of the totals is prorated: take the change with more caution; outcomes by national rules leave such a pair out.';
+  return `${title}: ${shown(before)} at baseline (${dayOf(baseline.date)}), ${shown(current)} on ${dayOf(score.date)}, ${counted(daysBetween(baseline.date, score.date), 'day')} later: ${moved}.${broughtSentence(scale, [baseline, score])}${reliable}${prorated} It does not say what led to the change.`;
 }
 
 /** @returns why the change has its class. */

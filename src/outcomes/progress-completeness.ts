@@ -24,7 +24,7 @@ export function completenessPart(record: PatientRecord, episode: Episode, { regi
   const share = sessions.length === 0 ? null : scored.length / sessions.length;
   const words = {
     clinician: sessions.length === 0 ? 'No finished session yet.' : `${scored.length} of ${counted(sessions.length, 'finished session')} ${scored.length === 1 ? 'has' : 'have'} a score at most three days away (${Math.round(100 * share!)} %). Any rate of outcomes is only as sure as its data are complete.`,
-    client: sessions.length === 0 ? 'There are no finished sessions yet.' : `For ${scored.length} of your ${counted(sessions.length, 'session')} there are answers of yours.`,
+    client: sessions.length === 0 ? 'There are no finished sessions yet.' : scored.length === sessions.length ? `There are answers of yours for ${sessions.length === 1 ? 'your session' : `each of your ${sessions.length} sessions`}.` : `There are answers of yours for ${scored.length} of your ${counted(sessions.length, 'session')}.`,
   };
   return {
     name: 'completeness',

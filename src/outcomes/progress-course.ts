@@ -1,3 +1,5 @@
+import { nameForClient } from './client-words.ts';
+import type { Scale } from './registry.ts';
 import type { Series, Valid } from './baseline.ts';
 import { courseEvents, earlyResponseOf, pointsOf, signalsOf, type Course, type CourseEvent } from './course.ts';
 import { beside, eventWords, standing } from './course-words.ts';
@@ -22,16 +24,18 @@ export const explained = (metric: MetricId, words: Words, inputs: readonly Valid
 export function courseParts(course: Course, benchmark: TrajectoryReference | null): Part[] {
   const signals = signalsOf(course, benchmark);
   return [
-    responsePart(course), ...earlyPart(course),
+    ...responseParts(course), ...earlyPart(course),
     ...courseEvents(course, benchmark).filter(({ metric }) => metric !== 'trajectory-signal').sort((a, b) => a.anchor.at - b.anchor.at).map((event) => eventPart(course, event)),
     ...signals.slice(-1).map(({ placed, signal }) => signalPart(course, placed, signal)),
     ...trendParts(course),
   ];
 }
 
-function responsePart({ scale, series: { baseline }, placed }: Course): Part {
+/** Response, remission and minimal important change; [] where none of them is defined. */
+function responseParts({ scale, series: { baseline }, placed }: Course): Part[] {
   const latest = placed.at(-1)!.score;
   const { reduction, response, partial, remission, minimalImportant } = responseBetween(scale, baseline.value, latest.value);
+  if (reduction === null && remission === null && minimalImportant === null) return [];
   const said = (value: boolean | null, yes: string, no: string): string[] => (value === null ? [] : [value ? yes : no]);
   const clinician = [
     reduction === null ? 'A share of the baseline is not defined here: the scale does not run from 0 towards worse, or the baseline is 0.'
@@ -42,15 +46,15 @@ function responsePart({ scale, series: { baseline }, placed }: Course): Part {
     ...said(remission, 'In the remission range.', 'Outside the remission range.'),
     ...said(minimalImportant, 'At least the minimal important difference.', 'Less than the minimal important difference.'),
   ].join(' ');
-  const client = reduction === null ? 'Here is how your latest score compares with the first.'
+  const client = reduction === null ? `Your latest score is ${shown(latest.value)}; it was ${shown(baseline.value)} at the start.`
     : reduction === 0 ? 'Your latest score is the same as at the start.' : `Your latest score is ${percent(reduction)} % ${reduction > 0 ? 'lower' : 'higher'} than at the start.`;
-  return {
+  return [{
     name: 'response',
     part: [
       ...known('reduction', reduction), ...flag('response', response), ...flag('partial-response', partial), ...flag('remission', remission), ...flag('minimal-important-change', minimalImportant),
       explained('response', { clinician, client }, [latest, baseline]),
     ],
-  };
+  }];
 }
 
 /** Early response: for information only. */
@@ -117,13 +121,13 @@ export function trendParts(course: Course): Part[] {
 }
 
 /** @returns the statistics of ratings that are not compared with a baseline; [] with too few of them. */
-export function momentaryParts({ scores }: Series): Part[] {
+export function momentaryParts(scale: Scale, { scores }: Series): Part[] {
   const found = momentary(scores);
   if (found === null) return [];
   const { n, mean, rollingMean, sd, inertia, mssd, rmssd } = found;
   const words = {
-    clinician: `Over ${n} ratings in 14 days: mean ${shown(mean)}, mean of the last seven ${shown(rollingMean)}, SD ${shown(sd)}, instability (RMSSD) ${shown(rmssd)}${inertia === null ? '' : `, inertia ${shown(inertia)}`}.`,
-    client: `Over ${n} check-ins in two weeks your ratings were ${shown(mean)} on average, and ${shown(rollingMean)} over the last seven.`,
+    clinician: `${scale.definition.title}, over ${n} ratings in 14 days: mean ${shown(mean)}, mean of the last seven ${shown(rollingMean)}, standard deviation (SD) ${shown(sd)}, instability (root of the mean squared step from one rating to the next, RMSSD) ${shown(rmssd)}, ${inertia === null ? 'no inertia (all ratings are equal, or none is near enough to the next)' : `inertia (correlation of one rating with the next) ${shown(inertia)}`}.`,
+    client: `${nameForClient(scale)}: over ${n} ratings in two weeks yours were ${shown(mean)} on average, and ${shown(rollingMean)} over the last seven.`,
   };
   return [{ name: 'momentary', part: [number('n', n), number('mean', mean), number('rolling-mean', rollingMean), number('sd', sd), ...known('inertia', inertia), number('mssd', mssd), number('rmssd', rmssd), explained('momentary', words, scores.slice(-n))] }];
 }

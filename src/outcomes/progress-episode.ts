@@ -1,3 +1,4 @@
+import { nameForClient } from './client-words.ts';
 import { seriesOf } from './baseline.ts';
 import { metricTable } from './metrics.ts';
 import { explanation, flag, known, number, reference, type Part } from './parts.ts';
@@ -37,10 +38,13 @@ function pairPart(pair: PairOutcome): Part {
       ...flag('case-at-start', caseAtStart), ...flag('recovery', recovery), ...flag('reliable-improvement', reliableImprovement),
       ...flag('reliable-deterioration', reliableDeterioration), ...flag('reliable-recovery', reliableRecovery),
       ...(recovery === null ? [{ name: 'data-absent-reason', valueCode: 'not-performed' }] : []),
-      explained('talking-therapies', { clinician: `${sentence(pair)} ${talkingTherapiesRules.note}`, client: 'Your first and your last scores on two forms are looked at together here.' }, measures.flatMap(({ first, last }) => [first, last])),
+      explained('talking-therapies', { clinician: `${sentence(pair)} ${talkingTherapiesRules.note}`, client: pairForClient(pair) }, measures.flatMap(({ first, last }) => [first, last])),
     ],
   };
 }
+
+/** The scores of the pair, without saying what they come to. */
+const pairForClient = ({ measures }: PairOutcome): string => `Your first and your last scores, side by side: ${measures.map(({ scale, first, last }) => `${nameForClient(scale)} ${shown(first.value)} and ${shown(last.value)}`).join(', ')}.`;
 
 const measurePart = ({ scale, first, last, cutoff, threshold, reliable }: Judged): Part => ({
   name: 'measure',

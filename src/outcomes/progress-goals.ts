@@ -89,7 +89,7 @@ function ratedWords(found: GoalProgress | null, goals: number): { clinician: str
   const left = found.leftOut === 0 ? '' : ` ${found.leftOut} ${found.leftOut === 1 ? 'goal is' : 'goals are'} left out, without two ratings.`;
   return {
     clinician: `Mean change of ${shown(found.mean)} over ${found.rated} ${found.rated === 1 ? 'goal, which is described only: the threshold is of a mean' : `goals: ${limits[found.reliable ?? 'none']} (threshold: 2.45 points or more, ${marks.memory})`}.${left}`,
-    client: `By your own ratings you are ${moved}${found.mean === 0 ? '' : found.rated === 1 ? ' to your goal than at the beginning' : ` to your goals than at the beginning, on average over ${found.rated}`}.`,
+    client: `By your own ratings you are ${moved}${found.mean === 0 ? '' : found.rated === 1 ? ' to your goal than at the beginning' : ` to your goals than at the beginning, on average over ${found.rated} goals`}.`,
   };
 }
 

@@ -54,19 +54,19 @@ export function changePart({ scale, from, to, improvement }: IntervalChange): Pa
 }
 
 /** @returns the rank correlation of how much homework was done with the improvement, for each scale with enough intervals. */
-export function associationParts(pairs: readonly { readonly quantity: number; readonly change: IntervalChange }[]): Part[] {
+export function associationParts(pairs: readonly { readonly quantity: number; readonly tasks: readonly string[]; readonly change: IntervalChange }[]): Part[] {
   return [...Map.groupBy(pairs, ({ change }) => change.scale)].flatMap(([scale, list]): Part[] => {
     const rho = rankCorrelation(list.map(({ quantity, change }) => [quantity, change.improvement]));
     if (rho === null) return [];
     const words = {
       clinician: `Over ${list.length} intervals between sessions the rank correlation of homework done with improvement on ${scale.definition.title} is ${shown(rho)}: an association within one person, not proof of cause. Between people, published: r = .22 (27 studies, 2000) and .26 (23 studies, 2010).`,
-      client: `Between ${list.length} pairs of sessions your practice and your ${scale.instrument.definition.shortTitle} scores are looked at side by side. What leads to what cannot be told from it.`,
+      client: `Your practice and your ${scale.instrument.definition.shortTitle} scores in ${list.length} stretches between sessions are put side by side here. What leads to what cannot be told from it.`,
     };
     return [{
       name: 'association',
       part: [
         { name: 'code', valueCodeableConcept: { coding: scale.codings, text: scale.definition.title } }, number('n', list.length), number('rank-correlation', rho),
-        explanation('homework-and-change', metricTable['homework-and-change'].version, words, list.flatMap(({ change: { from, to } }) => [sourceOf(from), sourceOf(to)])),
+        explanation('homework-and-change', metricTable['homework-and-change'].version, words, list.flatMap(({ tasks, change: { from, to } }) => [...tasks, sourceOf(from), sourceOf(to)])),
       ],
     }];
   });

@@ -38,7 +38,7 @@ export function homeworkPart(record: PatientRecord, context: HomeworkContext): P
       ...(episode === undefined ? [] : [reference('episode', `EpisodeOfCare/${episode.id}`)]),
       { name: 'time-zone', valueString: zone },
       ...measures(found), ...known('acceptance', found.acceptance),
-      homeworkExplanation(found),
+      homeworkExplanation(found, found.offered),
       practicePart(tasks, span, context),
       ...record.episodes.filter(({ id }) => episode === undefined || id === episode.id).flatMap((each) => intervalParts(record, each, { ...context, tasks })),
     ],
@@ -72,17 +72,19 @@ const measures = ({ eligible, completed, onTime, overdue, completionRate, quanti
 const references = (tasks: readonly Resource[]): string[] => tasks.map(({ id }) => `Task/${id}`);
 const percent = (share: number): string => `${Math.round(100 * share)} %`;
 
-function words({ eligible, completed, onTime, overdue, quantity, quality, qualityBy, reviewRate }: Adherence): { clinician: string; client: string } {
+/** @param asked the exercises that were offered, where their share that was accepted stands beside. */
+function words({ eligible, completed, onTime, overdue, quantity, quality, qualityBy, reviewRate, acceptance }: Adherence, asked?: readonly Resource[]): { clinician: string; client: string } {
   if (eligible.length === 0) return { clinician: 'No homework has been due so far: there is no rate, and not a rate of 0.', client: 'Nothing that you agreed to try has been due so far.' };
   const raters = qualityBy.client === null ? 'rated by the therapist' : qualityBy.therapist === null ? 'rated by the client' : 'mean of the client\'s and the therapist\'s rating';
   return {
     clinician: [
-      `Of ${counted(eligible.length, 'exercise')} that ${eligible.length === 1 ? 'was' : 'were'} due, completed: ${completed}, within a day of being due: ${onTime}, not done yet: ${overdue}.`,
-      ...(quantity === null ? [] : [`On average ${percent(quantity)} of each was done.`]),
+      `${counted(eligible.length, 'exercise')} ${eligible.length === 1 ? 'was' : 'were'} due. Completed: ${completed} (within a day of being due: ${onTime}). Not done yet: ${overdue}.`,
+      ...(quantity === null ? [] : [eligible.length === 1 ? `${percent(quantity)} of it was done.` : `On average ${percent(quantity)} of each was done.`]),
       ...(quality === null ? [] : [`How fully the idea was used in what was done: ${percent(quality)} (${raters}).`]),
-      ...(reviewRate === null ? [] : [`${percent(reviewRate)} of the completed ones were talked about in a session.`]),
+      ...(reviewRate === null ? [] : [`Talked about in a session: ${Math.round(reviewRate * completed)} of ${completed} completed.`]),
+      ...(asked === undefined || asked.length === 0 ? [] : [`Offered: ${asked.length}, accepted: ${Math.round(acceptance! * asked.length)}.`]),
     ].join(' '),
-    client: `Of ${counted(eligible.length, 'thing')} that you agreed to try until now, done: ${completed}${overdue === 0 ? '' : `, on your list: ${overdue}`}. What got in the way is worth talking about as much as what worked.`,
+    client: `You agreed to try ${counted(eligible.length, 'thing')}. Done: ${completed}${overdue === 0 ? '' : `, still on your list: ${overdue}`}. What got in the way is worth talking about as much as what worked.`,
   };
 }
 
@@ -126,7 +128,7 @@ export function homeworkIntervals(record: PatientRecord, episode: Episode, conte
 /** The intervals in which homework was due, each with how the scores moved, and whether the two go together. */
 function intervalParts(record: PatientRecord, episode: Episode, context: HomeworkContext): Part[] {
   const intervals = homeworkIntervals(record, episode, context).filter(({ found }) => found.eligible.length > 0);
-  const pairs = intervals.flatMap(({ found, moved }) => moved.map((change) => ({ quantity: found.quantity!, change })));
+  const pairs = intervals.flatMap(({ found, moved }) => moved.map((change) => ({ quantity: found.quantity!, tasks: references(found.eligible), change })));
   return [...intervals.map((interval) => intervalPart(episode, interval)), ...associationParts(pairs)];
 }
 
@@ -141,6 +143,9 @@ const intervalPart = (episode: Episode, { session, after, before, found, moved }
   ],
 });
 
-/** @returns what stands beside a rate of homework: its rule, its words and the Tasks that were due. */
-export const homeworkExplanation = (found: Adherence): Part =>
-  explanation('homework-adherence', metricTable['homework-adherence'].version, words(found), references(found.eligible));
+/**
+ * @param asked the Tasks that were offered, where their share that was accepted stands beside
+ * @returns what stands beside a rate of homework: its rule, its words and the Tasks that it counts.
+ */
+export const homeworkExplanation = (found: Adherence, asked?: readonly Resource[]): Part =>
+  explanation('homework-adherence', metricTable['homework-adherence'].version, words(found, asked), references([...new Set([...found.eligible, ...(asked ?? [])])]));

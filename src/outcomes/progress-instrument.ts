@@ -54,7 +54,7 @@ export function instrumentPart(scale: Scale, course: Course, benchmark: Trajecto
       scorePart('baseline', scale, series.baseline),
       scorePart('latest', scale, latest),
       ...limitParts(scale),
-      ...(definition.compared === false ? momentaryParts(series) : comparedParts(scale, course, benchmark)),
+      ...(definition.compared === false ? momentaryParts(scale, series) : comparedParts(scale, course, benchmark)),
     ],
   };
 }
@@ -103,7 +103,7 @@ function changePart(scale: Scale, baseline: Valid, latest: Valid): Part {
       reference('observation', `Observation/${observationId('reliable-change', scale, latest.id)}`),
       { name: 'four-way-class', valueCode: change.fourWay },
       explanation('reliable-change', changeRuleVersion, {
-        clinician: `${changeSentence(scale, latest, baseline, change)} ${classSentence(scale, change)}`,
+        clinician: `${changeSentence(scale, latest, baseline, change, 'classed')} ${classSentence(scale, change)}`,
         client: `${changeForClient(scale, latest, baseline, change)} ${classForClient(scale, change)}`,
       }, [response(baseline), response(latest)]),
     ],

@@ -1,6 +1,11 @@
 import t from 'tap';
 import type { Resource } from '../../src/fhir/resource.ts';
 import { explanation } from '../../src/outcomes/explanation.ts';
+import { seriesOf } from '../../src/outcomes/baseline.ts';
+import { courseOf } from '../../src/outcomes/course.ts';
+import { instrumentPart } from '../../src/outcomes/progress-instrument.ts';
+import { recordEntries } from '../../src/outcomes/project.ts';
+import { patientRecord } from '../../src/outcomes/record.ts';
 import { counted, dayOf, limitOf, percent } from '../../src/outcomes/plain-words.ts';
 import { base, phq9, registry, session, totalling, World } from '../kit/record.ts';
 import { jargonWords, judgingWords, verdictWords } from './words.ts';
@@ -167,6 +172,26 @@ t.test('a reading names what was turned round and left open, the band, and where
   t.match(reading('change-from-baseline', 'clinician'), [/^WHO-5 percentage score, 1 November 2024: 24, sent as 6, imported/, /^WHO-5 percentage score, 15 November 2024: 52, sent as 13, imported/, 'current - baseline: 52 - 24 = 28'], 'in time order, as they count');
   t.match(reading('44260-8', 'clinician'), [/^PHQ-9 of/, /^the answer/, /no assessment of risk/], 'an answer is no score: without band and cut-off');
   t.match(reading('44260-8', 'client').join(' '), /One answer does not say everything/);
+});
+
+t.test('$progress says nothing where nothing is defined, and says each thing once', async (t) => {
+  const world = new World();
+  stories['working together']!(world);
+  stories['goals']!(world);
+  for (const day of [0, 1, 2, 3, 4, 5, 6]) world.write(answers(`m${day}`, 'bs-checkin', day, { mood: 5 }));
+  const record = patientRecord(world.all('QuestionnaireResponse').flatMap((each) => recordEntries(each, { registry })));
+  const part = (key: string): Told => {
+    const scale = registry.scales.get(key)!;
+    return instrumentPart(scale, courseOf(record, scale, seriesOf(record, key)[0]!), null) as Told;
+  };
+  const text = (told: Told | undefined, name = 'text'): string | undefined => told?.part?.find((each) => each.name === 'explanation')?.part?.find((each) => each.name === name)?.valueString;
+  const of = (key: string, name: string): Told | undefined => part(key).part!.find((each) => each.name === name);
+  t.equal(of('bs-alliance', 'response'), undefined, 'no share, no remission, no minimal important change');
+  t.equal(text(of('bs-alliance', 'change'))!.match(/threshold of reliable change/g)?.length, 2, 'that there is none, and what it takes');
+  t.match(text(of('goal-rating', 'change')), /: 3 at baseline .* the two means may rest on different ones\. It does not say/);
+  t.match(text(of('goal-rating', 'score')), /It is the mean of 2 of 3 items/);
+  t.match(text(of('bs-checkin.mood', 'momentary')), /^Mood, 0 to 10, over 7 ratings in 14 days: mean 5, .*\(SD\) 0, .*\(.*RMSSD\) 0, no inertia \(all ratings are equal/);
+  t.match(text(of('bs-checkin.mood', 'momentary'), 'text-for-client'), /^Mood: over 7 ratings in two weeks yours were 5 on average/);
 });
 
 t.test('the equations that are worked out are found', async (t) => {

@@ -4,7 +4,7 @@ import type { Resource } from '../../src/fhir/resource.ts';
 import { adherence } from '../../src/outcomes/adherence.ts';
 import { answeredShare, covered, prompts } from '../../src/outcomes/completeness.ts';
 import { localDate } from '../../src/outcomes/local-time.ts';
-import { homeworkPart } from '../../src/outcomes/progress-homework.ts';
+import { homeworkExplanation, homeworkPart } from '../../src/outcomes/progress-homework.ts';
 import { rankCorrelation } from '../../src/outcomes/rank-correlation.ts';
 import { practice } from '../../src/outcomes/practice.ts';
 import { recordEntries } from '../../src/outcomes/project.ts';
@@ -50,7 +50,7 @@ t.test('property: the order of Tasks and of what they name changes nothing; kept
     const found = practice(tasks, when, options);
     const turned = tasks.toReversed().map((each) => ({ ...each, output: (each.output as object[]).toReversed() }));
     t.strictSame(practice(turned, when, options), found);
-    const rounded = (list: readonly Resource[]): unknown => { const { eligible, quantity, ...rest } = adherence(list, when, options); return { ...rest, eligible: eligible.length, quantity: quantity?.toFixed(9) }; };
+    const rounded = (list: readonly Resource[]): unknown => { const { eligible, offered, quantity, ...rest } = adherence(list, when, options); return { ...rest, offered: offered.length, eligible: eligible.length, quantity: quantity?.toFixed(9) }; };
     t.strictSame(rounded(turned), rounded(tasks));
     const more = practice([...tasks, homework('more', 'in-progress', date(1), date(60), 1, [`r${extra}`])], when, options);
     const [first, last] = [found.share ?? 0, more.share ?? 0];
@@ -134,4 +134,21 @@ t.test('homework between sessions stands beside how the scores moved in that tim
   // Improvements 1 2 3 4 5 6 3 rank 1 2 3.5 5 6 7 3.5 against 1 to 7: products of deviations 9 + 4 + 0.5 + 0 + 2 + 6 - 1.5 = 20; squares 27.5 and 28.
   const [association] = part.filter(({ name }) => name === 'association');
   t.same([valueOf(association!.part, 'n'), valueOf(association!.part, 'rank-correlation')], [7, Math.round(10_000 * (20 / Math.sqrt(27.5 * 28))) / 10_000]);
+});
+
+t.test('what is said of homework counts one as one, and names what a share is of', async (t) => {
+  const words = (...tasks: Resource[]): (string | undefined)[] => {
+    const found = adherence(tasks, '2024-06-01T00:00:00Z');
+    const { part } = homeworkExplanation(found, found.offered) as { readonly part: readonly { readonly name: string; readonly valueString?: string }[] };
+    return ['text', 'text-for-client'].map((name) => part.find((each) => each.name === name)?.valueString);
+  };
+  const one = homework('a', 'completed', '2024-05-01', '2024-05-07', null, [], { lastModified: '2024-05-06T10:00:00Z' });
+  t.same(words(one), [
+    '1 exercise was due. Completed: 1 (within a day of being due: 1). Not done yet: 0. 100 % of it was done. Talked about in a session: 0 of 1 completed. Offered: 1, accepted: 1.',
+    'You agreed to try 1 thing. Done: 1. What got in the way is worth talking about as much as what worked.',
+  ]);
+  t.same(words(one, homework('b', 'accepted', '2024-05-01', '2024-05-07', null), homework('c', 'rejected', '2024-05-01', '2024-05-07', null)), [
+    '2 exercises were due. Completed: 1 (within a day of being due: 1). Not done yet: 1. On average 50 % of each was done. Talked about in a session: 0 of 1 completed. Offered: 3, accepted: 2.',
+    'You agreed to try 2 things. Done: 1, still on your list: 1. What got in the way is worth talking about as much as what worked.',
+  ]);
 });
