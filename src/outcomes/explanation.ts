@@ -64,7 +64,7 @@ function partsOf(observation: Resource & Computed, context: ExplanationContext, 
   const at = observation.meta?.lastUpdated;
   return [
     { name: 'observation', valueReference: { reference: `Observation/${observation.id}` } },
-    ...(observation.meta?.versionId === undefined ? [] : [{ name: 'version', valueString: observation.meta.versionId }]),
+    ...versionPart(observation),
     { name: 'status', valueCode: observation.status },
     ...(observation.code === undefined || isForClient ? [] : [{ name: 'code', valueCodeableConcept: observation.code }]),
     ...(observation.effectiveDateTime === undefined ? [] : [{ name: 'effective', valueDateTime: observation.effectiveDateTime }]),
@@ -149,6 +149,9 @@ function limitParts(scale: Scale | undefined): Part[] {
   ];
 }
 
+/** The version that is explained, or that was found of an input. */
+const versionPart = ({ meta }: Resource): Part[] => (meta?.versionId === undefined ? [] : [{ name: 'version', valueString: meta.versionId }]);
+
 function inputPart(reference: string, scale: Scale | undefined, context: ExplanationContext, depth: number): Part {
   const input = context.inputs.get(reference);
   const named = { name: 'reference', valueReference: { reference } };
@@ -156,9 +159,9 @@ function inputPart(reference: string, scale: Scale | undefined, context: Explana
   if (input.resourceType === 'Observation') {
     const own = input as Resource & Computed;
     // What another system computed has no derivation here.
-    return { name: 'input', part: depth > 1 && own.method !== undefined ? partsOf(own, context, depth - 1) : [named, ...value('value', own), ...(own.effectiveDateTime === undefined ? [] : [{ name: 'effective', valueDateTime: own.effectiveDateTime }])] };
+    return { name: 'input', part: depth > 1 && own.method !== undefined ? partsOf(own, context, depth - 1) : [named, ...versionPart(input), ...value('value', own), ...(own.effectiveDateTime === undefined ? [] : [{ name: 'effective', valueDateTime: own.effectiveDateTime }])] };
   }
-  return { name: 'input', part: [named, { name: 'status', valueCode: input.status }, ...(input.authored === undefined ? [] : [{ name: 'authored', valueDateTime: input.authored }]), ...answerParts(input, reference, scale, context)] };
+  return { name: 'input', part: [named, ...versionPart(input), { name: 'status', valueCode: input.status }, ...(input.authored === undefined ? [] : [{ name: 'authored', valueDateTime: input.authored }]), ...answerParts(input, reference, scale, context)] };
 }
 
 /** Each item with its answer and what it counts. */

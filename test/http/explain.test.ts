@@ -45,6 +45,7 @@ t.test('a total, a change and a class open to the answers, with the arithmetic f
   t.ok(text(of(classed, 'rule')[0]!.part!, 'formula').length > 20);
   const answers = of(classed, 'input').map(({ part }) => of(part!, 'input')[0]!.part!).map((part) => of(part, 'reference')[0]!['valueReference'].reference);
   t.same(answers, ['QuestionnaireResponse/b', 'QuestionnaireResponse/a'], 'down to the answers of both');
+  t.same(of(classed, 'input').map(({ part }) => [text(part!, 'version'), text(of(part!, 'input')[0]!.part!, 'version')]), [['1', '1'], ['1', '1']], 'with the version of each');
 
   const client = await explained(reliable.id, service.as({ patient: 'p' }));
   t.same(of(client, 'text'), [], 'a client gets the words for clients');
