@@ -50,16 +50,18 @@ export const everybody = ({ caller }: Visibility, types: readonly string[]): Vis
   ({ caller, reach: { kind: 'all' }, restricted: true, grants: new Map([...always, ...types].map((type) => [type, new Set(['r', 's'] as const)])) });
 
 /**
- * Only the caseload of one practitioner (logical id), where it is asked for.
- * @throws Problem `not-found` when that is not the caller's own and the caller does not reach all
+ * Whose patients a report is about: those in the care of one practitioner (logical id), where it is asked for, else of the caller
+ * who is one. Somebody whose record a Consent or an emergency opened is not in care, and counts in no caseload for it.
+ * @returns what to choose Patients by; undefined: all that the caller sees. What is read of them is what the caller sees: of the
+ *   same courses, a system client has the same numbers for one caseload and in the stratum of it
+ * @throws Problem `not-found` when that is not the caller's own caseload and the caller does not reach all
  */
-export function narrowed(visibility: Visibility, practitioner: string | undefined): Visibility {
-  if (practitioner === undefined) return visibility;
-  const reference = `Practitioner/${practitioner}`;
+export function inCareOf(visibility: Visibility, practitioner: string | undefined): Visibility | undefined {
   const { reach } = visibility;
-  if (reach.kind === 'all') return { ...visibility, reach: { kind: 'practitioner', reference } };
-  if (reach.kind === 'practitioner' && reach.reference === reference) return visibility;
-  throw problem('not-found', 'not-found', 'No such Practitioner.', 'http.practitioner');
+  if (practitioner === undefined) return reach.kind === 'practitioner' ? { ...visibility, consents: [] } : undefined;
+  const reference = `Practitioner/${practitioner}`;
+  if (reach.kind !== 'all' && (reach.kind !== 'practitioner' || reach.reference !== reference)) throw problem('not-found', 'not-found', 'No such Practitioner.', 'http.practitioner');
+  return { ...visibility, reach: { kind: 'practitioner', reference }, consents: [] };
 }
 
 const readerOf = ({ reach, restricted }: Visibility): ProgressContext['reader'] => (reach.kind === 'all' ? 'any' : restricted ? 'clinician' : 'client');

@@ -14,7 +14,7 @@ import type { MeasurementPeriod, Membership } from '../outcomes/measures/members
 import { readDefinition } from '../store/definitions.ts';
 import { groupMembers } from '../store/group-members.ts';
 import { readNewest } from '../store/read.ts';
-import { caseload, narrowed, periodOf, seeingAll } from './caseload.ts';
+import { caseload, inCareOf, periodOf, seeingAll } from './caseload.ts';
 import { inputsOf, one, refuseUnknown, type Input } from './input.ts';
 import type { Call, Operation } from './operation.ts';
 import { flag } from './terminology-input.ts';
@@ -45,7 +45,7 @@ async function evaluate(context: Context, call: Call, body: string): Promise<Ans
   const type = reportType(inputs, who);
   if (isAuditor && type !== 'summary') throw problem('forbidden', 'forbidden', 'Reports about individuals are not for auditors: reportType=population.', 'http.reportType');
   const seeing = seeingAll(context.visibility, named.rule.types);
-  const { groups, patients } = await collect(context, narrowed(seeing, who.practitioner), named, period.span, who);
+  const { groups, patients } = await collect(context, seeing, named, period.span, who);
   if (type === 'individual' && patients.length === 0) throw problem('not-found', 'not-found', 'No such Patient.');
   const isSuppressed = isAuditor || flag(inputs, 'suppressed');
   if (isSuppressed && type !== 'summary') throw problem('malformed', 'invalid', 'suppressed is for reports about a population.', 'http.suppressed');
@@ -114,11 +114,13 @@ function reportType(inputs: readonly Input[], { isOne }: Who): ReportType {
   return type;
 }
 
-async function collect(context: Context, visibility: Visibility, { rule, argument }: NamedRule, period: MeasurementPeriod, { patients: ids }: Who): Promise<{ groups: Membership[][]; patients: bigint[] }> {
+async function collect(context: Context, visibility: Visibility, { rule, argument }: NamedRule, period: MeasurementPeriod, { patients: ids, practitioner }: Who): Promise<{ groups: Membership[][]; patients: bigint[] }> {
   const groups: Membership[][] = [];
   const patients: bigint[] = [];
   const measureContext: MeasureContext = { registry: context.registry, concepts: rule.observations === undefined ? conceptsFrom() : await measureConcepts(context), zone: context.zone, now: now() };
-  const query = { types: rule.types, withEpisode: rule.withEpisode && ids === undefined, ...(ids === undefined ? {} : { patients: ids }), ...(rule.observations === undefined ? {} : { observations: rule.observations }) };
+  // Whoever is named need not be in care: a report on one patient, or on a group, is about whom the caller sees.
+  const among = ids === undefined || practitioner !== undefined ? inCareOf(visibility, practitioner) : undefined;
+  const query = { types: rule.types, ...(among === undefined ? {} : { among }), withEpisode: rule.withEpisode && ids === undefined, ...(ids === undefined ? {} : { patients: ids }), ...(rule.observations === undefined ? {} : { observations: rule.observations }) };
   for await (const { rid, subject } of caseload(context, visibility, query)) {
     const places = rule.evaluate(subject, period, measureContext, argument);
     for (const [at, memberships] of places.entries()) (groups[at] ??= []).push(...memberships);

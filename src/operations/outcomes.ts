@@ -7,7 +7,7 @@ import { CaseloadOutcomes, type CaseMix, type Wanted } from '../outcomes/measure
 import type { MeasurementPeriod } from '../outcomes/measures/membership.ts';
 import { ruleOf } from '../outcomes/metrics.ts';
 import { groupMembers } from '../store/group-members.ts';
-import { caseload, everybody, narrowed, periodOf, seeingAll } from './caseload.ts';
+import { caseload, everybody, inCareOf, periodOf, seeingAll } from './caseload.ts';
 import { inputsOf, many, one, refuseUnknown, type Input } from './input.ts';
 import type { Call, Operation } from './operation.ts';
 import { flag } from './terminology-input.ts';
@@ -43,7 +43,8 @@ async function caseloadOutcomes(context: Context, call: Call, body: string): Pro
   if (call.type === 'Group' && members === undefined) throw problem('not-found', 'not-found', 'No such Group.');
   const gathered = new CaseloadOutcomes(context.registry, scales, span, context.zone, wanted);
   const patients: bigint[] = [];
-  for await (const { rid, subject } of caseload(context, call.type === 'Group' ? seeing : narrowed(seeing, call.id), { types, withEpisode: true, ...(members === undefined ? {} : { patients: members }) })) {
+  const among = call.type === 'Group' ? undefined : inCareOf(seeing, call.id);
+  for await (const { rid, subject } of caseload(context, seeing, { types, withEpisode: true, ...(among === undefined ? {} : { among }), ...(members === undefined ? {} : { patients: members }) })) {
     gathered.add(subject);
     patients.push(rid);
   }

@@ -1,6 +1,7 @@
 import type { Resource } from '../fhir/resource.ts';
 import { dueOf } from './adherence.ts';
 import { instant } from './instant.ts';
+import { daysBetween } from './local-time.ts';
 import type { PatientRecord, Score, Session } from './record.ts';
 import { fulfillable, questionnaireOf } from './requests.ts';
 
@@ -18,11 +19,15 @@ export function covered({ scores }: PatientRecord, sessions: readonly Session[])
   const totals = [...scores.values()].flat().filter(({ value, at }) => value !== null && at !== null);
   return sessions.map((session): Covered => {
     const named = totals.find(({ data }) => data.encounter === `Encounter/${session.id}`);
-    const close = totals.filter(({ at }) => session.at !== null && Math.abs(at! - session.at) <= near)
+    const close = totals.filter((score) => isNear(score, session))
       .sort((a, b) => Math.abs(a.at! - session.at!) - Math.abs(b.at! - session.at!) || (a.id < b.id ? -1 : 1));
     return { session, score: named ?? close[0] ?? null };
   });
 }
+
+/** By the clock where both say a time, else by calendar dates. */
+const isNear = (score: Score, { at, date, data: { start } }: Session): boolean =>
+  (at !== null && start.length > 10 && score.data.authored!.length > 10 ? Math.abs(score.at! - at) : day * Math.abs(daysBetween(score.date, date))) <= near;
 
 /** `due`: it may be answered now; `open`: its time has not begun, or none was agreed. */
 export type PromptState = 'answered' | 'due' | 'open' | 'overdue' | 'skipped';

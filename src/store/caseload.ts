@@ -21,6 +21,8 @@ export interface CaseloadPatient {
 export interface CaseloadQuery {
   /** Logical ids of the only Patients that are asked for; absent: all that the caller may see. */
   readonly patients?: readonly string[];
+  /** Only Patients that this one sees as well; what is read of them is what the caller sees. */
+  readonly among?: Visibility;
   /** Types whose resources are read beside the record entries. */
   readonly types: readonly string[];
   /** LOINC codes of the Observations that are read, where `types` has them: a record has many that are of no interest here. */
@@ -41,6 +43,7 @@ export async function* readCaseload(connection: Connection, visibility: Visibili
   for (;;) {
     const patients = await run<{ rid: bigint; body: string }>(connection, sql`
       select r.rid, r.body from resource r where r.type = 'Patient' and r.live and r.rid > ${after}::bigint and ${visiblePredicate(visibility, 'Patient', 'r')}
+        ${query.among === undefined ? sql`` : sql`and ${visiblePredicate(query.among, 'Patient', 'r')}`}
         ${query.patients === undefined ? sql`` : sql`and r.id = any(${query.patients}::text[])`}
         ${query.withEpisode ? sql`and exists (select from record_entry e where e.patient = r.rid and e.kind = 'episode')` : sql``}
       order by r.rid limit ${literal(batch)}`);

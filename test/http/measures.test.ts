@@ -70,6 +70,10 @@ t.test('rates of outcome over a caseload, for a practitioner, a group and one pa
   t.equal((await ben('GET', `Measure/response-phq-9/$evaluate-measure?${year}&subject=Patient/c0`)).status, 404, 'whom ben does not treat does not exist');
   t.equal((await ben('GET', `Measure/response-phq-9/$evaluate-measure?${year}&subject=Patient/d0`)).status, 200);
   t.same(counts((await fhir('GET', `Measure/reliable-improvement-phq-9/$evaluate-measure?periodStart=2026-01-01&periodEnd=2026-12-31`)).body.group[0]), [0, 0, 0, 0]);
+  const opened = await service.as({ user: 'Practitioner/ben' })('POST', 'Patient/c0/$break-glass', { resourceType: 'Parameters', parameter: [{ name: 'reason', valueCode: 'ETREAT' }, { name: 'text', valueString: 'on call' }] });
+  t.equal(opened.status, 201, opened.text.slice(0, 200));
+  t.equal((await ben('GET', `Measure/response-phq-9/$evaluate-measure?${year}&subject=Patient/c0`)).status, 200, 'in an emergency the record is open');
+  t.same(counts((await ben('GET', `Measure/reliable-improvement-phq-9/$evaluate-measure?${year}`)).body.group[0]), [6, 6, 0, 3], 'and the person is not in the caseload for it');
 });
 
 t.test('who may not see individuals gets rates with small numbers hidden, and no names', async (t) => {

@@ -1,4 +1,3 @@
-import { latest, periodRange } from '../../fhir/dates.ts';
 import type { Resource } from '../../fhir/resource.ts';
 import { isLater, seriesOf, type Series, type Valid } from '../baseline.ts';
 import { changeBetween, isClinical, type Change } from '../change.ts';
@@ -7,7 +6,7 @@ import type { PatientRecord, Session } from '../record.ts';
 import { scaleForSex, type Scale } from '../registry.ts';
 import { bandOf } from '../score.ts';
 import { sessionsOf } from '../sessions.ts';
-import { reference, type MeasurementPeriod } from './membership.ts';
+import { isWithin, reference, type MeasurementPeriod } from './membership.ts';
 
 /** A finished course of treatment, as the measures of outcome count it (docs/clinical.md 3.4, 3.14). Pure. */
 export interface Course {
@@ -27,24 +26,17 @@ export interface Subject {
   readonly byType: ReadonlyMap<string, readonly Resource[]>;
 }
 
-/** @returns the courses that ended in `period`. */
+/** @returns the courses that ended in `period`, by the date of their end (docs/clinical.md 3.0). */
 export function finishedCourses({ patient, record, byType }: Subject, period: MeasurementPeriod): Course[] {
   return (byType.get('EpisodeOfCare') ?? []).flatMap((resource): Course[] => {
-    const end = endOf(resource);
     const episode = record.episodes.find(({ id }) => id === resource.id);
-    if (resource.status !== 'finished' || episode === undefined || end - 1 < period.start || end - 1 >= period.end) return [];
+    if (resource.status !== 'finished' || episode?.lastDate === undefined || !isWithin(episode.lastDate, period)) return [];
     return [{
       patient: reference(patient), episode: resource, ...(record.person.gender === undefined ? {} : { gender: record.person.gender }),
       sessions: sessionsOf(record, episode),
       series: (key) => seriesOf(record, key).find((series) => series.episode?.id === episode.id),
     }];
   });
-}
-
-/** The instant at which the period of `resource` is over, Infinity where it is not. */
-function endOf({ period }: Resource): number {
-  const high = periodRange((period ?? {}) as { start?: string; end?: string })?.high;
-  return high === undefined || high === latest ? Infinity : Date.parse(high);
 }
 
 /** Baseline and last score of a course on one scale, none later than its end. */

@@ -62,7 +62,7 @@ export const measureRules: ReadonlyMap<string, MeasureRule> = new Map<string, Me
     types: courseTypes, withEpisode: false,
     evaluate: (subject, period, { registry }) => [sessionsCovered(subject, period, scoresOf(registry, (id) => allianceInstruments.has(id)))],
   }],
-  ['homework-completion', { types: ['Task'], withEpisode: false, evaluate: (subject, period, { zone }) => [homeworkCompleted(subject, period, zone)] }],
+  ['homework-completion', { types: ['Task'], withEpisode: false, evaluate: (subject, period, { zone, now }) => [homeworkCompleted(subject, period, zone, now)] }],
   ['time-to-acknowledge', { types: ['Task'], withEpisode: false, evaluate: (subject, period, { now }) => [reviewsAcknowledged(subject, period, now)] }],
   ['depression-remission', {
     types: chartTypes, observations: phq9, withEpisode: false, takes: 'edition',

@@ -1,3 +1,4 @@
+import { dateRange } from '../../fhir/dates.ts';
 import type { Resource } from '../../fhir/resource.ts';
 
 /** Where one unit stands in a measure: a patient, a course of treatment, a session or a task, as the measure counts. */
@@ -23,7 +24,14 @@ export interface PatientResources {
   readonly byType: ReadonlyMap<string, readonly Resource[]>;
 }
 
-/** The measurement period: milliseconds since 1970, half-open. */
+/** The measurement period, whole days: milliseconds since 1970 in UTC, half-open. */
 export interface MeasurementPeriod { readonly start: number; readonly end: number }
+
+/** Whether the day that `date` names, or the last day of the month or year, is one of `period`. */
+export function isWithin(date: string, { start, end }: MeasurementPeriod): boolean {
+  const high = dateRange(date)?.high;
+  const last = high === undefined ? NaN : Date.parse(high) - 1;
+  return last >= start && last < end;
+}
 
 export const reference = ({ resourceType, id }: Resource): string => `${resourceType}/${id}`;

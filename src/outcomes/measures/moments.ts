@@ -55,8 +55,8 @@ export function notAfter(a: Moment | undefined, b: Moment | undefined, by: Preci
 }
 
 /** Whether `a` is surely before `b`. */
-export function before(a: Moment, b: Moment, by: Precision): boolean {
-  const order = compare(a, b, by);
+export function before(a: Moment | undefined, b: Moment | undefined, by: Precision): boolean {
+  const order = a === undefined || b === undefined ? undefined : compare(a, b, by);
   return order !== undefined && order < 0;
 }
 

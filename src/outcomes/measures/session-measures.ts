@@ -1,35 +1,38 @@
 import type { Resource } from '../../fhir/resource.ts';
 import { adherence } from '../adherence.ts';
+import { covered } from '../completeness.ts';
+import { instantAt } from '../local-time.ts';
 import { sourceOf } from '../record.ts';
+import { sessionsOf } from '../sessions.ts';
 import { reviewCourse } from '../time-to-acknowledge.ts';
 import { zoneOf } from '../time-zone.ts';
 import { finishedCourses, strataOf, strataOfEpisode, type Course, type Subject } from './courses.ts';
-import { reference, type MeasurementPeriod, type Membership } from './membership.ts';
+import { isWithin, reference, type MeasurementPeriod, type Membership } from './membership.ts';
 
 /** Measures of how treatment is accompanied, session by session and task by task (docs/clinical.md 3.10, 3.13, 3.14). Pure. */
 
-/** A score this far from a session, before or after, belongs to it. */
-const near = 3 * 86_400_000;
-
 /**
- * Sessions of the measurement period with a score of one of `keys` at most three days away, or that names the session.
+ * Finished sessions of the measurement period with a score of one of `keys` that names the session or is at most three days away.
  * @returns one membership for each session
  */
 export function sessionsCovered(subject: Subject, period: MeasurementPeriod, keys: readonly string[]): Membership[] {
   const { patient, record, byType } = subject;
-  const scores = keys.flatMap((key) => record.scores.get(key) ?? []).filter(({ value }) => value !== null);
-  return record.sessions.filter(({ at }) => at !== null && at >= period.start && at < period.end).map((session): Membership => {
-    const found = scores.find(({ at, data }) => data.encounter === `Encounter/${session.id}` || (at !== null && Math.abs(at - session.at!) <= near));
-    return {
-      patient: reference(patient), unit: `Encounter/${session.id}`, denominator: true, exclusion: false, numerator: found !== undefined,
-      evaluated: [`Encounter/${session.id}`, ...(found === undefined ? [] : [sourceOf(found)])], strata: strataOfEpisode(byType.get('EpisodeOfCare')?.find(({ id }) => id === session.data.episode), subject),
-    };
+  const wanted = { ...record, scores: new Map(keys.map((key) => [key, record.scores.get(key) ?? []])) };
+  return [...record.episodes, null].flatMap((episode) => {
+    const strata = strataOfEpisode(episode === null ? undefined : byType.get('EpisodeOfCare')?.find(({ id }) => id === episode.id), subject);
+    return covered(wanted, sessionsOf(record, episode).filter(({ date }) => isWithin(date, period))).map(({ session, score }): Membership => ({
+      patient: reference(patient), unit: `Encounter/${session.id}`, denominator: true, exclusion: false, numerator: score !== null,
+      evaluated: [`Encounter/${session.id}`, ...(score === null ? [] : [sourceOf(score)])], strata,
+    }));
   });
 }
 
-/** Homework that was due in the measurement period and not withdrawn; completed. One membership for each Task. */
-export function homeworkCompleted({ patient, byType }: Subject, period: MeasurementPeriod, zone: string): Membership[] {
-  const { eligible } = adherence(byType.get('Task') ?? [], new Date(period.end).toISOString(), { from: new Date(period.start).toISOString(), zone: zoneOf(patient, zone) });
+/** Homework that was due by now in the measurement period, where the client lives, and not withdrawn; completed. One membership for each Task. */
+export function homeworkCompleted({ patient, byType }: Subject, period: MeasurementPeriod, zone: string, now: number): Membership[] {
+  const lived = zoneOf(patient, zone);
+  const midnight = (at: number): number => instantAt(new Date(at).toISOString(), 0, lived);
+  const until = Math.min(midnight(period.end), now);
+  const { eligible } = adherence(byType.get('Task') ?? [], new Date(until).toISOString(), { from: new Date(midnight(period.start)).toISOString(), zone: lived });
   return eligible.map((task): Membership => ({
     patient: reference(patient), unit: reference(task), denominator: true, exclusion: false, numerator: task.status === 'completed', evaluated: [reference(task)],
     strata: { 'homework-type': codeOf(task), practitioner: (task.requester as { reference?: string } | undefined)?.reference ?? 'unknown' },
@@ -51,7 +54,7 @@ export function reviewsAcknowledged({ patient, byType }: Subject, period: Measur
   });
 }
 
-/** Finished courses with at least two valid totals, on different dates, of some instrument. */
+/** Finished courses with at least two valid totals, on different dates and none later than its end, of some instrument. */
 export function pairedData(subject: Subject, period: MeasurementPeriod): Membership[] {
   return finishedCourses(subject, period).map((course): Membership => {
     const found = [...subject.record.scores.keys()].flatMap((key) => pairIn(course, key) ?? []);
@@ -63,7 +66,8 @@ export function pairedData(subject: Subject, period: MeasurementPeriod): Members
 }
 
 function pairIn(course: Course, key: string): readonly string[] | undefined {
-  const scores = course.series(key)?.scores ?? [];
-  const [first, last] = [scores[0], scores.at(-1)];
+  const { scores = [], episode } = course.series(key) ?? {};
+  const end = episode?.lastDate;
+  const [first, last] = [scores[0], scores.findLast(({ date }) => end === undefined || date <= end)];
   return first === undefined || last === undefined || first.date === last.date ? undefined : [first, last].map(sourceOf);
 }
