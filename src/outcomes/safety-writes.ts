@@ -3,7 +3,7 @@ import { codeSystem, extensionUrl } from '../fhir/canonical.ts';
 import type { Resource } from '../fhir/resource.ts';
 import { derivedId } from '../fhir/uuid.ts';
 import type { Change, DeriveContext, DerivedWrite } from './derived-write.ts';
-import { scoreId, sourceOf, type PatientRecord } from './record.ts';
+import { scoreId, sourceOf, type PatientRecord, type Score } from './record.ts';
 import { isSafetyReview } from './review-times.ts';
 import { alertId, alertsOf, isMorePressing, scoreAlerts, type Alert } from './safety.ts';
 import { clientMessage } from './safety-message.ts';
@@ -42,14 +42,15 @@ function responseWrites(writes: DerivedWrite[], before: PatientRecord, after: Pa
  */
 function importWrites(writes: DerivedWrite[], before: PatientRecord, after: PatientRecord, { resource }: Change, context: DeriveContext): void {
   const own = scoreId({ type: resource.resourceType, id: resource.id! });
-  const since = Date.parse(context.now) - triggers.imported.days * day;
   const alerts = ({ scores }: PatientRecord): Alert[] => [...scores].flatMap(([key, list]) => {
     const scale = context.registry.scales.get(key);
     const score = list.find(({ id }) => id === own);
-    return scale === undefined || score === undefined || (score.at !== null && score.at < since) ? [] : scoreAlerts(scale, list, own, context.safety ?? defaultSafety);
+    return scale === undefined || score === undefined || isOldImport(score, context) ? [] : scoreAlerts(scale, list, own, context.safety ?? defaultSafety);
   }).map((alert) => ({ ...alert, tellsClient: false }));
   alertWrites(writes, { response: { ...resource, authored: context.now }, was: alerts(before), is: alerts(after), by: 'itself', mayExist: resource.meta?.versionId !== '1' }, within(context));
 }
+
+const isOldImport = ({ at, data: { source } }: Score, { now }: DeriveContext): boolean => source !== undefined && at !== null && at < Date.parse(now) - triggers.imported.days * day;
 
 const within = (context: DeriveContext): AlertContext => ({
   patient: context.patient, device: context.device, now: context.now, settings: context.safety ?? defaultSafety,
@@ -92,18 +93,20 @@ function alertWrites(writes: DerivedWrite[], { response, was, is, by, mayExist }
  * What a score that comes late, or is changed, means for those after it: worse by a lot within days, a safety item above the answer
  * before. Whichever of two answers comes last, the later one is looked at; the clock starts when that can be known.
  */
-function laterWrites(writes: DerivedWrite[], before: PatientRecord, after: PatientRecord, { resource: { resourceType, id } }: Change, context: DeriveContext): void {
-  const own = scoreId({ type: resourceType, id: id! });
+function laterWrites(writes: DerivedWrite[], before: PatientRecord, after: PatientRecord, { resource }: Change, context: DeriveContext): void {
+  const own = scoreId({ type: resource.resourceType, id: resource.id! });
   const settings = context.safety ?? defaultSafety;
   for (const [key, scores] of after.scores) {
     const scale = context.registry.scales.get(key);
     const earlier = before.scores.get(key) ?? [];
     if (scale === undefined || scores === earlier) continue;
     const from = Math.min(...[...earlier, ...scores].flatMap((score) => (score.id === own && score.at !== null ? [score.at] : [])));
-    for (const { id: later, at, data: { source, encounter } } of scores) {
-      if (at === null || at < from || later === own || source !== undefined) continue;
-      const [was, is] = [scoreAlerts(scale, earlier, later, settings), scoreAlerts(scale, scores, later, settings)];
-      const response: Resource = { resourceType: 'QuestionnaireResponse', id: later, authored: context.now, ...(encounter === undefined ? {} : { encounter: { reference: encounter } }) };
+    for (const later of scores) {
+      const { id: laterId, at, data: { encounter } } = later;
+      if (at === null || at < from || laterId === own || isOldImport(later, context)) continue;
+      const [was, is] = [earlier, scores].map((list) => scoreAlerts(scale, list, laterId, settings).map((alert) => (later.data.source === undefined ? alert : { ...alert, tellsClient: false }))) as [Alert[], Alert[]];
+      const [resourceType, id] = sourceOf(later).split('/') as [string, string];
+      const response: Resource = { resourceType, id, authored: context.now, ...(encounter === undefined ? {} : { encounter: { reference: encounter } }) };
       alertWrites(writes, { response, was, is, by: 'earlier', mayExist: true }, within(context));
     }
   }

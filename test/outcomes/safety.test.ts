@@ -227,6 +227,13 @@ t.test('a score that comes late is looked at beside those after it: worse by a l
   imported.write(phq9('q2', '2024-03-08T10:00:00Z', totalling(16)));
   imported.write({ resourceType: 'Observation', id: 'o1', status: 'final', code: { coding: [{ system: 'http://loinc.org', code: '44261-6' }] }, effectiveDateTime: '2024-03-01T10:00:00Z', valueInteger: 3 } as Resource);
   t.match(task(imported, 'q2', 'rapid-worsening'), { priority: 'urgent' });
+  for (const [date, raised] of [['2024-11-25', 1], ['2024-11-10', 0]] as const) {
+    const last = new World();
+    last.write({ resourceType: 'Observation', id: 'o1', status: 'final', code: { coding: [{ system: 'http://loinc.org', code: '44261-6' }] }, effectiveDateTime: `${date}T10:00:00Z`, valueInteger: 20 } as Resource);
+    last.write(phq9('q1', '2024-11-05T10:00:00Z', totalling(3)));
+    last.write(phq9('q2', '2024-11-20T10:00:00Z', totalling(4)));
+    t.match(last.all('Task').map(({ focus }) => focus), Array(raised).fill({ reference: 'Observation/o1' }), 'a total of another system, of the last two weeks');
+  }
 });
 
 t.test('a clock that runs ahead does not give more time', async (t) => {
