@@ -39,7 +39,7 @@ const deciding = new Set(['StructureDefinition', 'ValueSet', 'CodeSystem']);
 /** Forgets what was remembered of the definitions of these types. */
 export function forgetDefinitions({ questionnaire, profiles }: { readonly questionnaire: { readonly forget: () => void }; readonly profiles: { readonly forget: () => void } }, types: Iterable<string>): void {
   for (const type of types) {
-    if (type === 'Questionnaire') questionnaire.forget();
+    if (type === 'Questionnaire' || type === 'ValueSet' || type === 'CodeSystem') questionnaire.forget();
     if (deciding.has(type)) profiles.forget();
   }
 }

@@ -1,4 +1,5 @@
 import type { Resource } from '../fhir/resource.ts';
+import { answerValueSets, systemsOf } from '../outcomes/answer-weights.ts';
 import { parseCanonical, parseReference } from '../fhir/references.ts';
 import type { Visibility } from '../fhir/visibility.ts';
 import type { Connection } from '../store/database.ts';
@@ -8,7 +9,7 @@ import { readNewest } from '../store/read.ts';
 const kept = 200;
 
 /** Finding a form is the service's own business: the answers are checked whoever gives them. */
-const forms: Visibility = { caller: 'intersession', reach: { kind: 'all' }, restricted: true, grants: new Map([['Questionnaire', new Set(['r'] as const)]]) };
+const forms: Visibility = { caller: 'intersession', reach: { kind: 'all' }, restricted: true, grants: new Map(['Questionnaire', 'ValueSet', 'CodeSystem'].map((type) => [type, new Set(['r'] as const)])) };
 
 /** Finds the Questionnaire that a response names. */
 export interface QuestionnaireFinder {
@@ -17,8 +18,37 @@ export interface QuestionnaireFinder {
    * @returns undefined when it is not stored here.
    */
   (canonical: string): Promise<Resource | undefined>;
-  /** A form was written: what is remembered may be out of date. */
+  /** A form, or a list of answers, was written: what is remembered may be out of date. */
   readonly forget: () => void;
+}
+
+/** Finds the list of answers with a canonical. */
+export type FindList = (type: 'ValueSet' | 'CodeSystem', canonical: string) => Promise<Resource | undefined>;
+
+/** @returns what finds the lists that are stored. */
+export const listsIn = (connection: Connection): FindList => async (type, canonical) => {
+  const { url, version } = parseCanonical(canonical);
+  const body = await readDefinition(connection, forms, type, url, version);
+  return body === undefined ? undefined : (JSON.parse(body) as Resource);
+};
+
+/** Lists that one form may lead to, so that no form can keep a request busy. */
+const mostLists = 50;
+
+/**
+ * @returns the form with the value sets and code systems of its answers beside those that it contains: they may weigh what the form
+ * does not (outcomes/form-total.ts). The same form where it names none that can be found.
+ */
+export async function withAnswerLists(questionnaire: Resource, find: FindList): Promise<Resource> {
+  const contained = (questionnaire['contained'] ?? []) as readonly Resource[];
+  const named = answerValueSets(questionnaire);
+  const found = (list: readonly (Resource | undefined)[]): Resource[] => list.filter((each) => each !== undefined);
+  const valueSets = found(await Promise.all(named.filter((canonical) => !canonical.startsWith('#')).slice(0, mostLists).map((canonical) => find('ValueSet', canonical))));
+  const asked = [...contained.filter(({ id }) => named.includes(`#${id}`)), ...valueSets];
+  const known = new Set(contained.flatMap(({ resourceType, url }) => (resourceType === 'CodeSystem' ? [url] : [])));
+  const systems = [...new Set(asked.flatMap(systemsOf))].filter((system) => !known.has(system)).slice(0, mostLists);
+  const lists = [...valueSets, ...found(await Promise.all(systems.map((system) => find('CodeSystem', system))))];
+  return lists.length === 0 ? questionnaire : { ...questionnaire, contained: [...contained, ...lists] };
 }
 
 /**
@@ -34,7 +64,7 @@ export function questionnaireFinder(connection: Connection, ttlMs: number, clock
     const body = place?.kind === 'relative' && place.type === 'Questionnaire'
       ? (await readNewest(connection, forms, 'Questionnaire', place.id))?.body
       : await readDefinition(connection, forms, 'Questionnaire', named.url, named.version);
-    return body == null ? undefined : (JSON.parse(body) as Resource);
+    return body == null ? undefined : withAnswerLists(JSON.parse(body) as Resource, listsIn(connection));
   };
   const finder = (canonical: string): Promise<Resource | undefined> => {
     const known = found.get(canonical);

@@ -10,6 +10,7 @@ import type { Answer, Context } from './context.ts';
 import { conditionalDeleteOf, conditionalDeletes, patientOf } from './delete.ts';
 import { conditionalPatchWrite, patchIn, patchWrite } from './patch.ts';
 import { forgetDefinitions } from './profiles.ts';
+import { listsIn, withAnswerLists } from './questionnaires.ts';
 import { bounded, each, isReading, type Perform } from './several.ts';
 import { linkEntries, type Places } from './transaction-links.ts';
 import { readEntry, refusedEntry, rehearse } from './transaction-reads.ts';
@@ -112,17 +113,23 @@ async function writesOf(context: Context, step: Step): Promise<WriteRequest[]> {
   }
 }
 
-/** The context in which a response may answer a Questionnaire that the same Bundle brings, by canonical or by place. */
+/** The context in which a response may answer a Questionnaire that the same Bundle brings, by canonical or by place, with the lists of its answers. */
 function withFormsOf(context: Context, steps: readonly Step[]): Context {
   const forms = new Map<string, Resource>();
+  const lists = new Map<string, Resource>();
   for (const { entry: { resource }, interaction, id } of steps) {
+    if (resource?.resourceType === 'ValueSet' || resource?.resourceType === 'CodeSystem') lists.set(`${resource.resourceType}/${String(resource['url'])}`, resource);
     if (resource?.resourceType !== 'Questionnaire') continue;
     const place = id ?? (interaction as { id?: string }).id;
     if (typeof resource['url'] === 'string') forms.set(resource['url'], resource).set(`${resource['url']}|${String(resource['version'])}`, resource);
     if (place !== undefined) forms.set(`Questionnaire/${place}`, resource);
   }
   if (forms.size === 0) return context;
-  const find = async (canonical: string): Promise<Resource | undefined> => forms.get(canonical) ?? context.questionnaire(canonical);
+  const stored = listsIn(context.database);
+  const find = async (canonical: string): Promise<Resource | undefined> => {
+    const form = forms.get(canonical);
+    return form === undefined ? context.questionnaire(canonical) : withAnswerLists(form, async (type, url) => lists.get(`${type}/${url.split('|', 1)[0]!}`) ?? stored(type, url));
+  };
   return { ...context, questionnaire: Object.assign(find, { forget: context.questionnaire.forget }) };
 }
 

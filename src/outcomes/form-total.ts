@@ -1,5 +1,6 @@
 import { codeSystem } from '../fhir/canonical.ts';
 import type { Resource } from '../fhir/resource.ts';
+import { weighedCodings, weightOf } from './answer-weights.ts';
 import type { Coding } from './instrument.ts';
 import { withoutVersion } from './recognise.ts';
 import type { PatientRecord } from './record.ts';
@@ -12,18 +13,17 @@ import type { Instrument, Registry, Scale } from './registry.ts';
  */
 
 interface Option { readonly valueCoding?: Coding & { readonly extension?: readonly Extension[] }; readonly valueInteger?: number; readonly valueString?: string; readonly extension?: readonly Extension[] }
-interface Extension { readonly url?: string; readonly valueDecimal?: unknown; readonly valueInteger?: unknown }
+interface Extension { readonly url?: string }
 interface Question {
   readonly linkId?: string; readonly required?: boolean; readonly repeats?: boolean; readonly enableWhen?: unknown; readonly extension?: readonly Extension[];
-  readonly answerOption?: readonly Option[]; readonly item?: readonly Question[];
+  readonly answerOption?: readonly Option[]; readonly answerValueSet?: string; readonly item?: readonly Question[];
 }
 interface AnsweredItem { readonly linkId?: string; readonly answer?: readonly Answer[]; readonly item?: readonly AnsweredItem[] }
 interface Answer { readonly valueCoding?: Coding; readonly valueInteger?: unknown; readonly valueString?: string; readonly item?: readonly AnsweredItem[] }
 
-const weightUrls: ReadonlySet<string | undefined> = new Set(['http://hl7.org/fhir/StructureDefinition/itemWeight', 'http://hl7.org/fhir/StructureDefinition/ordinalValue']);
 const enableWhenExpression = 'http://hl7.org/fhir/uv/sdc/StructureDefinition/sdc-questionnaire-enableWhenExpression';
 
-interface Weighed { readonly required: boolean; readonly repeats: boolean; readonly weights: ReadonlyMap<string, number> }
+interface Weighed { readonly required: boolean; readonly repeats: boolean; readonly weights: ReadonlyMap<string, number>; /** Weights of answers that leave their system out, by code; null where several options have it. */ readonly byCode: ReadonlyMap<string, number | null> }
 interface WeighedForm { readonly questions: ReadonlyMap<string, Weighed>; readonly form: FormTotal }
 
 /** Forms are remembered as they are found: every answered form asks. */
@@ -59,11 +59,16 @@ export function formAnswers(response: Resource, questionnaire: Resource): FormAn
   const found: FormAnswer[] = [];
   walk(response['item'] as readonly AnsweredItem[] | undefined, (linkId, answers) => {
     for (const answer of answers) {
-      const weight = questions?.get(linkId)?.weights.get(keyOf(answer));
+      const weight = weightIn(questions?.get(linkId), answer);
       if (weight !== undefined) found.push({ linkId, answer, weight });
     }
   });
   return found;
+}
+
+function weightIn(question: Weighed | undefined, answer: Answer): number | undefined {
+  const { system, code } = answer.valueCoding ?? {};
+  return question?.weights.get(keyOf(answer)) ?? (system === undefined && code !== undefined ? question?.byCode.get(code) ?? undefined : undefined);
 }
 
 function walk(items: readonly AnsweredItem[] | undefined, each: (linkId: string, answers: readonly Answer[]) => void): void {
@@ -79,7 +84,8 @@ const keyOf = ({ valueCoding, valueInteger, valueString }: Answer | Option): str
 
 function weigh(questionnaire: Resource): WeighedForm | null {
   const questions = new Map<string, Weighed>();
-  collect(questionnaire['item'] as readonly Question[] | undefined, true, questions);
+  const lists = Array.isArray(questionnaire['contained']) ? (questionnaire['contained'] as readonly Resource[]) : [];
+  collect(questionnaire['item'] as readonly Question[] | undefined, true, lists, questions);
   if (questions.size === 0) return null;
   let [min, max] = [0, 0];
   for (const { weights, repeats } of questions.values()) {
@@ -92,17 +98,22 @@ function weigh(questionnaire: Resource): WeighedForm | null {
 }
 
 /** @param always whether the questions are asked in every case: only then a required one can be missed. */
-function collect(items: readonly Question[] | undefined, always: boolean, found: Map<string, Weighed>): void {
+function collect(items: readonly Question[] | undefined, always: boolean, lists: readonly Resource[], found: Map<string, Weighed>): void {
   for (const item of Array.isArray(items) ? (items as readonly Question[]) : []) {
     const asked = always && item.enableWhen === undefined && item.extension?.some(({ url }) => url === enableWhenExpression) !== true;
-    const weights = new Map((item.answerOption ?? []).flatMap((option): [string, number][] => {
-      const extension = [...option.extension ?? [], ...option.valueCoding?.extension ?? []].find(({ url }) => weightUrls.has(url));
-      const weight = extension?.valueDecimal ?? extension?.valueInteger;
-      return weight === undefined ? [] : [[keyOf(option), Number(weight)]];
-    }));
-    if (weights.size > 0 && item.linkId !== undefined) found.set(item.linkId, { required: asked && item.required === true, repeats: item.repeats === true, weights });
-    collect(item.item, asked, found);
+    const offered = [
+      ...(item.answerOption ?? []).map((option) => ({ option, weight: weightOf(option, option.valueCoding) })),
+      ...(item.answerValueSet === undefined ? [] : weighedCodings(item.answerValueSet, lists)).map(({ coding, weight }) => ({ option: { valueCoding: coding }, weight })),
+    ].flatMap(({ option, weight }) => (weight === undefined ? [] : [{ option, weight }]));
+    if (offered.length > 0 && item.linkId !== undefined) found.set(item.linkId, { required: asked && item.required === true, repeats: item.repeats === true, ...weightsOf(offered) });
+    collect(item.item, asked, lists, found);
   }
+}
+
+function weightsOf(offered: readonly { readonly option: Option; readonly weight: number }[]): Pick<Weighed, 'weights' | 'byCode'> {
+  const byCode = new Map<string, number | null>();
+  for (const { option: { valueCoding }, weight } of offered) if (valueCoding?.code !== undefined) byCode.set(valueCoding.code, byCode.has(valueCoding.code) ? null : weight);
+  return { weights: new Map(offered.map(({ option, weight }) => [keyOf(option), weight])), byCode };
 }
 
 /** Codes of what all forms have in common. */

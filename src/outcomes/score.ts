@@ -1,6 +1,7 @@
 import { doesNotApply, whyAbsent } from '../fhir/absent.ts';
 import type { Issue } from '../fhir/outcome.ts';
 import type { Resource } from '../fhir/resource.ts';
+import { weighedCodings, weightOf } from './answer-weights.ts';
 import { exact } from './decimals.ts';
 import { goalAttainment } from './goal-attainment.ts';
 import type { Band } from './instrument.ts';
@@ -85,24 +86,14 @@ export function itemScores({ instrument, items, add, form }: Recognised): ItemSc
 }
 
 interface GivenAnswer {
-  readonly valueCoding?: { readonly system?: string; readonly code?: string; readonly extension?: readonly Weight[] };
+  readonly valueCoding?: { readonly system?: string; readonly code?: string; readonly extension?: readonly { readonly url?: string }[] };
   readonly valueInteger?: unknown;
   readonly valueDecimal?: unknown;
-  readonly extension?: readonly Weight[];
+  readonly extension?: readonly { readonly url?: string }[];
 }
-interface Weight { readonly url?: string; readonly valueDecimal?: unknown; readonly valueInteger?: unknown }
 
 /** Whether there is an answer to score. "Asked but declined" is none, as a choice that the form offers, and as one that it does not. */
 const hasValue = (answer: unknown): boolean => whyAbsent(answer) === undefined;
-
-const weightUrls: ReadonlySet<string | undefined> = new Set(['http://hl7.org/fhir/StructureDefinition/itemWeight', 'http://hl7.org/fhir/StructureDefinition/ordinalValue']);
-
-/** The weight that an answer carries; undefined for none. */
-function weightOf({ valueCoding, extension }: GivenAnswer): number | undefined {
-  const found = [...valueCoding?.extension ?? [], ...extension ?? []].find(({ url }) => weightUrls.has(url));
-  const weight = found?.valueDecimal ?? found?.valueInteger;
-  return weight === undefined ? undefined : Number(weight);
-}
 
 /** @param form whose weights may be looked at for codes that are not ours; null: it is not known, undefined: they may not. */
 function answerScore(item: Item, { linkId, answers, expression }: ResponseItem, add: number, form: Resource | null | undefined): number | Issue {
@@ -113,7 +104,7 @@ function answerScore(item: Item, { linkId, answers, expression }: ResponseItem, 
     // Exports of older LHC-Forms leave the system of LOINC answer codes out.
     if (system === undefined || system === item.answerSystem) score = item.byCode.get(code ?? '');
     if (score === undefined && form !== undefined) {
-      const weight = weightOf(answer) ?? (form === null ? undefined : optionWeight(form, linkId, answer.valueCoding));
+      const weight = weightOf(answer.valueCoding, answer) ?? (form === null ? undefined : optionWeight(form, linkId, answer.valueCoding));
       if ([...item.byCode.values()].includes(weight!)) score = weight;
     }
   } else {
@@ -123,9 +114,9 @@ function answerScore(item: Item, { linkId, answers, expression }: ResponseItem, 
   return score ?? { severity: 'error', code: 'code-invalid', expression: `${expression}.answer[0].value`, text: expected(item, add) };
 }
 
-interface FormItem { readonly linkId?: string; readonly item?: readonly FormItem[]; readonly answerOption?: readonly GivenAnswer[] }
+interface FormItem { readonly linkId?: string; readonly item?: readonly FormItem[]; readonly answerOption?: readonly GivenAnswer[]; readonly answerValueSet?: string }
 
-/** The weight that a form gives the option with this code. */
+/** The weight that a form, or a list of answers that it names, gives the option with this code. */
 function optionWeight(form: Resource, linkId: string, { system, code }: { readonly system?: string; readonly code?: string }): number | undefined {
   const within = (items: readonly FormItem[]): FormItem | undefined => {
     for (const item of items) {
@@ -134,8 +125,10 @@ function optionWeight(form: Resource, linkId: string, { system, code }: { readon
     }
     return undefined;
   };
-  const option = within((form['item'] ?? []) as readonly FormItem[])?.answerOption?.find(({ valueCoding }) => valueCoding?.system === system && valueCoding?.code === code);
-  return option === undefined ? undefined : weightOf(option);
+  const { answerOption, answerValueSet } = within((form['item'] ?? []) as readonly FormItem[]) ?? {};
+  const option = answerOption?.find(({ valueCoding }) => valueCoding?.system === system && valueCoding?.code === code);
+  if (option !== undefined || answerValueSet === undefined) return weightOf(option?.valueCoding, option);
+  return weighedCodings(answerValueSet, (form['contained'] ?? []) as readonly Resource[]).find(({ coding }) => coding.system === system && coding.code === code)?.weight;
 }
 
 function numberScore({ numeric, reverse, byNumber }: Item, number: number): number | undefined {

@@ -105,6 +105,26 @@ t.test('the form of a deployment that weighs its answers is scored as their sum,
   t.ok(moved.every(({ code, extension }) => code.text === 'Total of Own form' && JSON.stringify(extension).includes('EpisodeOfCare/lea-1')), 'an episode that is added later finds them again');
 });
 
+t.test('a form whose answers are in a value set is weighed by what is stored of it', async (t) => {
+  const codes = 'http://example.org/CodeSystem/stress';
+  const weighed = (weights: readonly number[]): any => ({ resourceType: 'CodeSystem', id: 'stress', url: codes, status: 'active', content: 'complete', concept: weights.map((valueDecimal, i) => ({ code: `s${i}`, extension: [{ url: 'http://hl7.org/fhir/StructureDefinition/itemWeight', valueDecimal }] })) });
+  const list = { resourceType: 'ValueSet', id: 'stress', url: 'http://example.org/ValueSet/stress', status: 'active', compose: { include: [{ system: codes }] } };
+  const form = { resourceType: 'Questionnaire', id: 'stress', url: 'http://example.org/Questionnaire/stress', status: 'active', item: ['a', 'b'].map((linkId) => ({ linkId, type: 'choice', required: true, answerValueSet: list.url })) };
+  const answers = (patient: string, authored: string): any => ({ resourceType: 'QuestionnaireResponse', status: 'completed', questionnaire: form.url, subject: { reference: `Patient/${patient}` }, authored, item: [{ linkId: 'a', answer: [{ valueCoding: { system: codes, code: 's1' } }] }, { linkId: 'b', answer: [{ valueCoding: { code: 's2' } }] }] });
+  const entry = (resource: any): object => ({ resource, request: resource.id === undefined ? { method: 'POST', url: resource.resourceType } : { method: 'PUT', url: `${resource.resourceType}/${resource.id}` } });
+  const totals = async (patient: string): Promise<unknown[]> => (await found(`Observation?patient=${patient}&code=form-total&_sort=date`)).map(({ valueInteger }) => valueInteger);
+  const together = [{ resourceType: 'Patient', id: 'una' }, answers('una', '2024-01-01'), form, list, weighed([0, 1, 3])].map(entry);
+  t.equal((await system('POST', '', { resourceType: 'Bundle', type: 'transaction', entry: together })).status, 200);
+  t.same(await totals('una'), [4], 'all of it in one Bundle');
+  await system('POST', 'QuestionnaireResponse', answers('una', '2024-02-01'));
+  t.same(await totals('una'), [4, 4], 'found where it is stored');
+  await put(weighed([0, 2, 5]));
+  await system('POST', 'QuestionnaireResponse', answers('una', '2024-03-01'));
+  t.same(await totals('una'), [4, 4, 7], 'a changed list counts at once');
+  await system('POST', 'Patient/una/$recompute', { resourceType: 'Parameters', parameter: [{ name: 'apply', valueBoolean: true }] });
+  t.same(await totals('una'), [7, 7, 7]);
+});
+
 t.test('an instrument is published, answered and read like anything else', async (t) => {
   await put({ resourceType: 'Patient', id: 'max', gender: 'male' });
   const form = (await system('GET', 'Questionnaire/audit-c')).body;

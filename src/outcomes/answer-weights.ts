@@ -1,0 +1,98 @@
+import type { Resource } from '../fhir/resource.ts';
+import type { Coding } from './instrument.ts';
+import { withoutVersion } from './recognise.ts';
+
+/** The numbers that answers carry: on an option, in a value set, in a code system (itemWeight, ordinalValue). Pure. */
+
+interface Extension { readonly url?: string; readonly valueDecimal?: unknown; readonly valueInteger?: unknown }
+interface Extended { readonly extension?: readonly Extension[] }
+interface Concept extends Extended {
+  readonly code?: string;
+  readonly property?: readonly { readonly code?: string; readonly valueDecimal?: unknown; readonly valueInteger?: unknown }[];
+  readonly concept?: readonly Concept[];
+}
+interface Include { readonly system?: string; readonly concept?: readonly Concept[]; readonly filter?: unknown; readonly valueSet?: unknown }
+interface Contains extends Extended { readonly system?: string; readonly code?: string; readonly contains?: readonly Contains[] }
+
+const weightUrls: ReadonlySet<string | undefined> = new Set(['http://hl7.org/fhir/StructureDefinition/itemWeight', 'http://hl7.org/fhir/StructureDefinition/ordinalValue']);
+const weightProperties: ReadonlySet<string | undefined> = new Set(['itemWeight', 'ordinalValue']);
+
+/** @returns the weight in the extensions of the first of `holders` that has one; undefined for none. */
+export function weightOf(...holders: readonly (Extended | undefined)[]): number | undefined {
+  const found = holders.flatMap((holder) => (Array.isArray(holder?.extension) ? holder.extension as readonly Extension[] : [])).find(({ url }) => weightUrls.has(url));
+  return numberOf(found);
+}
+
+const numberOf = (holder: Pick<Extension, 'valueDecimal' | 'valueInteger'> | undefined): number | undefined => {
+  const weight = holder?.valueDecimal ?? holder?.valueInteger;
+  return weight === undefined ? undefined : Number(weight);
+};
+
+/** A coding that a question offers, with its weight. */
+export interface WeighedCoding { readonly coding: Coding; readonly weight: number }
+
+/**
+ * @param canonical `answerValueSet` of a question.
+ * @param lists the ValueSets and CodeSystems that are known: those that the form contains, and those that were found for it.
+ * @returns the codings that the value set lists and that have a weight: in it, or in the code system that they are of. [] where it is
+ * not known, or says what it holds by a rule.
+ */
+export function weighedCodings(canonical: string, lists: readonly Resource[]): WeighedCoding[] {
+  const valueSet = definition('ValueSet', canonical, lists);
+  const { contains } = (valueSet?.['expansion'] ?? {}) as { contains?: readonly Contains[] };
+  const { include = [], exclude = [] } = (valueSet?.['compose'] ?? {}) as { include?: readonly Include[]; exclude?: readonly Include[] };
+  const found = contains === undefined ? include.flatMap((each) => included(each, lists)) : expanded(contains, lists);
+  const left = new Set(exclude.flatMap(({ system, concept = [] }) => concept.map(({ code }) => `${system ?? ''}|${code ?? ''}`)));
+  return contains === undefined ? found.filter(({ coding: { system, code } }) => !left.has(`${system ?? ''}|${code ?? ''}`)) : found;
+}
+
+function definition(type: string, canonical: string, lists: readonly Resource[]): Resource | undefined {
+  const url = withoutVersion(canonical);
+  return lists.find((each) => each.resourceType === type && (canonical.startsWith('#') ? `#${each.id}` === canonical : each['url'] === url));
+}
+
+function included({ system, concept, filter, valueSet }: Include, lists: readonly Resource[]): WeighedCoding[] {
+  if (system === undefined || filter !== undefined || valueSet !== undefined) return [];
+  const ofSystem = systemWeights(system, lists);
+  if (concept === undefined) return [...ofSystem].map(([code, weight]) => ({ coding: { system, code }, weight }));
+  return concept.flatMap((each) => weighed({ system, code: each.code }, weightOf(each) ?? ofSystem.get(each.code ?? '')));
+}
+
+const expanded = (contains: readonly Contains[], lists: readonly Resource[]): WeighedCoding[] => contains.flatMap((each) => [
+  ...weighed({ system: each.system, code: each.code }, weightOf(each) ?? (each.system === undefined ? undefined : systemWeights(each.system, lists).get(each.code ?? ''))),
+  ...expanded(each.contains ?? [], lists),
+]);
+
+const weighed = (coding: { readonly system: string | undefined; readonly code: string | undefined }, weight: number | undefined): WeighedCoding[] =>
+  (weight === undefined || coding.code === undefined ? [] : [{ coding: coding as Coding, weight }]);
+
+/** Weight by code of a code system that is known, by an extension of the concept or by a property. */
+function systemWeights(system: string, lists: readonly Resource[]): ReadonlyMap<string, number> {
+  const found = new Map<string, number>();
+  const collect = (concepts: readonly Concept[] = []): void => {
+    for (const concept of concepts) {
+      const weight = weightOf(concept) ?? numberOf(concept.property?.find(({ code }) => weightProperties.has(code)));
+      if (concept.code !== undefined && weight !== undefined) found.set(concept.code, weight);
+      collect(concept.concept);
+    }
+  };
+  collect(definition('CodeSystem', system, lists)?.['concept'] as readonly Concept[] | undefined);
+  return found;
+}
+
+/** @returns the canonicals of the value sets that the questions of a form name. */
+export function answerValueSets(questionnaire: Resource): string[] {
+  const found = new Set<string>();
+  const collect = (items: unknown): void => {
+    for (const { answerValueSet, item } of Array.isArray(items) ? (items as readonly { answerValueSet?: string; item?: unknown }[]) : []) {
+      if (typeof answerValueSet === 'string') found.add(answerValueSet);
+      collect(item);
+    }
+  };
+  collect(questionnaire['item']);
+  return [...found];
+}
+
+/** @returns the code systems from which a value set takes codes. */
+export const systemsOf = (valueSet: Resource): string[] =>
+  [...new Set(((valueSet['compose'] as { include?: readonly Include[] } | undefined)?.include ?? []).flatMap(({ system }) => system ?? []))];

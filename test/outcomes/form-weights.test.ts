@@ -1,0 +1,50 @@
+import t from 'tap';
+import type { Resource } from '../../src/fhir/resource.ts';
+import { answerValueSets, systemsOf, weighedCodings, weightOf } from '../../src/outcomes/answer-weights.ts';
+import { formAnswers, formTotal } from '../../src/outcomes/form-total.ts';
+import { itemScores } from '../../src/outcomes/score.ts';
+import { recognise } from '../../src/outcomes/recognise.ts';
+import { phqItems, registry } from '../kit/record.ts';
+
+const system = 'http://example.org/how-often';
+const weighs = (name: string, value: object): object => ({ extension: [{ url: `http://hl7.org/fhir/StructureDefinition/${name}`, ...value }] });
+const ordinal = (valueDecimal: number): object => weighs('ordinalValue', { valueDecimal });
+const codeSystem: Resource = { resourceType: 'CodeSystem', id: 'cs', url: system, concept: [
+  { code: 'never', ...ordinal(0) }, { code: 'some', property: [{ code: 'itemWeight', valueDecimal: 1 }], concept: [{ code: 'often', ...weighs('itemWeight', { valueInteger: 2 }) }] }, { code: 'unweighed' },
+] };
+const valueSet = (id: string, content: object): Resource => ({ resourceType: 'ValueSet', id, url: `http://example.org/ValueSet/${id}`, ...content });
+const listed = (canonical: string, lists: readonly Resource[]): Record<string, number> => Object.fromEntries(weighedCodings(canonical, lists).map(({ coding: { code }, weight }) => [code, weight]));
+
+t.test('the weights of a value set: its own, else those of its code system', async (t) => {
+  const own = valueSet('own', { compose: { include: [{ system, concept: [{ code: 'never', ...ordinal(5) }, { code: 'often' }, { code: 'unknown' }] }] } });
+  t.same(listed('#own', [own]), { never: 5 });
+  t.same(listed('#own', [own, codeSystem]), { never: 5, often: 2 });
+  t.same(listed('http://example.org/ValueSet/own|3', [own, codeSystem]), { never: 5, often: 2 }, 'by its canonical');
+  t.same(listed('#whole', [valueSet('whole', { compose: { include: [{ system }], exclude: [{ system, concept: [{ code: 'some' }] }] } }), codeSystem]), { never: 0, often: 2 });
+  t.same(listed('#expanded', [valueSet('expanded', { expansion: { contains: [{ abstract: true, contains: [{ system, code: 'never', ...ordinal(1) }] }, { system, code: 'some' }] }, compose: { include: [{ system }] } }), codeSystem]), { never: 1, some: 1 });
+  for (const include of [{ system, filter: [{ property: 'concept', op: 'is-a', value: 'some' }] }, { valueSet: ['http://example.org/ValueSet/own'] }]) t.same(listed('#ruled', [valueSet('ruled', { compose: { include: [include] } }), codeSystem]), {}, 'what it holds by a rule');
+  t.same(listed('#missing', [own]), {});
+  t.equal(weightOf(undefined, { extension: [{ url: 'urn:other' }] }), undefined);
+});
+
+const form = (question: object, more: object = {}): Resource => ({ resourceType: 'Questionnaire', url: 'http://example.org/form', status: 'active', ...more, item: ['a', 'b'].map((linkId) => ({ linkId, type: 'choice', required: true, ...question })) });
+const answered = (...codings: readonly object[]): Resource => ({ resourceType: 'QuestionnaireResponse', status: 'completed', questionnaire: 'http://example.org/form', item: codings.map((valueCoding, i) => ({ linkId: ['a', 'b'][i], answer: [{ valueCoding }] })) });
+
+t.test('a form whose options are in a value set is weighed by it', async (t) => {
+  const contained = form({ answerValueSet: '#own' }, { contained: [valueSet('own', { compose: { include: [{ system, concept: [{ code: 'never' }, { code: 'some' }, { code: 'often' }] }] } }), codeSystem] });
+  t.match(formTotal(answered({ system, code: 'some' }, { system, code: 'often' }), contained), { value: 3, answered: 2, items: 2, form: { min: 0, max: 4 } });
+  t.same(formAnswers(answered({ system, code: 'some' }, { code: 'often' }), contained).map(({ weight }) => weight), [1, 2], 'a coding without its system is the only one with its code');
+  t.equal(formTotal(answered({ system, code: 'some' }), contained)?.value, null, 'a required one is missing');
+  t.equal(formTotal(answered({ system, code: 'some' }, { system: 'urn:other', code: 'often' }), contained)?.value, null, 'another system is another answer');
+  t.equal(formTotal(answered({ system, code: 'some' }), form({ answerValueSet: 'http://example.org/ValueSet/own' })), undefined, 'a list that is not known');
+  const twice = form({ answerOption: [{ valueCoding: { system, code: 'x' }, ...ordinal(1) }, { valueCoding: { system: 'urn:other', code: 'x' }, ...ordinal(2) }] });
+  t.equal(formTotal(answered({ code: 'x' }, { code: 'x' }), twice)?.value, null, 'a code that several systems offer says nothing without its system');
+  t.same([answerValueSets(contained), systemsOf(contained['contained'] instanceof Array ? contained['contained'][0] as Resource : contained)], [['#own'], [system]]);
+});
+
+t.test('an instrument on a form of another publisher is scored by the weights of its value set, where they are item scores', async (t) => {
+  const questionnaire: Resource = { resourceType: 'Questionnaire', url: 'http://example.org/phq', status: 'active', contained: [valueSet('own', { compose: { include: [{ system }] } }), codeSystem], item: phqItems.map((code) => ({ linkId: code, type: 'choice', code: [{ system: 'http://loinc.org', code }], answerValueSet: '#own' })) };
+  const response: Resource = { resourceType: 'QuestionnaireResponse', status: 'completed', questionnaire: 'http://example.org/phq', item: phqItems.map((linkId) => ({ linkId, answer: [{ valueCoding: { system, code: 'often' } }] })) };
+  const [recognised] = recognise(response, registry, questionnaire);
+  t.same([...itemScores(recognised!).scores.values()], Array.from({ length: 9 }, () => 2));
+});
