@@ -5,6 +5,7 @@ import type { Answer, Context } from '../interactions/context.ts';
 import { digits, linesAsCsv, type Line } from '../outcomes/measures/caseload-line.ts';
 import { CaseloadOutcomes, type CaseMix, type Wanted } from '../outcomes/measures/caseload-outcomes.ts';
 import type { MeasurementPeriod } from '../outcomes/measures/membership.ts';
+import { changeIndices } from '../outcomes/change-index.ts';
 import { ruleOf } from '../outcomes/metrics.ts';
 import { groupMembers } from '../store/group-members.ts';
 import { caseload, everybody, inCareOf, periodOf, seeingAll } from './caseload.ts';
@@ -24,7 +25,7 @@ export const outcomes: Operation = {
   run: caseloadOutcomes,
 };
 
-const known = ['periodStart', 'periodEnd', 'scale', 'suppressed', 'caseMix', 'index'];
+const known = ['periodStart', 'periodEnd', 'scale', 'suppressed', 'caseMix', 'index', 'reliability'];
 const types = ['EpisodeOfCare', 'Task', 'Condition'];
 
 /** A practitioner's caseload of fewer courses says more about the person than about the work: it is not for others. */
@@ -71,11 +72,24 @@ function scalesOf({ registry }: Context, inputs: readonly Input[]): string[] {
   return given.length === 0 ? ['phq-9', 'gad-7'] : [...new Set(given)];
 }
 
-/** An index of change beside the reliable change that decides the classes. @throws Problem `malformed` for one that caseloads do not have. */
+/** An index of change beside the reliable change that decides the classes. @throws Problem `malformed` for one that there is not. */
 function wantedOf(inputs: readonly Input[]): Wanted {
   const given = one(inputs, 'index');
-  if (given !== undefined && given !== 'hlm') throw problem('malformed', 'code-invalid', 'index is hlm: change by the slopes of a hierarchical linear model. Other indices compare two scores of one course.', 'http.index');
-  return { hlm: given === 'hlm' };
+  const reliability = reliabilityOf(inputs);
+  if (reliability !== undefined && (given === undefined || given === 'hlm')) throw problem('malformed', 'invalid', 'reliability is for an index of change between two scores.', 'http.reliability');
+  if (given === undefined) return {};
+  if (given === 'hlm') return { hlm: true };
+  const code = changeIndices.find((each) => each === given);
+  if (code === undefined) throw problem('malformed', 'code-invalid', `index must be a code of CodeSystem/change-index: ${[...changeIndices, 'hlm'].join(', ')}.`, 'http.index');
+  return { index: { code, ...(reliability === undefined ? {} : { reliability }) } };
+}
+
+function reliabilityOf(inputs: readonly Input[]): number | undefined {
+  const text = one(inputs, 'reliability');
+  if (text === undefined) return undefined;
+  const value = Number(text);
+  if (!/^(0|0?\.\d{1,6}|1(\.0+)?)$/.test(text) || !(value >= 0 && value < 1)) throw problem('malformed', 'value', 'reliability must be a number from 0 to below 1, such as 0.89.', 'http.reliability');
+  return value;
 }
 
 const decimal = (name: string, value: number | null | undefined): object[] => (value == null ? [] : [{ name, valueDecimal: digits(value) }]);

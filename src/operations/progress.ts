@@ -4,6 +4,7 @@ import { problem } from '../fhir/outcome.ts';
 import type { Resource } from '../fhir/resource.ts';
 import { accessRows } from '../interactions/access-log.ts';
 import type { Answer, Context } from '../interactions/context.ts';
+import { changeIndices, type ChangeIndexCode } from '../outcomes/change-index.ts';
 import { isHomework, writingsOf } from '../outcomes/adherence.ts';
 import { progress as progressOf } from '../outcomes/progress.ts';
 import { patientRecord } from '../outcomes/record.ts';
@@ -12,6 +13,7 @@ import { zoneOf } from '../outcomes/time-zone.ts';
 import { readOfPatient, readRecord } from '../store/record.ts';
 import { readWritten } from '../store/written.ts';
 import { descriptorsOf, episodeRecord, readerOf, type SeenRecord } from './episode.ts';
+import { inputsOf, many, refuseUnknown, type Input } from './input.ts';
 import type { Call, Operation } from './operation.ts';
 
 /**
@@ -26,7 +28,10 @@ export const progress: Operation = {
   run: progressFor,
 };
 
-async function progressFor(context: Context, call: Call): Promise<Answer> {
+async function progressFor(context: Context, call: Call, text: string): Promise<Answer> {
+  const inputs = inputsOf(call, text);
+  refuseUnknown(context, call, inputs, ['index']);
+  const indices = indicesOf(inputs);
   const { database, visibility } = context;
   const { rid, patient, now, record, episode } = call.type === 'EpisodeOfCare' ? await ofEpisode(context, call.id!) : await ofPatient(context, call.id!);
   const of = async (type: string, statuses: readonly string[] | null): Promise<Resource[]> =>
@@ -36,10 +41,18 @@ async function progressFor(context: Context, call: Call): Promise<Answer> {
   const open = tasks.filter((task) => isSafetyReview(task) && !closed.has(String(task['status'])));
   const body = progressOf(record, {
     registry: context.registry, now, patient: `Patient/${patient}`, goals, tasks, alerts: [...flags, ...open], reader: readerOf(context),
-    benchmark: context.reference.current, descriptors, zone: zoneOf(person, context.zone), written, ...(episode === undefined ? {} : { episode }),
+    benchmark: context.reference.current, descriptors, zone: zoneOf(person, context.zone), written, indices, ...(episode === undefined ? {} : { episode }),
   });
   await context.audit.record(accessRows(context, { interaction: '$progress', action: 'E', type: call.type!, id: call.id!, patients: [rid] }));
   return { status: 200, body: JSON.stringify(body) };
+}
+
+/** Indices of change, by code. @throws Problem `malformed` for one that compares no two scores. */
+function indicesOf(inputs: readonly Input[]): ChangeIndexCode[] {
+  const given = [...new Set(many(inputs, 'index').flatMap((text) => text.split(',')))];
+  const unknown = given.find((code) => !(changeIndices as readonly string[]).includes(code));
+  if (unknown !== undefined) throw problem('malformed', 'code-invalid', `index must be a code of CodeSystem/change-index: ${changeIndices.join(', ')}. hlm is of a caseload: Group/[id]/$outcomes.`, inputs.find(({ name }) => name === 'index')!.expression);
+  return given as ChangeIndexCode[];
 }
 
 interface Asked extends SeenRecord { readonly episode?: string }

@@ -63,7 +63,8 @@ export function isClinical(value: number, { op, value: cut }: Pick<Cutoff, 'op' 
   }
 }
 
-function classify(reliable: Direction | null, preClinical: boolean | null, postClinical: boolean | null): ChangeClass {
+/** @returns the class that a reliable change and the sides of the cut-off come to. */
+export function classify(reliable: Direction | null, preClinical: boolean | null, postClinical: boolean | null): ChangeClass {
   if (reliable === null) return 'not-computable';
   if (reliable === 'better') return preClinical === true && postClinical === false ? 'recovered' : 'improved';
   if (reliable === 'worse') return preClinical === false && postClinical === true ? 'harmed' : 'deteriorated';

@@ -1,5 +1,6 @@
 import careTeamRole from '../../schemas/code-systems/care-team-role.json' with { type: 'json' };
 import encounterType from '../../schemas/code-systems/encounter-type.json' with { type: 'json' };
+import changeIndex from '../../schemas/code-systems/change-index.json' with { type: 'json' };
 import driver from '../../schemas/code-systems/driver.json' with { type: 'json' };
 import endingCheck from '../../schemas/code-systems/ending-check.json' with { type: 'json' };
 import homeworkType from '../../schemas/code-systems/homework-type.json' with { type: 'json' };
@@ -30,7 +31,7 @@ const concepts = (displays: Readonly<Record<string, string>>): Concept[] => Obje
 /** @returns CodeSystem and ValueSet resources with stable ids; those of instruments, methods, bands and triggers follow from the registry. */
 export function codeSystems(registry: Registry): Resource[] {
   const definitions: Definition[] = [
-    homeworkType, encounterType, endingCheck, driver, taskType, taskInput, reviewAction, measureGroup, measureStratifier, recordItem, recordAnswer, sharing, safetyAnswer, careTeamRole, reviewEscalation,
+    homeworkType, encounterType, endingCheck, driver, changeIndex, taskType, taskInput, reviewAction, measureGroup, measureStratifier, recordItem, recordAnswer, sharing, safetyAnswer, careTeamRole, reviewEscalation,
     { name: 'progress-metric', title: 'Progress metrics', description: 'What a computed progress Observation and its components measure.', concept: concepts(progressMetricDisplay) },
     { name: 'change-class', title: 'Classes of change', description: 'Reliable and clinically significant change between two scores. A class describes scores, not a person.', concept: concepts(changeClassDisplay) },
     { name: 'course-state', title: 'States of a course', description: 'Where the scores of a course stand. A state describes scores, not a person.', concept: concepts(courseStateDisplay) },

@@ -1,12 +1,14 @@
 import { codeSystem } from '../fhir/canonical.ts';
 import { isLater, type Valid } from './baseline.ts';
 import { normCutoffs } from './change.ts';
+import type { ChangeIndexCode } from './change-index.ts';
 import { changeForClient, classForClient, scoreForClient } from './client-words.ts';
 import type { Course } from './course.ts';
 import { changeSentence, classSentence, scoreSentence } from './explain.ts';
 import { changeOf, changeRuleVersion, observationId, scoreReference } from './observations.ts';
 import { explanation, number, reference, type Part } from './parts.ts';
 import { courseParts, momentaryParts } from './progress-course.ts';
+import { indexPart } from './progress-index.ts';
 import { sourceOf } from './record.ts';
 import type { Scale } from './registry.ts';
 import { bandOf, comparable } from './score.ts';
@@ -38,8 +40,8 @@ function scorePart(name: string, scale: Scale, score: Valid): Part {
   };
 }
 
-/** @returns the course of one instrument within one episode: scores, limits, change, and what stands out. */
-export function instrumentPart(scale: Scale, course: Course, benchmark: TrajectoryReference | null): Part {
+/** @returns the course of one instrument within one episode: scores, limits, change (by further indices too, where they are asked for), and what stands out. */
+export function instrumentPart(scale: Scale, course: Course, benchmark: TrajectoryReference | null, indices: readonly ChangeIndexCode[] = []): Part {
   const { series } = course;
   const { definition, instrument, codings } = scale;
   const latest = series.scores.at(-1)!;
@@ -54,7 +56,7 @@ export function instrumentPart(scale: Scale, course: Course, benchmark: Trajecto
       scorePart('baseline', scale, series.baseline),
       scorePart('latest', scale, latest),
       ...limitParts(scale),
-      ...(definition.compared === false ? momentaryParts(scale, series) : comparedParts(scale, course, benchmark)),
+      ...(definition.compared === false ? momentaryParts(scale, series) : comparedParts(scale, course, benchmark, indices)),
     ],
   };
 }
@@ -81,14 +83,14 @@ const limitSource = (op: string, source: string, verification: string, use: stri
 ];
 
 /** The rules that compare scores; with scores of one date only they say that nothing was compared yet. */
-function comparedParts(scale: Scale, course: Course, benchmark: TrajectoryReference | null): Part[] {
+function comparedParts(scale: Scale, course: Course, benchmark: TrajectoryReference | null, indices: readonly ChangeIndexCode[]): Part[] {
   const { series } = course;
   const latest = series.scores.at(-1)!;
   if (!isLater(latest, series)) {
     const words = { clinician: 'A change needs two valid scores of different dates; there is one date so far.', client: 'There is one date with answers so far; a second one shows what moved.' };
     return [{ name: 'change', part: [{ name: 'data-absent-reason', valueCode: 'not-performed' }, explanation('reliable-change', changeRuleVersion, words, [response(latest)])] }];
   }
-  return [changePart(scale, series.baseline, latest), ...courseParts(course, benchmark)];
+  return [changePart(scale, series.baseline, latest), ...indices.map((code) => indexPart(scale, series.baseline, latest, code)), ...courseParts(course, benchmark)];
 }
 
 function changePart(scale: Scale, baseline: Valid, latest: Valid): Part {

@@ -1,6 +1,7 @@
 import { audienceOf } from '../fhir/labels.ts';
 import type { Resource } from '../fhir/resource.ts';
 import { seriesOf } from './baseline.ts';
+import type { ChangeIndexCode } from './change-index.ts';
 import { courseOf } from './course.ts';
 import { scaleFor } from './form-total.ts';
 import { forReader, reference, type Part, type Reader } from './parts.ts';
@@ -36,6 +37,8 @@ export interface ProgressContext {
   readonly written?: ReadonlyMap<string, string>;
   /** The only episode that is asked for. */
   readonly episode?: string;
+  /** Indices of change that are asked for beside the one that decides the class. */
+  readonly indices?: readonly ChangeIndexCode[];
   /** What each episode is about, by its id (`descriptorOf`). */
   readonly descriptors?: ReadonlyMap<string, string | null>;
 }
@@ -51,7 +54,7 @@ export function progress(record: PatientRecord, context: ProgressContext): Resou
       { name: 'patient', valueReference: { reference: context.patient } },
       { name: 'computed', valueInstant: context.now },
       ...scales.flatMap((scale) => seriesOf(visible, scale.key).filter(({ episode }) => context.episode === undefined || episode?.id === context.episode)
-        .map((series) => instrumentPart(scale, courseOf(visible, scale, series), context.benchmark ?? null))),
+        .map((series) => instrumentPart(scale, courseOf(visible, scale, series), context.benchmark ?? null, context.indices))),
       ...visible.episodes.filter(({ id }) => context.episode === undefined || id === context.episode)
         .flatMap((episode) => [...episodeParts(visible, episode, context.registry, context.descriptors?.get(episode.id) ?? null), completenessPart(visible, episode, local)]),
       ...goalParts(record, visible, context),

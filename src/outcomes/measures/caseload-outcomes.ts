@@ -1,5 +1,6 @@
 import { adherence } from '../adherence.ts';
 import { changeBetween } from '../change.ts';
+import type { ChangeIndexCode } from '../change-index.ts';
 import { observedExpected, referenceRates, type Case, type ReferenceRates } from '../case-mix.ts';
 import { association, effectSize, effectSizeMinimum } from '../effect-size.ts';
 import type { ScoredCourse } from '../hlm-change.ts';
@@ -15,12 +16,13 @@ import { suppressedLines, type Line } from './caseload-line.ts';
 import { courseScores } from './course-scores.ts';
 import { conditionOf, finishedCourses, paired, type Course, type Paired, type Subject } from './courses.ts';
 import { hlmLines, scoredCourse } from './hlm-lines.ts';
-import type { MeasurementPeriod } from './membership.ts';
+import { indexLines } from './index-lines.ts';
+import { reference, type MeasurementPeriod } from './membership.ts';
 
 /** What a caseload looks like on one scale: how many, how they began and ended, how large the change is, after how many sessions (docs/clinical.md 3.6, 3.14, 3.15). Pure. */
 
 interface Gathered {
-  readonly pairs: Paired[];
+  readonly pairs: (Paired & { readonly episode: string })[];
   readonly improvement: SurvivalCourse[];
   readonly recovery: SurvivalCourse[];
   /** Share of the homework of a course that was done, with its improvement. */
@@ -32,7 +34,11 @@ interface Gathered {
 }
 
 /** What is computed only where it is asked for. */
-export interface Wanted { readonly hlm?: boolean }
+export interface Wanted {
+  readonly hlm?: boolean;
+  /** An index of change beside the one that decides, with the reliability to compute it by, where one is given. */
+  readonly index?: { readonly code: ChangeIndexCode; readonly reliability?: number };
+}
 
 /** What courses like these came to in the whole deployment. */
 export interface CaseMix { readonly rates: ReferenceRates; readonly overall: number | null }
@@ -72,7 +78,7 @@ export class CaseloadOutcomes {
     const pair = paired(course, scale);
     if (pair === undefined) return;
     const { pairs, improvement, recovery, homework, cases } = this.#gathered.get(scale.key)!;
-    pairs.push(pair);
+    pairs.push({ ...pair, episode: reference(course.episode) });
     const problem = descriptorOf(conditionOf(course.episode, subject)?.code) ?? 'unknown';
     if (pair.change.reliable !== null) cases.push({ cell: `${bandOf(scale, pair.baseline.value)?.code ?? 'none'}|${problem}`, outcome: pair.change.reliable === 'better' });
     improvement.push(untilFirst(course, pair, ({ reliable }) => reliable === 'better'));
@@ -102,6 +108,7 @@ export class CaseloadOutcomes {
         ...this.#linesOf(scale, gathered, isSuppressed),
         ...(mix === undefined || scale.threshold === undefined ? [] : caseMixLines(scale, gathered.cases, mix, isSuppressed)),
         ...(this.#wanted.hlm === true ? hlmLines(scale, gathered.scored) : []),
+        ...(this.#wanted.index === undefined ? [] : indexLines(scale, gathered.pairs, this.#wanted.index.code, this.#wanted.index.reliability, isSuppressed)),
       ];
       return isSuppressed ? suppressedLines(lines) : lines;
     });
