@@ -14,7 +14,7 @@ export const marks = {
 /** The same for a client. */
 export const marksForClient = {
   verified: 'This rule was checked in its source.',
-  secondary: 'This rule comes from writing about its source.',
+  secondary: 'This rule was taken from a text about its source.',
   memory: 'This rule still has to be checked in its source.',
   service: 'This rule was made for this service.',
 } as const;

@@ -47,7 +47,7 @@ export function readingForClinician(read: Read): Section[] {
   return filled([
     { title: 'What it rests on', lines: inputLines(read) },
     { title: 'How it is worked out', lines: formula === undefined ? [] : formula.split('; ') },
-    { title: 'What decides', lines: scale === undefined || isAnswer(observation, scale) ? [] : [...bandLines(observation, scale, about), ...limitLines(scale, about)] },
+    { title: 'What decides', lines: scale === undefined || isAnswer(observation, scale) || isWithoutTotal(observation) ? [] : [...bandLines(observation, scale, about), ...limitLines(scale, about)] },
     { title: 'What it does not say', lines: [isAnswer(observation, scale) ? 'One answer to one question. It is no assessment of risk and no diagnosis: that takes a talk with the client.' : metricTable[about].caution] },
     { title: 'Rule and time', lines: [...ruleLines(observation, scale, metric), ...timeLines(read)] },
   ]);
@@ -58,7 +58,7 @@ export function readingForClient(read: Read): Section[] {
   const { observation, scale, formula } = read;
   const metric = metricOf(observation);
   const isPlain = metric === undefined || isChange(observation);
-  const mark = metric !== undefined ? metricTable[metric].verification : isProrated(observation) ? scale?.definition.missing.verification : scale?.instrument.definition.scoring.verification;
+  const mark = metric !== undefined ? metricTable[metric].verification : isProrated(observation) || isWithoutTotal(observation) ? scale?.definition.missing.verification : scale?.instrument.definition.scoring.verification;
   return filled([
     { title: 'What it rests on', lines: inputLines(read, true) },
     { title: 'How it is worked out', lines: formula === undefined || !isPlain || scale?.definition.formula === 'goal-attainment' ? [] : formula.split('; ').map(forClients) },
@@ -82,6 +82,7 @@ const isAnswer = (observation: Resource & Computed, scale: Scale | undefined): b
   metricOf(observation) === undefined && scale !== undefined && observation.code?.coding?.some(({ code }) => scale.codings.some((own) => own.code === code)) !== true;
 
 const qualities = ({ extension }: Computed): readonly { readonly url?: string; readonly valueInteger?: number; readonly valueBoolean?: boolean }[] => extension?.flatMap((each) => each.extension ?? []) ?? [];
+const isWithoutTotal = (observation: Resource & Computed): boolean => observation['dataAbsentReason'] !== undefined;
 const isProrated = (score: Resource & Computed): boolean => qualities(score).find(({ url }) => url === 'prorated')?.valueBoolean === true;
 
 /** In time order: a course reads from its beginning. */
@@ -91,7 +92,7 @@ function inputLines(read: Read, forClient = false): string[] {
 }
 
 /** A step of the arithmetic as a client reads it. */
-const forClients = (step: string): string => step.replace('current - baseline', 'now less the start').replace(', rounded half up to ', ', rounded to ').replaceAll(/\bitem(s?)\b/g, 'question$1');
+const forClients = (step: string): string => step.replace('current - baseline', 'now less the start').replace(', rounded half up to ', ', rounded to ').replaceAll(/\bitem(s?)\b/g, 'question$1').replace('runs the other way', 'counts the other way round');
 
 function inputLine(input: (Resource & Computed) | undefined, { scale, zone, totalOf }: Read, forClient: boolean): string {
   if (input === undefined) return 'Something that this access does not show.';
@@ -160,7 +161,7 @@ function ruleLines(observation: Resource & Computed, scale: Scale | undefined, m
   return [
     ...(metric === undefined ? [] : [`Rule: ${metricTable[metric].title.clinician}, version ${version(metric)}${newer(version(metric), metricTable[metric].version)}. Source: ${sourceWords(metricTable[metric].source)} (${markOf(metricTable[metric].verification)}).`]),
     ...(own === undefined || method?.coding?.some(({ code }) => code === own.id) !== true ? [] : [`Scoring of ${own.shortTitle}, version ${version(own.id)}${newer(version(own.id), own.version)}. Source: ${own.scoring.source} (${markOf(own.scoring.verification)}).`]),
-    ...(scale === undefined || metric !== undefined || !isProrated(observation) ? [] : [`Missing items: ${scale.definition.missing.source} (${markOf(scale.definition.missing.verification)}).`]),
+    ...(scale === undefined || metric !== undefined || !(isProrated(observation) || isWithoutTotal(observation)) ? [] : [`Missing items: ${scale.definition.missing.source} (${markOf(scale.definition.missing.verification)}).`]),
   ];
 }
 

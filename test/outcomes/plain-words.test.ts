@@ -159,7 +159,7 @@ t.test('a reading names what was turned round and left open, the band, and where
   for (const [i, value] of [6, 13].entries()) world.write(total(`w${i}`, 'who-5.raw', 14 * i, { valueInteger: value }));
   world.write(phq9('q', `${date(0)}T10:00:00Z`, totalling(10, 2)));
   const reading = (code: string, reader: 'client' | 'clinician'): string[] => {
-    const found = world.all('Observation', (each) => (each.method !== undefined && (each.code as { coding: { code: string }[] }).coding.some((coding) => coding.code === code)))[0]!;
+    const found = world.all('Observation', (each) => (each.method !== undefined && (each.code as { coding: { code: string }[] }).coding.some((coding) => coding.code === code))).at(-1)!;
     const told = explanation(found, { registry, inputs: new Map(world.resources), forms: new Map(), reader })['parameter'] as Told[];
     return told.find(({ name }) => name === 'reading')!.part!.flatMap(({ part }) => part!.filter(({ name }) => name === 'line').map(({ valueString = '' }) => valueString));
   };
@@ -168,6 +168,8 @@ t.test('a reading names what was turned round and left open, the band, and where
     /^Band 11 to 14, "Mild"\. Source: .*recalled/, /^On the clinical side: 11 or more\. Source: /, /^A score sums up/, /^Scoring of CORE-10, .*CamCOPS.*\(checked in its source\)/, /^Missing items: .*recalled/,
   ]);
   t.match(reading('core-10', 'client').join(' '), /left open: question 9 .* This rule still has to be checked in its source\./, 'how sure the weakest part of the rule is');
+  world.write(phq9('few', `${date(3)}T10:00:00Z`, [1, 1, 1, 1, 1, 1, null, null, null]));
+  t.match(reading('44261-6', 'clinician'), [/^PHQ-9 of 4 November/, /no total$/, 'left open: items 7, 8 and 9', /^A score sums up/, /^Scoring of PHQ-9/, /^Missing items: .*recalled/], 'no limits of a total that there is not');
   t.match(reading('swemwbs', 'clinician').join(' '), /conversion table recalled.*to be checked before use/);
   t.match(reading('change-from-baseline', 'clinician'), [/^WHO-5 percentage score, 1 November 2024: 24, sent as 6, imported/, /^WHO-5 percentage score, 15 November 2024: 52, sent as 13, imported/, 'current - baseline: 52 - 24 = 28'], 'in time order, as they count');
   t.match(reading('44260-8', 'clinician'), [/^PHQ-9 of/, /^the answer/, /no assessment of risk/], 'an answer is no score: without band and cut-off');
