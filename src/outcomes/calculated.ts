@@ -23,13 +23,21 @@ export function calculation(scale: Scale): Calculation | undefined {
   return { name, variable: scoresOf(items), expression: total(scale, name) };
 }
 
-/** @returns when a renderer asks the item, where answers to others may make it superfluous; undefined: always. */
+/**
+ * @returns when a renderer asks the item, where answers to others may make it superfluous; undefined: always. In plain FHIRPath, because
+ * validators evaluate it too, and not all of them know the weight of an answer.
+ */
 export function askedWhen({ definition: { skips = [] }, items }: Instrument, linkId: string): string | undefined {
-  const skipped = skips.filter((skip) => skip.items.includes(linkId)).map(({ when }) => {
-    const first = scoresOf(when.map((each) => items.get(each)!));
-    return `(${first}.count() = ${when.length} and ${sumOf(first)} = 0)`;
-  });
+  const skipped = skips.filter((skip) => skip.items.includes(linkId)).map(({ when }) => `(${when.map((each) => scoresNothing(items.get(each)!)).join(' and ')})`);
   return skipped.length === 0 ? undefined : `(${skipped.join(' or ')}).not()`;
+}
+
+/** Whether an item is answered with what scores 0. */
+function scoresNothing(item: Item): string {
+  const { numeric, reverse, byCode } = item;
+  if (numeric !== undefined) return `${answersOf([item])}.where(value = ${reverse ? numeric.min + numeric.max : 0}).exists()`;
+  const codes = [...byCode].flatMap(([code, score]) => (score === 0 ? [`'${code}'`] : []));
+  return `${answersOf([item])}.value.where(code in (${codes.join(' | ')})).exists()`;
 }
 
 /** The answers to some items. */

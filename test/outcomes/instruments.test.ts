@@ -360,6 +360,21 @@ t.test('a renderer computes the same totals by the published expressions (fhirpa
   t.ok(compared > 300, `${compared} totals`);
 });
 
+t.test('a renderer asks what the rules of skipping leave, by expressions that any FHIRPath engine reads', async (t) => {
+  const form = questionnaire(instrumentOf('audit')) as Resource & { item: { linkId: string; extension?: { url: string; valueExpression: { expression: string } }[] }[] };
+  const conditions = form.item.flatMap(({ linkId, extension = [] }) => extension.filter(({ url }) => url.endsWith('enableWhenExpression')).map(({ valueExpression }): [string, string] => [linkId, valueExpression.expression]));
+  const asked = (given: readonly Given[]): number[] => conditions.flatMap(([linkId, expression]) => {
+    const resource = answered('audit', given);
+    return (fhirpath.evaluate(resource, expression, { resource }, r4) as unknown[])[0] === false ? [] : [[...instrumentOf('audit').items.keys()].indexOf(linkId) + 1];
+  });
+  const [first, second] = [...instrumentOf('audit').items.values()].map(({ byCode }) => [...byCode.keys()]);
+  t.same(asked([]), [2, 3, 4, 5, 6, 7, 8], 'nothing is known yet');
+  t.same(asked([first![0]!]), [], 'never: only 9 and 10, which are always asked');
+  t.same(asked([first![1]!, second![0]!, 'LA6270-8']), [2, 3], 'no days with many drinks');
+  t.same(asked([first![1]!, second![1]!, 'LA6270-8']), [2, 3, 4, 5, 6, 7, 8]);
+  t.notMatch(JSON.stringify(conditions), /weight|ordinal/, 'validators evaluate them too, and do not all know the functions of SDC');
+});
+
 t.test('what is published: licensed texts are placeholders, answers carry the score they give, and every form accepts its own answers', async (t) => {
   const forms = new Map(registry.instruments.map((instrument) => [instrument.definition.id, questionnaire(instrument) as Resource & { item: any[]; copyright: string }]));
   for (const { definition: { id, licence, items } } of registry.instruments) {
