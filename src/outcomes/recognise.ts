@@ -42,11 +42,12 @@ export function recognise(response: Resource, registry: Registry, questionnaire?
   const leaves: Leaf[] = [];
   walk(response.item as AnsweredItem[] | undefined, 'QuestionnaireResponse', leaves);
   const codes = known?.canonical === canonical ? undefined : formCodes(questionnaire);
+  const coded = codes ?? new Map<string, string>();
   const codeOf = (leaf: Leaf): string => codes?.get(leaf.linkId) ?? lastSegment(leaf.linkId);
   const common = { add: registry.codings.get(canonical) ?? 0, ...(questionnaire === undefined ? {} : { form: questionnaire }) };
   const instruments = known === undefined ? byCodes(leaves.map(codeOf), codes, questionnaire, registry) : [known];
-  const found = instruments.map((instrument): Recognised => ({ instrument, panel: true, ...common, items: matched(instrument, leaves, codeOf) }));
-  if (known === undefined) return [...found, ...safetyOnly(leaves, codeOf, registry, instruments)];
+  const found = instruments.map((instrument): Recognised => ({ instrument, panel: true, ...common, items: matched(instrument, leaves, codeOf, coded) }));
+  if (known === undefined) return [...found, ...safetyOnly(leaves, codeOf, coded, registry, instruments)];
   // Under the canonical of another publisher the items may have names of their own, of which nothing can be said.
   return known.canonical === canonical || registry.codings.has(canonical) ? found : found.filter(({ items }) => items.size > 0);
 }
@@ -133,10 +134,12 @@ const areIn = (instrument: Instrument, codes: ReadonlySet<string>): boolean => c
 
 const includes = (wide: Instrument, narrow: Instrument): boolean => wide.items.size > narrow.items.size && codesOf(narrow).every((code) => wide.linkIdOf.has(code));
 
-function matched(instrument: Instrument, leaves: readonly Leaf[], codeOf: (leaf: Leaf) => string): Map<string, ResponseItem[]> {
+/** @param coded what the form names by codes, by linkId. */
+function matched(instrument: Instrument, leaves: readonly Leaf[], codeOf: (leaf: Leaf) => string, coded: ReadonlyMap<string, string>): Map<string, ResponseItem[]> {
   const found = new Map<string, ResponseItem[]>();
   for (const leaf of leaves) {
-    const linkId = instrument.items.has(leaf.linkId) ? leaf.linkId : instrument.linkIdOf.get(codeOf(leaf));
+    // Where the form says by a code what it asks, its linkId is only a name, even one that is the code of another question.
+    const linkId = !coded.has(leaf.linkId) && instrument.items.has(leaf.linkId) ? leaf.linkId : instrument.linkIdOf.get(codeOf(leaf));
     if (linkId === undefined) continue;
     const list = found.get(linkId);
     if (list === undefined) found.set(linkId, [leaf]);
@@ -146,8 +149,8 @@ function matched(instrument: Instrument, leaves: readonly Leaf[], codeOf: (leaf:
 }
 
 /** Instruments of which a safety item is asked although their panel is not there. */
-function safetyOnly(leaves: readonly Leaf[], codeOf: (leaf: Leaf) => string, registry: Registry, known: readonly Instrument[]): Recognised[] {
+function safetyOnly(leaves: readonly Leaf[], codeOf: (leaf: Leaf) => string, coded: ReadonlyMap<string, string>, registry: Registry, known: readonly Instrument[]): Recognised[] {
   const asked = new Set(leaves.flatMap((leaf) => registry.bySafetyItem.get(codeOf(leaf)) ?? []));
   return [...asked].filter((instrument) => !known.includes(instrument))
-    .map((instrument) => ({ instrument, panel: false, add: 0, items: matched(instrument, leaves, codeOf) }));
+    .map((instrument) => ({ instrument, panel: false, add: 0, items: matched(instrument, leaves, codeOf, coded) }));
 }

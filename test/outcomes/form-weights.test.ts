@@ -42,6 +42,14 @@ t.test('a form whose options are in a value set is weighed by it', async (t) => 
   t.same([answerValueSets(contained), systemsOf(contained['contained'] instanceof Array ? contained['contained'][0] as Resource : contained)], [['#own'], [system]]);
 });
 
+t.test('what a form says by the code of an item holds, also where its linkId is the code of another question', async (t) => {
+  const swapped = phqItems.toReversed();
+  const questionnaire: Resource = { resourceType: 'Questionnaire', url: 'http://example.org/phq', status: 'active', item: phqItems.map((code, i) => ({ linkId: `/${swapped[i]}`, type: 'choice', code: [{ system: 'http://loinc.org', code }] })) };
+  const response: Resource = { resourceType: 'QuestionnaireResponse', status: 'completed', questionnaire: 'http://example.org/phq', item: phqItems.map((_, i) => ({ linkId: `/${swapped[i]}`, answer: [{ valueInteger: i === 8 ? 3 : 0 }] })) };
+  const [recognised] = recognise(response, registry, questionnaire);
+  t.same(itemScores(recognised!).scores.get('/44260-8'), 3, 'the ninth question was answered, whatever it is called');
+});
+
 t.test('an instrument on a form of another publisher is scored by the weights of its value set, where they are item scores', async (t) => {
   const questionnaire: Resource = { resourceType: 'Questionnaire', url: 'http://example.org/phq', status: 'active', contained: [valueSet('own', { compose: { include: [{ system }] } }), codeSystem], item: phqItems.map((code) => ({ linkId: code, type: 'choice', code: [{ system: 'http://loinc.org', code }], answerValueSet: '#own' })) };
   const response: Resource = { resourceType: 'QuestionnaireResponse', status: 'completed', questionnaire: 'http://example.org/phq', item: phqItems.map((linkId) => ({ linkId, answer: [{ valueCoding: { system, code: 'often' } }] })) };
