@@ -14,6 +14,7 @@ import type { Answer, Context } from '../interactions/context.ts';
 import { unitOf } from '../interactions/create.ts';
 import { blueprint, endingChecks, endingTypes, type Check, type EndingResources, type EndingType } from '../outcomes/ending.ts';
 import { checkPart } from '../outcomes/ending-words.ts';
+import { localDate } from '../outcomes/local-time.ts';
 import { forReader, number, type Part } from '../outcomes/parts.ts';
 import { isSafetyReview } from '../outcomes/review-times.ts';
 import { isClosed } from '../outcomes/safety-resources.ts';
@@ -73,7 +74,7 @@ function requireAll({ visibility }: Context): void {
   }
 }
 
-interface Checklist { readonly rid: bigint; readonly patient: string; readonly now: string; readonly status: string; readonly start: string | undefined; readonly checks: readonly Check[]; readonly alerts: readonly Resource[]; readonly flags: readonly Resource[]; readonly reviews: readonly Resource[] }
+interface Checklist { readonly rid: bigint; readonly patient: string; readonly now: string; readonly status: string; readonly start: string | undefined; readonly zone: string; readonly checks: readonly Check[]; readonly alerts: readonly Resource[]; readonly flags: readonly Resource[]; readonly reviews: readonly Resource[] }
 
 async function checklist(context: Context, id: string): Promise<Checklist> {
   const { rid, patient, now, visible, episode } = await episodeRecord(context, id);
@@ -84,7 +85,7 @@ async function checklist(context: Context, id: string): Promise<Checklist> {
   const alerts = [...reviews, ...flags.filter(isSafetyFlag)];
   const zone = zoneOf(person === undefined ? undefined : (JSON.parse(person) as Resource), context.zone);
   const checks = endingChecks(visible, episode, { registry: context.registry, now, zone, resources, alerts });
-  return { rid, patient, now, status: episode.data.status, start: episode.data.start, checks, alerts, flags, reviews };
+  return { rid, patient, now, status: episode.data.status, start: episode.data.start, zone, checks, alerts, flags, reviews };
 }
 
 /** Statuses that an ending looks at; of other types every status. */
@@ -127,10 +128,11 @@ const alertIssue = ({ resourceType, id }: Resource): Issue => ({
   text: `The episode is not ended while an alert is open: ${resourceType === 'Task' ? `complete the review Task/${id!}` : `set Flag/${id!} inactive with a reason, once its review is completed`}.`,
 });
 
-function checkTime({ now, start }: Checklist, given: string | undefined): void {
+/** A day is that of where the client lives. */
+function checkTime({ now, start, zone }: Checklist, given: string | undefined): void {
   if (given === undefined) return;
   const range = dateRange(given)!;
-  if (range.low > now) throw problem('invalid', 'value', 'end must not be in the future: an episode that is finished has ended.', 'Parameters.parameter');
+  if (given.length === 10 ? given > localDate(Date.parse(now), zone) : range.low > now) throw problem('invalid', 'value', 'end must not be in the future: an episode that is finished has ended.', 'Parameters.parameter');
   if (start !== undefined && range.high <= (dateRange(start)?.low ?? '')) throw problem('invalid', 'value', 'end must not be before the start of the episode.', 'Parameters.parameter');
 }
 

@@ -2,6 +2,7 @@ import { parseJson } from '../fhir/json.ts';
 import { problem } from '../fhir/outcome.ts';
 import type { Resource } from '../fhir/resource.ts';
 import { answered } from '../interactions/accept.ts';
+import { listsIn, withAnswerLists } from '../interactions/questionnaires.ts';
 import type { Context } from '../interactions/context.ts';
 import type { Incoming } from '../store/unit.ts';
 import type { Given } from './given.ts';
@@ -36,11 +37,21 @@ export async function responseOf(call: Call, inputs: readonly Input[], given: Gi
   return given.resource(input.resource, 'QuestionnaireResponse');
 }
 
-/** @returns the form of a response: the one that is given, else the one that the response names, where it is stored here. */
+/** @returns the form of a response, with the lists of its answers: the one that is given, else the one that the response names, where it is stored here. */
 export async function questionnaireOf(context: Context, response: Resource, inputs: readonly Input[], given: Given): Promise<Resource | undefined> {
   const [input, second] = inputs.filter(({ name }) => name === 'questionnaire');
   if (second !== undefined) throw problem('malformed', 'invalid', 'One questionnaire at a time.', second.expression);
   if (input === undefined) return answered(response, context);
   if (input.resource === undefined) throw problem('malformed', 'value', 'questionnaire must be a resource.', input.expression);
-  return given.resource(input.resource, 'Questionnaire').value;
+  const form = given.resource(input.resource, 'Questionnaire').value;
+  refuseOther(response, form);
+  return withAnswerLists(form, listsIn(context.database));
+}
+
+/** A response that names its form by its canonical is not read by another one. @throws Problem `invalid`. */
+function refuseOther({ questionnaire: named }: Resource, { url }: Resource): void {
+  const bare = (canonical: unknown): string | undefined => (typeof canonical === 'string' && /^(https?|urn):/.test(canonical) ? canonical.split('|', 1)[0] : undefined);
+  const [own, other] = [bare(named), bare(url)];
+  if (own === undefined || other === undefined || own === other) return;
+  throw problem('invalid', 'value', 'The response answers another Questionnaire than the one that is given.', 'QuestionnaireResponse.questionnaire');
 }

@@ -86,13 +86,14 @@ function isOf({ episodes }: PatientRecord, episode: Episode, resource: Resource)
   return at === null || (episodeAt(episodes, at) ?? episodes[0])?.id === episode.id;
 }
 
+/** Of the scales by which a change is judged: a form that was answered once to see whether there is something needs no second time. */
 function finalScores(record: PatientRecord, episode: Episode, { registry, now }: EndingContext): Check[] {
   const lastSession = sessionsOf(record, episode).at(-1);
   const from = Math.min(lastSession?.at ?? Date.parse(now), Date.parse(now)) - before;
   const found = [...record.scores.keys()].sort().flatMap((key): Check[] => {
     const scale = registry.scales.get(key);
     const series = seriesOf(record, key).find((each) => each.episode?.id === episode.id);
-    return scale === undefined || series === undefined || !isOutcome(scale) ? [] : [scoreCheck(scale, series, from)];
+    return scale?.threshold === undefined || series === undefined || !isOutcome(scale) ? [] : [scoreCheck(scale, series, from)];
   });
   return found.length > 0 ? found : [{ code: 'final-score', state: 'open', references: [] }];
 }

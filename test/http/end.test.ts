@@ -77,6 +77,22 @@ t.test('$end', async (t) => {
     t.same(lines((await one('GET', 'EpisodeOfCare/empty/$end')).body)['blueprint'], ['done']);
   });
 
+  await t.test('a form that was answered once at the start needs no second time; a day is that of where the client lives', async (t) => {
+    // Where it is always a day later than in UTC, or the same: an episode may end today there.
+    await send(t, fhir, [{ resourceType: 'Patient', id: 'ela', generalPractitioner: [{ reference: 'Practitioner/one' }], extension: [{ url: 'http://hl7.org/fhir/StructureDefinition/timezone', valueCode: 'Pacific/Kiritimati' }] }, episode('ela', 'far')]);
+    const single = { resourceType: 'QuestionnaireResponse', status: 'completed', questionnaire: `${b}/Questionnaire/phq-2`, authored: '2026-01-05T09:00:00Z', item: ['/44250-9', '/44255-8'].map((linkId) => ({ linkId, answer: [{ valueInteger: 2 }] })) };
+    t.equal((await fhir('POST', 'QuestionnaireResponse', of('ela', single))).status, 201);
+    t.ok((await fhir('GET', 'Observation?patient=ela&_summary=count')).body.total > 0, 'it is scored');
+    const { body } = await one('GET', 'EpisodeOfCare/far/$end');
+    t.same(parts(body, 'check', 'scale'), [], 'no line for a gate');
+    const there = new Date(Date.now() + 14 * 3_600_000).toISOString().slice(0, 10);
+    const after = new Date(Date.now() + 38 * 3_600_000 + 60_000).toISOString().slice(0, 10);
+    t.equal((await one('POST', `EpisodeOfCare/far/$end?apply=true&end=${after}`)).status, 422);
+    const { status, body: ended } = await one('POST', `EpisodeOfCare/far/$end?apply=true&end=${there}`);
+    t.equal(status, 200, JSON.stringify(ended).slice(0, 200));
+    t.equal(parts(ended, 'episode')[0].resource.period.end, there);
+  });
+
   await t.test('of nothing it says that there is nothing; of what an access does not show, that it does not show it', async (t) => {
     t.same(lines((await one('POST', 'EpisodeOfCare/empty/$end', { resourceType: 'Parameters' })).body), {
       'alert': ['done'], 'final-score': ['open'], 'questionnaire': ['done'], 'follow-up': ['open'], 'homework': ['done'], 'homework-review': ['done'],

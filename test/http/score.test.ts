@@ -71,6 +71,13 @@ t.test('$score', async (t) => {
     t.equal(observation?.valueInteger ?? observation?.valueQuantity?.value, 4);
     t.match(of(explanation, 'formula-with-numbers'), [{ valueString: '1.5 + 2.5 = 4' }]);
     t.match(of(of(explanation, 'input')[0]!.part, 'item').map(({ part }) => of(part, 'score')[0]), [{ valueDecimal: 1.5 }, { valueDecimal: 2.5 }]);
+    const list = { resourceType: 'ValueSet', id: 'answers', url: 'http://clinic.example/answers', status: 'active', compose: { include: [{ system: 'urn:a', concept: [0, 1, 2].map((n) => ({ code: `a${n}`, extension: [{ url: weights, valueDecimal: 2 * n }] })) }] } };
+    t.equal((await fhir('PUT', 'ValueSet/answers', list)).status, 201);
+    const byList = { ...weighed, item: weighed.item.map(({ answerOption: _options, ...item }) => ({ ...item, answerValueSet: list.url })) };
+    const listed = await fhir('POST', 'QuestionnaireResponse/$score', { resourceType: 'Parameters', parameter: [{ name: 'questionnaire-response', resource: weighedAnswers }, { name: 'questionnaire', resource: byList }] });
+    t.match(of(scores(listed.body)[0]!.explanation, 'formula-with-numbers'), [{ valueString: '2 + 4 = 6' }], 'a list of answers that is stored weighs them');
+    const another = await fhir('POST', 'QuestionnaireResponse/$score', { resourceType: 'Parameters', parameter: [{ name: 'questionnaire-response', resource: weighedAnswers }, { name: 'questionnaire', resource: { ...weighed, url: 'http://clinic.example/another' } }] });
+    t.match(another, { status: 422, body: { issue: [{ expression: ['QuestionnaireResponse.questionnaire'] }] } }, 'answers are not read by another form');
     const both = await fhir('POST', 'QuestionnaireResponse/$score', { ...phq9('p', spread(12), '2025-01-01T09:00:00Z'), questionnaire: 'http://clinic.example/both', item: [...(phq9('p', spread(12), '') as any).item, ...(gad7('p', spread(9, 7), '') as any).item] });
     t.same(scores(both.body).map(({ observation: each }) => each.valueInteger).sort((a, b) => a - b), [9, 12], both.text.slice(0, 200));
   });
