@@ -84,7 +84,7 @@ const readTogether = 4;
 
 /**
  * Computes the records of `patients` anew. Each is looked at as it is at one moment and without a lock: as a rule all are as they
- * should be, and nobody waits. Where something differs and shall be written, that record is computed again under its lock.
+ * should be, and nobody waits. Where something differs and shall be written, that record is looked at again under its lock.
  * @param patients logical ids; one that is not there is not in the answer.
  */
 export async function recomputePatients(patients: readonly string[], options: RecomputeOptions): Promise<Recomputed[]> {
@@ -99,33 +99,39 @@ export async function recomputePatients(patients: readonly string[], options: Re
   for (const [at, block] of blocks.entries()) {
     const { now, records } = await reading;
     if (at + 1 < blocks.length) reading = read(at + 1);
-    for (const [place, whole] of records.entries()) {
-      if (whole === undefined) continue;
+    const results = await Promise.all(records.map(async (whole, place) => {
+      if (whole === undefined) return undefined;
       const computed = await compute(block[place]!, whole, now, options);
-      const isWritten = options.apply && computed.differences.length + computed.stale.length > 0;
-      const last = isWritten ? await recomputePatient(block[place]!, options) : told(computed);
-      if (last !== undefined) found.push(last);
-    }
+      return options.apply && differs(computed) ? recomputePatient(computed, whole, options) : told(computed);
+    }));
+    found.push(...results.filter((result) => result !== undefined));
   }
   return found;
 }
 
+const differs = ({ differences: found, stale }: Computed): boolean => found.length + stale.length > 0;
+
 /**
- * Computes the record of one patient anew from its sources and, with `apply`, writes it, in one transaction under the lock of that
- * record: a write that comes meanwhile waits, and one that came before is seen. Done twice, the second time finds nothing.
- * @param patient logical id of the Patient.
- * @returns undefined where there is no such Patient.
+ * Writes what the record of one patient should be, in one transaction under the lock of that record: a write that comes meanwhile
+ * waits, and one that came before is seen, which makes it be computed again. Done twice, the second time finds nothing.
+ * @param before what was computed without the lock from `read`.
+ * @returns undefined where the Patient is gone.
  */
-async function recomputePatient(patient: string, options: RecomputeOptions): Promise<Recomputed | undefined> {
+async function recomputePatient(before: Computed, read: Whole, options: RecomputeOptions): Promise<Recomputed | undefined> {
+  const { patient } = before;
   return options.database.transaction(async (connection) => {
-    const now = await lock(connection, [lockKey('patient', patient)]);
-    const { records: [whole] } = await readWholes(connection, [patient]);
+    // The second statement begins, and sees what is there, when the first has got the lock.
+    const [now, { records: [whole] }] = await Promise.all(connection.together(() => [lock(connection, [lockKey('patient', patient)]), readWholes(connection, [patient])] as const));
     if (whole === undefined) return undefined;
-    const computed = await compute(patient, whole, now, options);
-    if (options.apply) await write(connection, computed, whole, now, options);
+    const computed = isSame(whole, read) ? before : await compute(patient, whole, now, options);
+    if (differs(computed)) await write(connection, computed, whole, now, options);
     return told(computed);
   });
 }
+
+const isSame = (one: Whole, other: Whole): boolean =>
+  one.stored.size === other.stored.size && one.lines.size === other.lines.size
+  && [...one.stored].every(([key, { body }]) => other.stored.get(key)?.body === body) && one.lines.isSubsetOf(other.lines);
 
 /** What computing one record gave. */
 interface Computed {
@@ -162,7 +168,6 @@ async function compute(patient: string, { rid, stored, lines }: Whole, now: stri
 }
 
 async function write(connection: Lease, { patient, rid, projected, differences: found, stale }: Computed, { stored }: Whole, now: string, { rules, requester }: RecomputeOptions): Promise<void> {
-  if (found.length + stale.length === 0) return;
   const current = await loadCurrent(connection, found);
   const rids = new RidBlocks();
   await rids.reserve(connection, found.length + 2);
