@@ -41,12 +41,13 @@ function sentences(alerts: readonly Alert[], response: Resource, context: AlertC
   const zone = zoneOf(context.patientResource, hours?.timeZone ?? 'UTC');
   const told = (instant: number): string => localTime(instant, zone);
   const ends = alerts.map((alert) => limitsOf(alert, response, context)?.end).filter((end) => end !== undefined).map((end) => Date.parse(end)).filter((end) => end > at);
+  const limit = ends.length === 0 ? undefined : Math.min(...ends);
   const who = recipientsIn(context).first;
   const opens = hours === undefined ? at : nextStaffed(hours, at);
   return [
     words.thanks,
-    // A time that is over (answers that were sent late) is no promise.
-    ...(who === undefined || ends.length === 0 ? [] : [words.seen.replaceAll('{who}', message.who).replaceAll('{limit}', told(Math.min(...ends)))]),
+    // A time that is over (answers that were sent late) is no promise; where nobody could be told, nobody is waited for.
+    who === undefined ? words.unassigned : (limit === undefined ? words.told : words.seen.replaceAll('{limit}', told(limit))).replaceAll('{who}', message.who),
     ...(opens === null || opens <= at ? [] : [words.unstaffed.replaceAll('{opens}', told(opens))]),
     words.waiting,
   ];

@@ -24,9 +24,9 @@ const rules = z.strictObject({
   }).prefault({}),
   /** Who hears of a review that nobody acknowledged in twice its time, where the CareTeam names no duty lead. */
   dutyLead: z.string().regex(/^(?:Practitioner|PractitionerRole|Organization)\/[A-Za-z0-9.-]{1,64}$/, 'must be a reference such as Practitioner/anna').optional(),
-  /** Words of the message to the client; `{who}`, `{limit}` and `{opens}` are filled in. */
+  /** Words of the message to the client; `{who}`, `{limit}` and `{opens}` are filled in. `told`: no limit is ahead; `unassigned`: there is nobody who could be told. */
   clientMessage: z.strictObject({
-    thanks: z.string().min(1), seen: z.string().min(1), unstaffed: z.string().includes('{opens}'), waiting: z.string().min(1), boundary: z.string().min(1),
+    thanks: z.string().min(1), seen: z.string().min(1), told: z.string().min(1), unassigned: z.string().min(1), unstaffed: z.string().includes('{opens}'), waiting: z.string().min(1), boundary: z.string().min(1),
   }).partial().default({}),
 });
 

@@ -444,6 +444,10 @@ t.test('outside staffed hours the client reads when somebody may see it, and bot
   plain.write(phq9('q1', '2024-03-08T20:00:00Z', totalling(10, 3)));
   t.match(JSON.stringify(plain.all('Communication')), /findahelpline/, 'the finder, where the organisation has set nothing');
   t.notMatch(JSON.stringify(plain.resources.get(`Communication/${clientMessageId('q1')}`)), /has been told/, 'nobody is named where there is nobody');
+  t.match(JSON.stringify(plain.resources.get(`Communication/${clientMessageId('q1')}`)), /It cannot be said yet who will see this, or when\./, 'and nobody is waited for');
+  world.now = '2024-03-20T10:00:00Z';
+  world.write(phq9('late', '2024-03-12T11:00:00Z', totalling(10, 3)));
+  t.match(JSON.stringify(world.resources.get(`Communication/${clientMessageId('late')}`)), /Your care team has been told\. No one|Your care team has been told\. If waiting/, 'a time that is over is no promise');
 });
 
 t.test('the organisation sets the times; a file that does not fit says where', async (t) => {
