@@ -282,6 +282,12 @@ t.test('no definition makes a check endless or throws', async (t) => {
   for (const element of odd) t.doesNotThrow(() => checkProfile(task({ note: [{ text: 'x' }] }) as any, compileProfile([profileOf('Task', element as ElementDefinition[])]), { profile: () => undefined, members: () => undefined, typeOf: () => undefined }), JSON.stringify(element));
 });
 
+t.test('every definition that is shipped as a file is valid', async (t) => {
+  for (const room of ['operations', 'measures', 'plans', 'questionnaires', 'search-parameters']) {
+    for (const resource of folder(`schemas/${room}`)) t.same(validate(resource), [], `${room}: ${resource.id}`);
+  }
+});
+
 /** Where each step of a path stands among its siblings, as the type lists them. */
 function placeOf(path: string): number[] {
   const [type = '', ...steps] = path.split('.');
