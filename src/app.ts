@@ -9,6 +9,7 @@ import { createMetrics, serveMetrics } from './http/metrics.ts';
 import { rateLimiter } from './http/rate-limit.ts';
 import { httpServer, type Answered } from './http/server.ts';
 import { readInstruments, readTextPacks } from './instruments.ts';
+import { answered } from './interactions/accept.ts';
 import { capabilityStatement } from './interactions/capabilities.ts';
 import { profileFinder } from './interactions/profiles.ts';
 import { questionnaireFinder } from './interactions/questionnaires.ts';
@@ -75,15 +76,15 @@ export async function createApp({ config, database, log }: { config: Config; dat
     questionnaire: questionnaireFinder(database, definitionTtlMs, () => performance.now()),
     profiles: profileFinder(database, definitionTtlMs, () => performance.now()),
   };
+  let service: Service | undefined;
   const schedule = new Schedule({ database, now, log, observer: metrics, jobs: [
     authorizationSweep(database),
     escalation({ database, committer, device, settings: safety }),
     trajectoryReferenceJob({ database, registry, zone, newest: reference }),
-    overdueGoals({ database, committer }),
+    overdueGoals({ database, committer, questionnaire: (response) => answered(response, { ...parts, baseUrl: service?.baseUrl ?? '' }) }),
     erasure(database), retention(database, config.keepIdempotencyDays),
     auditSeal({ database, key: openAuditKey(config.auditKeyFile), headsFile: config.auditHeadsFile, log }),
   ] });
-  let service: Service | undefined;
   let authorization: Authorization | undefined;
   let metricsServer: Awaited<ReturnType<typeof serveMetrics>> | undefined;
   let draining = false;

@@ -1,6 +1,7 @@
 import { canonicalBase } from '../fhir/canonical.ts';
 import { problem } from '../fhir/outcome.ts';
 import type { Resource } from '../fhir/resource.ts';
+import { answered } from '../interactions/accept.ts';
 import type { Answer, Context } from '../interactions/context.ts';
 import { explanation } from '../outcomes/explanation.ts';
 import { readVersion } from '../store/read.ts';
@@ -38,8 +39,8 @@ async function explained(context: Context, call: Call, body: string): Promise<An
     open = found.flatMap(([, resource]) => (resource === undefined ? [] : referencesOf(resource))).filter((reference) => !inputs.has(reference));
   }
   const forms = new Map<string, Resource>();
-  for (const [reference, { resourceType, questionnaire }] of inputs) {
-    const form = resourceType === 'QuestionnaireResponse' && typeof questionnaire === 'string' ? await context.questionnaire(questionnaire) : undefined;
+  for (const [reference, input] of inputs) {
+    const form = input.resourceType === 'QuestionnaireResponse' ? await answered(input, context) : undefined;
     if (form !== undefined) forms.set(reference, form);
   }
   const version = Number(observation.meta?.versionId);

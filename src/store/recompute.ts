@@ -27,8 +27,8 @@ export interface Recomputed {
 export interface RecomputeOptions {
   readonly database: Database;
   readonly rules: OutcomeRules;
-  /** Text of the Questionnaire with a canonical, where it is stored. */
-  readonly questionnaire: (canonical: string) => Promise<Resource | undefined>;
+  /** Finds the form that a response answers, as it was found when the response came. */
+  readonly questionnaire: (response: Resource) => Promise<Resource | undefined>;
   readonly requester: Requester;
   /** false: everything is computed and compared, and nothing written. */
   readonly apply: boolean;
@@ -151,8 +151,7 @@ async function compute(patient: string, { rid, stored, lines }: Whole, now: stri
   for (const [key, source] of stored) {
     if (source.isPlainlyDerived || !concernsRecord(source.resource, rules)) continue;
     const { resource } = source;
-    const canonical = resource.resourceType === 'QuestionnaireResponse' && typeof resource['questionnaire'] === 'string' ? resource['questionnaire'] : undefined;
-    const form = canonical === undefined || rules.registry.byCanonical.has(withoutVersion(canonical)) ? undefined : await questionnaire(canonical);
+    const form = resource.resourceType === 'QuestionnaireResponse' && !isOwnForm(resource, rules) ? await questionnaire(resource) : undefined;
     projected.set(key, recordEntries(resource, { registry: rules.registry, ...(form === undefined ? {} : { questionnaire: form }) }));
   }
   const context = {
@@ -165,6 +164,12 @@ async function compute(patient: string, { rid, stored, lines }: Whole, now: stri
     differences: all.filter((difference) => (episode === undefined || difference.episode === episode) && (only === undefined || difference.type === only)),
     stale: only === undefined ? staleSources(projected, lines) : [],
   };
+}
+
+/** Our own forms are known without being read. */
+function isOwnForm({ questionnaire }: Resource, { registry }: OutcomeRules): boolean {
+  const canonical = typeof questionnaire === 'string' ? withoutVersion(questionnaire) : undefined;
+  return canonical !== undefined && registry.byCanonical.get(canonical)?.canonical === canonical;
 }
 
 async function write(connection: Lease, { patient, rid, projected, differences: found, stale }: Computed, { stored }: Whole, now: string, { rules, requester }: RecomputeOptions): Promise<void> {

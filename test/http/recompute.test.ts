@@ -86,6 +86,27 @@ t.test('what is not as the rules give it is told with the reason before it is wr
   await consistent(t, service);
 });
 
+t.test('a response is read by the form that it was read by when it came: contained, of another publisher, named by where it is', async (t) => {
+  const service = await testService(t);
+  const fhir = service.as();
+  await fhir('PUT', 'Patient/p', { resourceType: 'Patient', id: 'p' });
+  await fhir('PUT', 'Goal/g', { resourceType: 'Goal', id: 'g', lifecycleStatus: 'active', subject: { reference: 'Patient/p' }, startDate: '2025-01-01', description: { text: 'Feel lighter' }, target: [{ measure: { coding: [{ system: 'http://loinc.org', code: '44261-6' }] }, detailInteger: 4, dueDate: '2025-03-01' }] });
+  const items = phq9('p', spread(9), '').item as { linkId: string; answer: object[] }[];
+  const form = { resourceType: 'Questionnaire', id: 'renamed', status: 'active', code: [{ system: 'http://loinc.org', code: '44249-1' }], item: items.map(({ linkId }, i) => ({ linkId: `q${i}`, type: 'choice', code: [{ system: 'http://loinc.org', code: linkId.slice(1) }] })) };
+  await fhir('PUT', 'Questionnaire/renamed', { ...form, url: 'http://loinc.org/q/44249-1' });
+  const answers = async (questionnaire: string, authored: string, more: object = {}): Promise<number> => (await fhir('POST', 'QuestionnaireResponse', { ...phq9('p', spread(9), authored), questionnaire, item: items.map(({ answer }, i) => ({ linkId: `q${i}`, answer })), ...more })).status;
+  t.equal(await answers('#form', '2025-01-10', { contained: [{ ...form, id: 'form' }] }), 201);
+  t.equal(await answers(`${service.url}/Questionnaire/renamed`, '2025-01-20'), 201);
+  t.equal(await answers('http://loinc.org/q/44249-1', '2025-01-30'), 201, 'a known canonical whose form is stored here under other names');
+  t.equal((await fhir('GET', 'Observation?patient=p&code=44261-6')).body.total, 3);
+  const found = await fhir('POST', 'Patient/p/$recompute');
+  t.same([differences(found.body), value(found.body, 'record-lines')], [[], 0]);
+  await service.job('overdue-goals', '2025-03-02T13:00:00Z');
+  t.match((await fhir('GET', 'Goal/g')).body.achievementStatus, { coding: [{ code: 'not-achieved' }] }, 'the job reads them too');
+  const [{ resource }] = (await fhir('GET', 'Observation?patient=p&code=44261-6&date=2025-01-10')).body.entry;
+  t.match((await fhir('GET', `Observation/${resource.id}/$explain`)).text, /"name":"item"/, 'and so does the explanation');
+});
+
 t.test('lines of the record that were lost come back, what nothing gives is withdrawn, and no alert is raised in retrospect', async (t) => {
   const service = await testService(t);
   const fhir = service.as();
