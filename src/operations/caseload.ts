@@ -4,6 +4,7 @@ import { problem } from '../fhir/outcome.ts';
 import type { Resource } from '../fhir/resource.ts';
 import { limitsOf, type Visibility } from '../fhir/visibility.ts';
 import type { Context } from '../interactions/context.ts';
+import { calendarParts, type CalendarParts } from '../outcomes/measures/calendar.ts';
 import type { Subject } from '../outcomes/measures/courses.ts';
 import type { MeasurementPeriod } from '../outcomes/measures/membership.ts';
 import { withoutHidden, type ProgressContext } from '../outcomes/progress.ts';
@@ -24,6 +25,18 @@ export function periodOf(inputs: readonly Input[]): { written: { start: string; 
   const [start, end] = [read('periodStart'), read('periodEnd')];
   if (end.high <= start.low) throw problem('malformed', 'value', 'periodEnd must not be before periodStart.', 'http.periodEnd');
   return { written: { start: start.text, end: end.text }, span: { start: start.low, end: end.high } };
+}
+
+/**
+ * What is shown to whoever may not know individuals is of whole months, quarters or years that are over: of two periods that
+ * differ by a day, or of one that is asked for every day, one person more could be seen.
+ * @returns the period with those that it is a part of
+ * @throws Problem `malformed`
+ */
+export function partsFor(period: MeasurementPeriod, now: number): CalendarParts {
+  const parts = calendarParts(period);
+  if (parts === undefined || period.end > now) throw problem('malformed', 'value', 'Where small numbers are hidden, the period is a month, a quarter or a year of the calendar that is over.', 'http.periodEnd');
+  return parts;
 }
 
 /** What counting reads of a record beside the types of a rule: the Patient, and scores as the Observations that show them. */

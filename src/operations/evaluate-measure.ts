@@ -7,14 +7,16 @@ import type { Visibility } from '../fhir/visibility.ts';
 import { accessRows } from '../interactions/access-log.ts';
 import type { Answer, Context } from '../interactions/context.ts';
 import { measureConcepts } from '../interactions/measure-concepts.ts';
+import type { CalendarPart, CalendarParts } from '../outcomes/measures/calendar.ts';
 import { conceptsFrom } from '../outcomes/measures/concepts.ts';
 import { measureReport, type ReportType } from '../outcomes/measures/measure-report.ts';
 import { ruleOf, type MeasureContext, type NamedRule } from '../outcomes/measures/measures.ts';
-import type { MeasurementPeriod, Membership } from '../outcomes/measures/membership.ts';
+import type { Membership } from '../outcomes/measures/membership.ts';
+import { reportCells, type MayShow } from '../outcomes/measures/report-cells.ts';
 import { readDefinition } from '../store/definitions.ts';
 import { groupMembers } from '../store/group-members.ts';
 import { readNewest } from '../store/read.ts';
-import { caseload, inCareOf, periodOf, seeingAll } from './caseload.ts';
+import { caseload, inCareOf, partsFor, periodOf, seeingAll } from './caseload.ts';
 import { inputsOf, one, refuseUnknown, type Input } from './input.ts';
 import type { Call, Operation } from './operation.ts';
 import { flag } from './terminology-input.ts';
@@ -40,17 +42,19 @@ async function evaluate(context: Context, call: Call, body: string): Promise<Ans
   const named = ruleOf(measure, context.registry);
   if (typeof named === 'string') throw problem('invalid', 'not-supported', named, 'Measure.group[0].population[0].criteria');
   const period = periodOf(inputs);
-  const who = await subjectOf(context, inputs);
   const isAuditor = context.visibility.reach.kind === 'auditor';
+  if (isAuditor) refuseConfined(inputs);
+  const who = await subjectOf(context, inputs);
   const type = reportType(inputs, who);
   if (isAuditor && type !== 'summary') throw problem('forbidden', 'forbidden', 'Reports about individuals are not for auditors: reportType=population.', 'http.reportType');
   const seeing = seeingAll(context.visibility, named.rule.types);
-  const { groups, patients } = await collect(context, seeing, named, period.span, who);
-  if (type === 'individual' && patients.length === 0) throw problem('not-found', 'not-found', 'No such Patient.');
   const isSuppressed = isAuditor || flag(inputs, 'suppressed');
+  const { parts, own } = isAuditor ? partsFor(period.span, now()) : { parts: [{ period: period.span }], own: 0 };
+  const { counted, patients } = await collect(context, seeing, named, { parts, own }, who);
+  if (type === 'individual' && patients.length === 0) throw problem('not-found', 'not-found', 'No such Patient.');
   if (isSuppressed && type !== 'summary') throw problem('malformed', 'invalid', 'suppressed is for reports about a population.', 'http.suppressed');
-  const report = measureReport(groups, {
-    measure, type, period: period.written, now: new Date(now()).toISOString(), isSuppressed,
+  const report = measureReport(counted[own]!, {
+    measure, type, period: period.written, now: new Date(now()).toISOString(), ...(isSuppressed ? { mayShow: whatMayBeShown(measure, counted, parts, own) } : {}),
     ...(who.reporter === undefined ? {} : { reporter: who.reporter }), ...(type === 'individual' ? { subject: `Patient/${who.patients![0]!}` } : {}),
   });
   await context.audit.record(accessRows(context, { interaction: '$evaluate-measure', action: 'E', type: 'Measure', id: measure.id!, patients: isSuppressed ? [] : patients }));
@@ -114,17 +118,33 @@ function reportType(inputs: readonly Input[], { isOne }: Who): ReportType {
   return type;
 }
 
-async function collect(context: Context, visibility: Visibility, { rule, argument }: NamedRule, period: MeasurementPeriod, { patients: ids, practitioner }: Who): Promise<{ groups: Membership[][]; patients: bigint[] }> {
-  const groups: Membership[][] = [];
+/** Where everybody stands, for each of the periods and each group of the Measure, and whose records it was read from. */
+interface Collected { readonly counted: readonly (readonly (readonly Membership[])[])[]; readonly patients: readonly bigint[] }
+
+async function collect(context: Context, visibility: Visibility, { rule, argument }: NamedRule, { parts, own }: CalendarParts, { patients: ids, practitioner }: Who): Promise<Collected> {
+  const counted: Membership[][][] = parts.map(() => [[]]);
   const patients: bigint[] = [];
   const measureContext: MeasureContext = { registry: context.registry, concepts: rule.observations === undefined ? conceptsFrom() : await measureConcepts(context), zone: context.zone, now: now() };
   // Whoever is named need not be in care: a report on one patient, or on a group, is about whom the caller sees.
   const among = ids === undefined || practitioner !== undefined ? inCareOf(visibility, practitioner) : undefined;
   const query = { types: rule.types, ...(among === undefined ? {} : { among }), withEpisode: rule.withEpisode && ids === undefined, ...(ids === undefined ? {} : { patients: ids }), ...(rule.observations === undefined ? {} : { observations: rule.observations }) };
   for await (const { rid, subject } of caseload(context, visibility, query)) {
-    const places = rule.evaluate(subject, period, measureContext, argument);
-    for (const [at, memberships] of places.entries()) (groups[at] ??= []).push(...memberships);
-    if (ids !== undefined || places.some((memberships) => memberships.length > 0)) patients.push(rid);
+    const places = parts.map(({ period }) => rule.evaluate(subject, period, measureContext, argument));
+    for (const [part, groups] of places.entries()) for (const [at, memberships] of groups.entries()) (counted[part]![at] ??= []).push(...memberships);
+    if (ids !== undefined || places[own]!.some((memberships) => memberships.length > 0)) patients.push(rid);
   }
-  return { groups: groups.length === 0 ? [[]] : groups, patients };
+  return { counted, patients };
+}
+
+/** For each group of the Measure. */
+function whatMayBeShown(measure: Resource, counted: Collected['counted'], parts: readonly CalendarPart[], own: number): MayShow[] {
+  const definitions = (measure.group ?? []) as { stratifier?: { code?: { coding?: { code?: string }[] } }[] }[];
+  return counted[own]!.map((_, at) => reportCells(parts.map((part, place) => ({ ...part, memberships: counted[place]![at] ?? [] })), own, (definitions[at]?.stratifier ?? []).map(({ code }) => code?.coding?.[0]?.code ?? '')));
+}
+
+/** Reports for auditors are about everybody: those about some could be held against each other to find out about one. */
+function refuseConfined(inputs: readonly Input[]): void {
+  for (const name of ['subject', 'practitioner']) {
+    if (one(inputs, name) !== undefined) throw problem('forbidden', 'forbidden', `Reports for auditors are about everybody, without ${name}; the strata tell practitioners and teams apart.`, `http.${name}`);
+  }
 }

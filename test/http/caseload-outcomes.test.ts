@@ -84,7 +84,7 @@ t.test('change by slopes: for the own caseload with each course, for others with
   t.equal((await service.as({ user: 'Practitioner/ben', scopes: 'user/*.rs' })('GET', `Practitioner/ann/$outcomes?${period}&index=hlm`)).status, 404);
   t.match((await service.as({ scopes: 'system/Group.rs system/Patient.rs system/MeasureReport.rs' })('GET', `${path}&index=hlm`)).status, 403, 'a system that may not read courses');
 
-  const wrong = await fhir('GET', `${path}&index=jacobson-truax`);
+  const wrong = await fhir('GET', `${path}&index=unheard-of`);
   t.same([wrong.status, wrong.body.issue[0].expression], [400, ['http.index']]);
   const logged = await fhir('GET', 'AuditEvent?entity=Group/all&patient=c3&_summary=count');
   t.ok(logged.body.total >= 2, 'whose courses were shown can see that in the log');

@@ -87,14 +87,21 @@ t.test('who may not see individuals gets rates with small numbers hidden, and no
   const { status, body, text } = await auditor('GET', path);
   t.equal(status, 200, text.slice(0, 300));
   const [group] = body.group;
-  t.same([population(group, 'denominator'), population(group, 'numerator'), group.measureScore.value], [20, 15, 0.89], 'rounded to the nearest five; the rate is of the counts themselves, in whole per cents');
+  t.same([population(group, 'denominator'), population(group, 'numerator'), group.measureScore.value], [20, 15, 0.9], 'rounded to the nearest five; the rate is of the counts themselves, in steps of ten per cent: sixteen of eighteen could be had from 0.89');
   t.equal(population(group, 'denominator-exclusion'), undefined, 'nobody at all is hidden like a few');
   const strata = group.stratifier.find(({ code }: any) => code[0].coding[0].code === 'practitioner').stratum;
-  t.same(strata.map(({ measureScore }: any) => measureScore.value !== undefined), [true, false, false], 'the small one, and one more so that it cannot be had by subtraction');
+  t.same(strata.map(({ value, measureScore }: any) => [value.text, measureScore.value]), [['Practitioner/ann', 0.8], ['not shown', undefined]], 'the small one, and one more so that it cannot be had by subtraction');
   t.notMatch(text, /Patient\/|EpisodeOfCare\/|QuestionnaireResponse\//, 'nobody is named');
   t.same(validate(body, 'MeasureReport').filter(({ severity }: any) => severity === 'error'), []);
   t.equal((await auditor('GET', `${path}&subject=Patient/c0`)).status, 403);
   t.equal((await auditor('GET', `${path}&reportType=subject-list`)).status, 403);
+  for (const confined of ['subject=Practitioner/ann', 'practitioner=Practitioner/ann', 'subject=Group/g']) t.equal((await auditor('GET', `${path}&${confined}`)).status, 403, `${confined}: two reports must not differ by few`);
+  const of = (from: string, to: string): string => `Measure/reliable-improvement-phq-9/$evaluate-measure?periodStart=${from}&periodEnd=${to}`;
+  for (const [from, to] of [['2025-01-01', '2025-12-30'], ['2025-01-02', '2025-12-31'], ['2025-02-01', '2025-04-30'], ['2025-01-01', '2025-06-30'], ['2024-07-01', '2025-06-30'], ['2099', '2099']] as const) {
+    t.match(await auditor('GET', of(from, to)), { status: 400, body: { issue: [{ expression: ['http.periodEnd'] }] } }, `${from} to ${to}`);
+  }
+  for (const [from, to] of [['2025', '2025'], ['2025-04-01', '2025-06-30'], ['2025-06', '2025-06']] as const) t.equal((await auditor('GET', of(from, to))).body.group[0].measureScore.value, 0.9, `all ended in June: ${from} to ${to}`);
+  t.equal((await auditor('GET', of('2025-07-01', '2025-09-30'))).body.group[0].measureScore.value, undefined);
   t.equal((await auditor('GET', 'Observation')).status, 403, 'and of the records nothing');
   const chosen = await fhir('GET', `${path}&suppressed=true`);
   t.same(chosen.body.group, body.group, 'the same report for passing on');

@@ -1,5 +1,5 @@
 import { metricTable, type MetricId } from '../metrics.ts';
-import { smallest } from '../suppression.ts';
+import { coarse, coarseShare, smallest } from '../suppression.ts';
 
 /** One number of the outcomes of a caseload, how it is hidden, and how a table of them is written (docs/measures.md). Pure. */
 
@@ -20,13 +20,13 @@ export interface Line {
   readonly class?: string;
   /** Counts beside `n` that could be had from the number. */
   readonly tells?: readonly number[];
+  /** `value` and its limits are shares of `n`. */
+  readonly isShare?: boolean;
   /** `value` is a count of courses. */
   readonly isCount?: boolean;
   /** Places after the point that may be shown where numbers are suppressed; 1 without it. */
   readonly places?: number;
 }
-
-const nearest = 5;
 
 /**
  * @returns the lines for somebody who may know the caseload and not the people in it: nothing about one course, nothing that tells a
@@ -35,10 +35,9 @@ const nearest = 5;
 export const suppressedLines = (lines: readonly Line[]): Line[] => lines.filter(({ episode }) => episode === undefined).map(suppressedLine);
 
 function suppressedLine(line: Line): Line {
-  const { scale, statistic, metric, n, tells = [], isCount = false, places = 1 } = line;
+  const { scale, statistic, metric, n, tells = [], isCount = false, isShare = false, places = 1 } = line;
   if (n === null || [n, ...tells].some((count) => count < smallest)) return { scale, statistic, metric, n: null, value: null, note: 'hidden: small numbers' };
-  const coarse = (count: number): number => nearest * Math.round(count / nearest);
-  const shown = (number: number): number => (isCount ? coarse(number) : Math.round(number * 10 ** places) / 10 ** places);
+  const shown = (number: number): number => (isCount ? coarse(number) : isShare ? coarseShare(number, n) : Math.round(number * 10 ** places) / 10 ** places);
   const blurred = Object.fromEntries((['value', 'low', 'high'] as const).flatMap((key) => (line[key] == null ? [] : [[key, shown(line[key])]])));
   return { ...line, ...blurred, n: coarse(n) };
 }

@@ -118,7 +118,7 @@ export class CaseloadOutcomes {
     const n = pairs.length;
     const line = (statistic: string, value: number | null, more: Partial<Line> = {}): Line => ({ scale: scale.key, statistic, metric: 'caseload-outcomes', n, value, ...more });
     const mean = (of: (pair: Paired) => number): number | null => (n === 0 ? null : pairs.reduce((sum, pair) => sum + of(pair), 0) / n);
-    const share = (statistic: string, k: number, of: number): Line => ({ scale: scale.key, statistic, metric: 'caseload-outcomes', n: of, value: of === 0 ? null : k / of, ...wilson(k, of), tells: [k], places: 2 });
+    const share = (statistic: string, k: number, of: number): Line => ({ scale: scale.key, statistic, metric: 'caseload-outcomes', n: of, value: of === 0 ? null : k / of, ...wilson(k, of), tells: [k], isShare: true });
     const count = (is: (pair: Paired) => boolean): number => pairs.filter(is).length;
     // What a rate would be if none, and if all, of those without a pair had the outcome: how many they are is not for everybody.
     const rate = (statistic: string, k: number, of: number): Line[] => {
@@ -159,7 +159,7 @@ function caseMixLines(scale: Scale, cases: readonly Case[], { rates, overall }: 
   const line = (statistic: string, of: number, value: number | null, more: Partial<Line> = {}): Line => ({ scale: scale.key, statistic: `reliable-improvement-${statistic}`, metric: 'case-mix', n: of, value, ...more });
   if (ratio === null || overall === null) return [line('observed-to-expected', n, null, { note: `no reference yet: fewer than ${leastInCell} courses that began alike` })];
   // Where the caseload is most of the deployment, the rate of all tells the count of its own.
-  const limits = (statistic: string, range: Interval | null): Line => line(statistic, cases.length, overall, { ...range, tells: [overall * cases.length], places: 2 });
+  const limits = (statistic: string, range: Interval | null): Line => line(statistic, cases.length, overall, { ...range, tells: [overall * cases.length], isShare: true });
   const compared = isSuppressed ? 'courses without a reference are counted on neither side' : `${withoutReference} courses have no reference: fewer than ${leastInCell} began like them`;
   return [
     line('observed', n, observed, { isCount: true, tells: [observed] }), line('expected', n, expected, { tells: [expected], note: compared }),
@@ -184,7 +184,7 @@ function curveLines(scale: Scale, statistic: string, courses: readonly SurvivalC
   return [
     line('median', courses.length, curve.median, curve.median === null ? { note: 'not reached' } : {}),
     ...(isSuppressed ? coarsened(curve.steps) : curve.steps).map(({ session, survival, interval, atRisk }) =>
-      line(`by-session-${session}`, atRisk, 1 - survival, { ...(interval === null ? {} : { low: 1 - interval.high, high: 1 - interval.low }), places: 2 })),
+      line(`by-session-${session}`, atRisk, 1 - survival, { ...(interval === null ? {} : { low: 1 - interval.high, high: 1 - interval.low }), isShare: true })),
   ];
 }
 

@@ -23,7 +23,7 @@ export function hlmLines(scale: Scale, courses: readonly ScoredCourse[]): Line[]
   const used = courses.filter(isUsed).length;
   const found = hlmChange(courses, scale.sign);
   const line = (statistic: string, more: Pick<Line, 'value'> & Partial<Line>): Line => ({ scale: scale.key, statistic: `hlm-${statistic}`, metric: 'hlm-change', n: used, ...more });
-  const coverage = line('courses', { n: courses.length, value: courses.length === 0 ? null : used / courses.length, ...wilson(used, courses.length), tells: [used], places: 2 });
+  const coverage = line('courses', { n: courses.length, value: courses.length === 0 ? null : used / courses.length, ...wilson(used, courses.length), tells: [used], isShare: true });
   if (typeof found === 'string') return [coverage, line('slope', { value: null, note: found })];
   const { intercept, slope, spread } = found;
   return [
@@ -43,7 +43,7 @@ function classLines({ courses }: HlmChange, line: (statistic: string, more: Pick
   if (typeof courses === 'string') return [line('improved', { value: null, note: courses }), line('deteriorated', { value: null, note: courses })];
   const share = (wanted: 'improved' | 'deteriorated'): Line => {
     const k = courses.filter((course) => course.class === wanted).length;
-    return line(wanted, { value: k / courses.length, ...wilson(k, courses.length), tells: [k], places: 2, note: drawn });
+    return line(wanted, { value: k / courses.length, ...wilson(k, courses.length), tells: [k], isShare: true, note: drawn });
   };
   return [
     share('improved'), share('deteriorated'),

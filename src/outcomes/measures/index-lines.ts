@@ -24,7 +24,7 @@ const reliabilityOf = ({ definition: { reliableChange } }: Scale): number | null
  */
 export function indexLines(scale: Scale, pairs: readonly (Paired & { readonly episode: string })[], code: ChangeIndexCode, given: number | undefined, isSuppressed: boolean): Line[] {
   const line = (statistic: string, more: More): Line => ({ scale: scale.key, statistic: `${code}-${statistic}`, metric: 'change-index', n: pairs.length, ...more });
-  const share = (statistic: string, k: number, of: number): Line => line(statistic, { n: of, value: k / of, ...wilson(k, of), tells: [k], places: 2 });
+  const share = (statistic: string, k: number, of: number): Line => line(statistic, { n: of, value: k / of, ...wilson(k, of), tells: [k], isShare: true });
   const none = (note: string): Line[] => [line('courses', { value: null, note })];
   const r = given ?? reliabilityOf(scale);
   if (r === null) return none('not computed: no reliability of this score is known here; give one as reliability');

@@ -1,8 +1,9 @@
 import { extensionUrl } from '../../fhir/canonical.ts';
 import type { Resource } from '../../fhir/resource.ts';
-import { bounds, wilson } from '../proportions.ts';
-import { suppressed, suppressedStrata, unsuppressed, type Counts, type Shown } from '../suppression.ts';
+import { bounds, wilson, type Interval } from '../proportions.ts';
+import { coarseShare, hidden, suppressed, unsuppressed, type Counts, type Shown } from '../suppression.ts';
 import type { Membership } from './membership.ts';
+import { countsOf, isCounted, stratumOf, type MayShow } from './report-cells.ts';
 
 /** From where everybody stands in a measure to the MeasureReport of it (http://hl7.org/fhir/R4/measurereport.html). Pure. */
 
@@ -18,8 +19,8 @@ export interface ReportContext {
   readonly reporter?: string;
   /** `Patient/...`, for an individual report. */
   readonly subject?: string;
-  /** Whether small numbers are hidden, and with them all that names individuals. */
-  readonly isSuppressed: boolean;
+  /** What may be shown, for each group of the Measure, where small numbers are hidden, and with them all that names individuals; absent: all. */
+  readonly mayShow?: readonly MayShow[];
 }
 
 interface MeasureGroup {
@@ -33,7 +34,7 @@ const populations = [
   ['initial-population', 'Initial Population', () => true],
   ['denominator', 'Denominator', ({ denominator }) => denominator],
   ['denominator-exclusion', 'Denominator Exclusion', ({ denominator, exclusion }) => denominator && exclusion],
-  ['numerator', 'Numerator', isNumerator],
+  ['numerator', 'Numerator', (membership) => isCounted(membership) && membership.numerator],
 ] as const satisfies readonly (readonly [string, string, (membership: Membership) => boolean])[];
 
 const absentReason = 'http://hl7.org/fhir/StructureDefinition/data-absent-reason';
@@ -43,10 +44,10 @@ const absentReason = 'http://hl7.org/fhir/StructureDefinition/data-absent-reason
  * @returns the MeasureReport
  */
 export function measureReport(groups: readonly (readonly Membership[])[], context: ReportContext): Resource {
-  const { measure, type, period, now, reporter, subject, isSuppressed } = context;
+  const { measure, type, period, now, reporter, subject, mayShow } = context;
   const definitions = (measure.group ?? []) as MeasureGroup[];
   const lists = type === 'subject-list' ? groups.map(subjectLists) : [];
-  const evaluated = isSuppressed ? [] : [...new Set(groups.flat().flatMap((membership) => membership.evaluated))];
+  const evaluated = mayShow !== undefined ? [] : [...new Set(groups.flat().flatMap((membership) => membership.evaluated))];
   const contained = lists.flatMap((group) => group.map(({ list }) => list));
   return {
     resourceType: 'MeasureReport',
@@ -59,99 +60,96 @@ export function measureReport(groups: readonly (readonly Membership[])[], contex
     ...(reporter === undefined ? {} : { reporter: { reference: reporter } }),
     period: { ...period },
     improvementNotation: measure.improvementNotation ?? { coding: [{ system: 'http://terminology.hl7.org/CodeSystem/measure-improvement-notation', code: 'increase' }] },
-    group: groups.map((memberships, at) => reportGroup(memberships, definitions[at] ?? {}, type, isSuppressed, lists.slice(0, at).flat().length)),
+    group: groups.map((memberships, at) => reportGroup(memberships, definitions[at] ?? {}, type, mayShow?.[at], lists.slice(0, at).flat().length)),
     ...(evaluated.length === 0 ? {} : { evaluatedResource: evaluated.map((target) => ({ reference: target })) }),
   };
 }
 
-function isNumerator({ denominator, exclusion, numerator }: Membership): boolean {
-  return denominator && !exclusion && numerator;
-}
-
-const countsOf = (memberships: readonly Membership[]): Counts => ({
-  numerator: memberships.filter(isNumerator).length,
-  denominator: memberships.filter(({ denominator, exclusion }) => denominator && !exclusion).length,
-});
-
-function reportGroup(memberships: readonly Membership[], { code, stratifier = [] }: MeasureGroup, type: ReportType, isSuppressed: boolean, firstList: number): object {
-  const counts = countsOf(memberships);
+function reportGroup(memberships: readonly Membership[], { code, stratifier = [] }: MeasureGroup, type: ReportType, mayShow: MayShow | undefined, firstList: number): object {
+  const shown = shownOf(countsOf(memberships), mayShow, mayShow?.());
   return {
     ...(code === undefined ? {} : { code }),
-    ...extensions(memberships, counts, type, isSuppressed),
-    population: populationsOf(memberships, type, isSuppressed, firstList),
-    ...score(isSuppressed ? suppressed(counts) : unsuppressed(counts), isSuppressed),
-    ...(stratifier.length === 0 || type === 'individual' ? {} : { stratifier: stratifier.map(({ code: by }) => stratify(memberships, by, counts, isSuppressed)) }),
+    ...extensions(memberships, shown, type, mayShow !== undefined),
+    population: mayShow === undefined ? populationsOf(memberships, type, firstList) : suppressedPopulations(memberships, shown),
+    ...score(shown, mayShow !== undefined),
+    ...(stratifier.length === 0 || type === 'individual' ? {} : { stratifier: stratifier.map(({ code: by }) => stratify(memberships, by, mayShow)) }),
   };
 }
 
-function populationsOf(memberships: readonly Membership[], type: ReportType, isSuppressed: boolean, firstList: number): object[] {
+const shownOf = (counts: Counts, mayShow: MayShow | undefined, isShown: boolean | undefined): Shown => (mayShow === undefined ? unsuppressed(counts) : isShown === true ? suppressed(counts) : hidden);
+
+function populationsOf(memberships: readonly Membership[], type: ReportType, firstList: number): object[] {
   return populations.map(([code, display, isIn], at) => ({
     code: population(code, display),
-    ...count(memberships.filter(isIn).length, isSuppressed),
+    count: memberships.filter(isIn).length,
     ...(type === 'subject-list' ? { subjectResults: { reference: `#subjects-${firstList + at + 1}` } } : {}),
   }));
 }
 
-/** A count as everybody, or only who may know individuals, may see it; nobody at all is as telling as a few. */
-function count(n: number, isSuppressed: boolean): object {
-  if (!isSuppressed) return { count: n };
-  const { denominator } = suppressed({ numerator: n, denominator: n });
-  return denominator === null ? { _count: { extension: [{ url: absentReason, valueCode: 'masked' }] } } : { count: denominator };
+const masked = { _count: { extension: [{ url: absentReason, valueCode: 'masked' }] } };
+
+/** A count that only who may know individuals may see is left out; nobody at all is as telling as a few. */
+const shownCount = (n: number | null): object => (n === null ? masked : { count: n });
+
+/** The counts of the rate go with it: where it is hidden for what could be had from it, they are too. */
+function suppressedPopulations(memberships: readonly Membership[], { numerator, denominator }: Shown): object[] {
+  const alone = (n: number): number | null => suppressed({ numerator: n, denominator: n }).denominator;
+  const given: Readonly<Record<string, number | null>> = { denominator, numerator };
+  return populations.map(([code, display, isIn]) => ({ code: population(code, display), ...shownCount(Object.hasOwn(given, code) ? given[code]! : alone(memberships.filter(isIn).length)) }));
 }
 
-/** Six digits: a rate of counts has no more. Suppressed, whole per cents: the exact counts could be had from more. */
-const rounded = (value: number, isSuppressed: boolean): number => (isSuppressed ? Math.round(value * 100) / 100 : Number(value.toPrecision(6)));
+/** Six digits: a rate of counts has no more. */
+const sixDigits = (value: number): number => Number(value.toPrecision(6));
 
 function score({ rate }: Shown, isSuppressed: boolean): object {
-  if (rate !== null) return { measureScore: { value: rounded(rate, isSuppressed) } };
+  if (rate !== null) return { measureScore: { value: sixDigits(rate) } };
   return { measureScore: { extension: [{ url: absentReason, valueCode: isSuppressed ? 'masked' : 'not-applicable' }] } };
 }
 
 /**
  * What a rate must not be shown without: how sure it is, and how many courses have the scores it needs. Of a suppressed report
- * only the completeness stays, under the same rule.
+ * only the interval of a rate that is shown and the completeness, in the same steps.
  */
-function extensions(memberships: readonly Membership[], { numerator, denominator }: Counts, type: ReportType, isSuppressed: boolean): object {
+function extensions(memberships: readonly Membership[], { rate }: Shown, type: ReportType, isSuppressed: boolean): object {
   if (type === 'individual') return {};
+  const { numerator, denominator } = countsOf(memberships);
+  const limits = (name: string, { low, high }: Interval): object => ({
+    url: extensionUrl(name), extension: Object.entries({ low, high }).map(([url, value]) => ({ url, valueDecimal: isSuppressed ? coarseShare(value, denominator) : sixDigits(value) })),
+  });
   const parts: object[] = [];
-  const interval = isSuppressed && suppressed({ numerator, denominator }).rate === null ? null : wilson(numerator, denominator);
-  if (interval !== null) parts.push(limits('confidence-interval', interval, isSuppressed));
+  const interval = rate === null ? null : wilson(numerator, denominator);
+  if (interval !== null) parts.push(limits('confidence-interval', interval));
   const asked = memberships.filter(({ paired }) => paired !== undefined);
   if (asked.length > 0) {
-    const paired = asked.filter((membership) => membership.paired === true).length;
-    const completeness = isSuppressed ? suppressed({ numerator: paired, denominator: asked.length }) : unsuppressed({ numerator: paired, denominator: asked.length });
-    parts.push({ url: extensionUrl('paired-data-completeness'), ...(completeness.rate === null ? { valueCode: 'masked' } : { valueDecimal: rounded(completeness.rate, isSuppressed) }) });
-    const range = isSuppressed ? null : bounds(numerator, denominator, asked.length - paired);
-    if (range !== null) parts.push(limits('missing-data-bounds', range, isSuppressed));
+    const paired = { numerator: asked.filter((membership) => membership.paired === true).length, denominator: asked.length };
+    const completeness = (isSuppressed ? suppressed : unsuppressed)(paired).rate;
+    parts.push({ url: extensionUrl('paired-data-completeness'), ...(completeness === null ? { valueCode: 'masked' } : { valueDecimal: sixDigits(completeness) }) });
+    const range = isSuppressed ? null : bounds(numerator, denominator, asked.length - paired.numerator);
+    if (range !== null) parts.push(limits('missing-data-bounds', range));
   }
   return parts.length === 0 ? {} : { extension: parts };
 }
 
-const limits = (name: string, { low, high }: { low: number; high: number }, isSuppressed: boolean): object =>
-  ({ url: extensionUrl(name), extension: [{ url: 'low', valueDecimal: rounded(low, isSuppressed) }, { url: 'high', valueDecimal: rounded(high, isSuppressed) }] });
-
-function stratify(memberships: readonly Membership[], code: { coding?: readonly { code?: string }[] } | undefined, total: Counts, isSuppressed: boolean): object {
+function stratify(memberships: readonly Membership[], code: { coding?: readonly { code?: string }[] } | undefined, mayShow: MayShow | undefined): object {
   const by = code?.coding?.[0]?.code ?? '';
-  const strata = [...Map.groupBy(memberships, (membership) => membership.strata[by] ?? 'unknown')].sort(([a], [b]) => (a < b ? -1 : 1));
-  const counts = strata.map(([, members]) => countsOf(members));
-  const shown = isSuppressed ? suppressedStrata(total, counts).strata : counts.map(unsuppressed);
+  const strata = [...Map.groupBy(memberships, (membership) => stratumOf(membership, by))].sort(([a], [b]) => (a < b ? -1 : 1));
+  const visible = strata.filter(([value]) => mayShow?.(by, value) !== false);
   return {
     ...(code === undefined ? {} : { code: [code] }),
-    stratum: strata.map(([value, members], at) => ({
-      value: { text: value },
-      population: isSuppressed ? suppressedPopulations(shown[at]!) : populationsOf(members, 'summary', false, 0),
-      ...score(shown[at]!, isSuppressed),
-    })),
+    stratum: [
+      ...visible.map(([value, members]) => {
+        const shown = shownOf(countsOf(members), mayShow, true);
+        return { value: { text: value }, population: mayShow === undefined ? populationsOf(members, 'summary', 0) : stratumPopulations(shown), ...score(shown, mayShow !== undefined) };
+      }),
+      // That there is somebody with a rare problem, or a small caseload, is told as little as the numbers.
+      ...(visible.length === strata.length ? [] : [{ value: { text: 'not shown' }, population: stratumPopulations(hidden), ...score(hidden, true) }]),
+    ],
   };
 }
 
 /** Of a stratum only what its rate rests on: the initial population and the exclusions would give away what is hidden elsewhere. */
-function suppressedPopulations({ numerator, denominator }: Shown): object[] {
-  const masked = { _count: { extension: [{ url: absentReason, valueCode: 'masked' }] } };
-  return [
-    { code: population('denominator', 'Denominator'), ...(denominator === null ? masked : { count: denominator }) },
-    { code: population('numerator', 'Numerator'), ...(numerator === null ? masked : { count: numerator }) },
-  ];
+function stratumPopulations({ numerator, denominator }: Shown): object[] {
+  return [{ code: population('denominator', 'Denominator'), ...shownCount(denominator) }, { code: population('numerator', 'Numerator'), ...shownCount(numerator) }];
 }
 
 function subjectLists(memberships: readonly Membership[]): { list: object }[] {
