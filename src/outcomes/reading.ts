@@ -31,6 +31,7 @@ export interface Read {
 interface Computed {
   readonly method?: { readonly coding?: readonly { readonly code?: string; readonly version?: string; readonly display?: string }[] };
   readonly code?: { readonly coding?: readonly { readonly code?: string }[]; readonly text?: string };
+  readonly component?: readonly { readonly code?: { readonly coding?: readonly { readonly code?: string }[] } }[];
   readonly effectiveDateTime?: string;
   readonly valueInteger?: number;
   readonly valueQuantity?: { readonly value?: number; readonly unit?: string };
@@ -47,7 +48,7 @@ export function readingForClinician(read: Read): Section[] {
   return filled([
     { title: 'What it rests on', lines: inputLines(read) },
     { title: 'How it is worked out', lines: formula === undefined ? [] : formula.split('; ') },
-    { title: 'What decides', lines: scale === undefined || isAnswer(observation, scale) || isWithoutTotal(observation) ? [] : [...bandLines(observation, scale, about), ...limitLines(scale, about)] },
+    { title: 'What decides', lines: scale === undefined || isAnswer(observation, scale) || isWithoutTotal(observation) ? [] : [...bandLines(observation, scale, about), ...curveLines(observation, about), ...limitLines(scale, about)] },
     { title: 'What it does not say', lines: [isAnswer(observation, scale) ? 'One answer to one question. It is no assessment of risk and no diagnosis: that takes a talk with the client.' : metricTable[about].caution] },
     { title: 'Rule and time', lines: [...ruleLines(observation, scale, metric), ...timeLines(read)] },
   ]);
@@ -58,7 +59,7 @@ export function readingForClient(read: Read): Section[] {
   const { observation, scale, formula } = read;
   const metric = metricOf(observation);
   const isPlain = metric === undefined || isChange(observation);
-  const mark = metric !== undefined ? metricTable[metric].verification : isProrated(observation) || isWithoutTotal(observation) ? scale?.definition.missing.verification : scale?.instrument.definition.scoring.verification;
+  const mark = metric !== undefined ? metricTable[isChange(observation) ? 'change-from-baseline' : metric].verification : isProrated(observation) || isWithoutTotal(observation) ? scale?.definition.missing.verification : scale?.instrument.definition.scoring.verification;
   return filled([
     { title: 'What it rests on', lines: inputLines(read, true) },
     { title: 'How it is worked out', lines: formula === undefined || !isPlain || scale?.definition.formula === 'goal-attainment' ? [] : formula.split('; ').map(forClients) },
@@ -142,6 +143,12 @@ function bandLines(observation: Resource & Computed, { definition: { bands } }: 
   return band === undefined ? [] : [`Band ${shown(band.low)} to ${shown(band.high)}, "${band.clinicianLabel}". Source: ${bands!.source} (${markOf(bands!.verification)}).`];
 }
 
+/** Where closed episodes decide: which of their percentiles do. */
+function curveLines({ component }: Resource & Computed, metric: MetricId): string[] {
+  const compared = metric === 'trajectory-signal' && component?.some(({ code }) => code?.coding?.some((coding) => coding.code === 'reference-version')) === true;
+  return compared ? [`The 80th percentile of closed episodes with a similar baseline is the edge, the 90th the boundary, both towards worse; in sessions 3 to 5 a score beyond the boundary counts as "watch", unless it is reliably worse than at baseline. Source: ${sourceWords(metricTable[metric].source)} (${markOf(metricTable[metric].verification)}).`] : [];
+}
+
 function limitLines({ thresholds, threshold, definition: { cutoffs } }: Scale, metric: MetricId): string[] {
   const looked = looksAt[metric] ?? [];
   const sure = (source: string, verification: string): string => `Source: ${source} (${markOf(verification)}).`;
@@ -158,7 +165,9 @@ function ruleLines(observation: Resource & Computed, scale: Scale | undefined, m
   const own = scale?.instrument.definition;
   const version = (code: string | undefined): string => method?.coding?.find((coding) => coding.code === code)?.version ?? '?';
   const newer = (used: string, present: string): string => (used === '?' || used === present ? '' : `; the rule has version ${present} now`);
+  const difference = metricTable['change-from-baseline'];
   return [
+    ...(isChange(observation) ? [`Rule: ${difference.title.clinician}, the current score less the one at baseline (${markOf(difference.verification)}). Which change counts as reliable, the next rule says.`] : []),
     ...(metric === undefined ? [] : [`Rule: ${metricTable[metric].title.clinician}, version ${version(metric)}${newer(version(metric), metricTable[metric].version)}. Source: ${sourceWords(metricTable[metric].source)} (${markOf(metricTable[metric].verification)}).`]),
     ...(own === undefined || method?.coding?.some(({ code }) => code === own.id) !== true ? [] : [`Scoring of ${own.shortTitle}, version ${version(own.id)}${newer(version(own.id), own.version)}. Source: ${own.scoring.source} (${markOf(own.scoring.verification)}).`]),
     ...(scale === undefined || metric !== undefined || !(isProrated(observation) || isWithoutTotal(observation)) ? [] : [`Missing items: ${scale.definition.missing.source} (${markOf(scale.definition.missing.verification)}).`]),

@@ -152,6 +152,9 @@ t.test('the expected course is computed from 100 closed episodes, kept as a vers
   t.same(['code', 'without-caution', 'percentile', 'reference-version'].map((name) => value(parts(signal, name)[0])), ['watch', 'not-on-track', 100, '2']);
   const stored = await fhir('GET', 'Observation?patient=ada&code=trajectory-signal');
   t.match(stored.body.entry.map(({ resource }: any) => resource), [{ valueCodeableConcept: { coding: [{ code: 'watch' }] }, component: [{}, {}, {}, {}, {}, {}, { valueString: '2' }] }]);
+  const explained = await fhir('GET', `Observation/${stored.body.entry[0].resource.id}/$explain`);
+  const lines = parts(explained.body, 'reading', 'section', 'line').map(value);
+  t.match(lines.join('\n'), /edge = 80th percentile towards worse = 11\.2\nboundary = 90th percentile towards worse = 12\.1\n16 is above 11\.2, the edge\n16 is above 12\.1, the boundary\nThe 80th percentile .* in sessions 3 to 5 .*counts as "watch"/, 'both limits, and why it is no more than "watch"');
 });
 
 t.test('a baseline that moves under 150 scores computes them all anew in one transaction', async (t) => {
