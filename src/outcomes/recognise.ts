@@ -33,7 +33,7 @@ interface AnsweredItem { readonly linkId?: string; readonly answer?: readonly { 
  * @returns the instruments that `response` answers.
  * Known by the canonical (with or without |version), ours, LOINC's (`http://loinc.org/q/44249-1`) or another publisher's, by the codes of the Questionnaire that it names, or by LOINC codes in its
  * linkIds as LHC-Forms and US Core write them (`/44250-9`, `44249-1/44250-9`); never by position.
- * Without the panel's own code or canonical every item of the panel must be on the form. A form may hold several instruments.
+ * Without the panel's own code or canonical every item of the panel must be on the form, or its total and more than half of them. A form may hold several instruments.
  */
 export function recognise(response: Resource, registry: Registry, questionnaire?: Resource): readonly Recognised[] {
   const url = (questionnaire?.url ?? response.questionnaire) as string | undefined;
@@ -102,13 +102,14 @@ const ownOf = (codings: FormItem['code']): string | undefined =>
 const isNamedInLinkIds = ({ definition: { licence }, items }: Instrument): boolean => licence.class !== 'OWN' && items.size > 1;
 
 /**
- * The instruments of a form: those that it names by their panel, and those of which every item is there. What is part of another
- * one, or of several together (the PHQ-4 of the PHQ-9 and the GAD-7), is not asked by itself.
+ * The instruments of a form: those that it names, by their panel or by their total beside more than half of their items, and those of
+ * which every item is there. What is part of another one, or of several together (the PHQ-4 of the PHQ-9 and the GAD-7), is not asked by
+ * itself.
  */
 function byCodes(answered: readonly string[], form: Map<string, string> | undefined, questionnaire: Resource | undefined, registry: Registry): Instrument[] {
   const present = new Set([...answered, ...form?.values() ?? []]);
   const panels = new Set([...present, loincOf(questionnaire?.code as FormItem['code']) ?? '']);
-  const named = [...panels].flatMap((code) => registry.byPanel.get(code) ?? []);
+  const named = [...panels].flatMap((code) => registry.byPanel.get(code) ?? totalledBy(code, present, registry));
   const onForm = new Set(form?.values());
   const complete = registry.instruments.filter((instrument) => {
     const codes = isNamedInLinkIds(instrument) ? present : onForm;
@@ -118,6 +119,15 @@ function byCodes(answered: readonly string[], form: Map<string, string> | undefi
   return widest
     .filter((one) => named.includes(one) || !areIn(one, new Set(widest.filter((other) => other !== one).flatMap(codesOf))))
     .filter((one) => named.includes(one) || isAskedAlone(one, form !== undefined, present, registry));
+}
+
+/** A form with the total of an instrument is a form of it, unless all that it takes is the total, or that and an item or two. */
+function totalledBy(code: string, present: ReadonlySet<string>, { byMeasure }: Registry): Instrument[] {
+  const scale = byMeasure.get(`${loinc}|${code}`);
+  if (scale === undefined || scale !== scale.instrument.scales[0] || !scale.codings.some((coding) => coding.system === loinc && coding.code === code)) return [];
+  const { instrument } = scale;
+  const asked = codesOf(instrument).filter((item) => present.has(item)).length;
+  return asked > instrument.items.size / 2 ? [instrument] : [];
 }
 
 /**

@@ -52,6 +52,22 @@ t.test('a panel that is partial is not recognised; several on one form are', asy
   t.match(recordEntries(gate, { registry }).map(({ key, value, data }) => ({ key, value, ...JSON.parse(data) as object })), [{ key: 'gad-7', value: 7, panel: true }, { key: 'phq-9', value: null, panel: false, safety: { '/44260-8': 2 } }], 'a safety item is read beside a panel that it does not belong to');
 });
 
+t.test('the total of an instrument beside most of its items names it, also where items are open or others are longer', async (t) => {
+  const foreign = { questionnaire: 'http://example.org/q' };
+  const sum = (code: string): object => ({ linkId: `/${code}`, answer: [{ valueDecimal: 99 }] });
+  const scores = (item: readonly object[]): (readonly [string, unknown])[] => recordEntries({ ...phq9('a', '2024-01-01', [], foreign), item }, { registry })
+    .filter(({ data }) => (JSON.parse(data) as { panel: boolean }).panel).map(({ key, value }) => [key, value] as const);
+  const phq = (given: readonly (number | null)[]): object[] => phq9('x', '', given).item as object[];
+  t.same(scores([...phq([1, 1, 1, 1, 1, 1, 1, 1, null]), sum('44261-6')]), [['phq-9', 9]], 'one is open, and the mean stands for it; the total that was sent is not looked at');
+  t.same(scores([...phq([1, 1, 1, 1, 1]), sum('44261-6')]), [['phq-9', null]], 'four are open');
+  t.same(scores([...phq([1, 1, 1, 1, 1, 1, 1, 1, null])]), [], 'without it nothing says that it is a PHQ-9');
+  t.same(scores([...phq([null, null, null, null, null, null, null, null, 1]), sum('44261-6')]), [], 'a total and an item are no PHQ-9');
+  t.same(scores([...phq([1, 2]), sum('55758-7')]), [['phq-2', 3]], 'two answers and the total of the PHQ-2');
+  const drinks = ['68518-0', '68519-8', '68520-6'].map((code, i) => ({ linkId: code, answer: [{ valueCoding: { system: 'http://loinc.org', code: ['LA18926-8', 'LA15694-5', 'LA6270-8'][i] } }] }));
+  t.same(scores([...drinks, { linkId: '75626-2', answer: [{ valueInteger: 1 }] }]), [['audit-c', 1]], 'the AUDIT-C and not the beginning of an AUDIT');
+  t.same(scores(drinks), []);
+});
+
 t.test('an older LHC-Forms export of GAD-7 scores "More days than not" as 2, and only on the item that offers it', async (t) => {
   const answers = gadItems.map((code) => ({ linkId: `/${code}`, answer: [{ valueCoding: { code: code === '68509-9' ? 'LA18938-3' : 'LA6568-5', system: 'http://loinc.org' } }] }));
   const response = { ...gad7('a', '2024-01-01', []), questionnaire: 'http://example.org/gad', item: answers };
