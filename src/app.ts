@@ -5,6 +5,7 @@ import { now } from './clock.ts';
 import type { Config } from './config.ts';
 import type { Service } from './http/funnel.ts';
 import { clientAddress } from './http/client-address.ts';
+import type { Resource } from './fhir/resource.ts';
 import { createMetrics, serveMetrics } from './http/metrics.ts';
 import { rateLimiter } from './http/rate-limit.ts';
 import { httpServer, type Answered } from './http/server.ts';
@@ -14,6 +15,7 @@ import { capabilityStatement } from './interactions/capabilities.ts';
 import { profileFinder } from './interactions/profiles.ts';
 import { questionnaireFinder } from './interactions/questionnaires.ts';
 import { escalation } from './jobs/escalation.ts';
+import { lateForms } from './jobs/late-forms.ts';
 import { overdueGoals } from './jobs/overdue-goals.ts';
 import { auditSeal } from './jobs/audit-seal.ts';
 import { erasure, retention } from './jobs/retention.ts';
@@ -77,11 +79,12 @@ export async function createApp({ config, database, log }: { config: Config; dat
     profiles: profileFinder(database, definitionTtlMs, () => performance.now()),
   };
   let service: Service | undefined;
+  const formOf = (response: Resource): Promise<Resource | undefined> => answered(response, { ...parts, baseUrl: service?.baseUrl ?? '' });
   const schedule = new Schedule({ database, now, log, observer: metrics, jobs: [
     authorizationSweep(database),
     escalation({ database, committer, device, settings: safety }),
     trajectoryReferenceJob({ database, registry, zone, newest: reference }),
-    overdueGoals({ database, committer, questionnaire: (response) => answered(response, { ...parts, baseUrl: service?.baseUrl ?? '' }) }),
+    overdueGoals({ database, committer, questionnaire: formOf }), lateForms({ database, committer, questionnaire: formOf }),
     erasure(database), retention(database, config.keepIdempotencyDays),
     auditSeal({ database, key: openAuditKey(config.auditKeyFile), headsFile: config.auditHeadsFile, log }),
   ] });

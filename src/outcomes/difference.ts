@@ -1,5 +1,6 @@
 import { episodeAt, isLater, onePerDate, seriesOf, type Series, type Valid } from './baseline.ts';
 import type { Change, DeriveContext, DerivedWrite } from './derived-write.ts';
+import { scaleOfScore } from './form-total.ts';
 import { changeObservations, safetyItemObservation, scoreObservation, type ObservationStatus } from './observations.ts';
 import { scoreId, type Episode, type PatientRecord, type Score } from './record.ts';
 import { scaleForSex, type Scale } from './registry.ts';
@@ -8,7 +9,7 @@ import { scaleForSex, type Scale } from './registry.ts';
 
 /** What one response implies on one scale. Bodies are built only for what differs. */
 interface Fact {
-  /** As it judges the scores of this person. */
+  /** As it judges the scores of this person; of a form of the deployment in the version that was answered. */
   readonly scale: Scale;
   readonly score: Score;
   readonly episode: Episode | null;
@@ -29,7 +30,7 @@ function factsOf(record: PatientRecord, general: Scale): Fact[] {
     const isIn = own?.scores[place] === score;
     const { status, panel, source } = score.data;
     const fact: Fact = {
-      scale, score,
+      scale: scaleOfScore(scale, score), score,
       episode: isIn ? own.episode : score.at === null ? null : episodeAt(record.episodes, score.at),
       scored: source === undefined && panel && (score.value !== null || status === 'completed' || status === 'amended'),
       baseline: isIn && compared(score as Valid) ? own.baseline : null,

@@ -3,7 +3,7 @@ import type { Resource } from '../fhir/resource.ts';
 import { weighedCodings, weightOf } from './answer-weights.ts';
 import type { Coding } from './instrument.ts';
 import { withoutVersion } from './recognise.ts';
-import type { PatientRecord } from './record.ts';
+import type { PatientRecord, Score } from './record.ts';
 import type { FormTotal } from './record-entry.ts';
 import type { Instrument, Registry, Scale } from './registry.ts';
 
@@ -34,6 +34,9 @@ function weighedForm(questionnaire: Resource): WeighedForm | null {
   known.set(questionnaire, weighed);
   return weighed;
 }
+
+/** @returns whether the answers of a form have a total here. */
+export const isWeighed = (questionnaire: Resource): boolean => weighedForm(questionnaire) !== null;
 
 export interface FormScore { readonly key: string; readonly value: number | null; readonly answered: number; readonly items: number; readonly form: FormTotal }
 
@@ -133,7 +136,22 @@ export function scaleFor(registry: Registry, key: string, ...records: readonly P
   return undefined;
 }
 
-function formScale(key: string, { title, min, max, version = '1', codings }: FormTotal): Scale {
+/** @returns the scale of one score: of a form each version is its own. */
+export const scaleOfScore = (scale: Scale, { data: { form } }: Score): Scale => (form === undefined ? scale : formScale(scale.key, form));
+
+/** The same form is the same scale. */
+const formScales = new Map<string, Scale>();
+const mostScales = 1000;
+
+function formScale(key: string, form: FormTotal): Scale {
+  const name = `${key} ${JSON.stringify(form)}`;
+  const scale = formScales.get(name) ?? newFormScale(key, form);
+  if (formScales.size >= mostScales) formScales.clear();
+  formScales.set(name, scale);
+  return scale;
+}
+
+function newFormScale(key: string, { title, min, max, version = '1', codings }: FormTotal): Scale {
   const source = { source: 'weights of the form', verification: 'service' } as const;
   const definition: Scale['definition'] = {
     id: 'total', title, formula: 'sum', min, max, direction: 'higher-worse', codes: [], acceptAsTotal: [], compared: false,

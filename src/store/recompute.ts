@@ -34,8 +34,10 @@ export interface RecomputeOptions {
   readonly apply: boolean;
   /** Only what is about this episode (`EpisodeOfCare/...`) is written and reported. */
   readonly episode?: string;
-  /** Only resources of this type are written and reported, and no lines of the record. */
-  readonly only?: 'Goal';
+  /** Only goals are written and reported, and no lines of the record; or only what follows from these responses (ids) alone, and their lines. */
+  readonly only?: 'Goal' | ReadonlySet<string>;
+  /** What the Provenance says led to it; absent: that records are computed anew. */
+  readonly activity?: string;
 }
 
 const sourceTypes = ['Patient', 'QuestionnaireResponse', 'Encounter', 'EpisodeOfCare', 'Goal', 'Task', 'Observation'];
@@ -161,8 +163,8 @@ async function compute(patient: string, { rid, stored, lines }: Whole, now: stri
   const all = differences([...projected.values()].flat(), stored, context);
   return {
     patient, rid, projected,
-    differences: all.filter((difference) => (episode === undefined || difference.episode === episode) && (only === undefined || difference.type === only)),
-    stale: only === undefined ? staleSources(projected, lines) : [],
+    differences: all.filter((difference) => (episode === undefined || difference.episode === episode) && isAsked(difference, only)),
+    stale: only === 'Goal' ? [] : staleSources(projected, lines).filter((source) => only === undefined || only.has(source.replace('QuestionnaireResponse/', ''))),
   };
 }
 
@@ -172,7 +174,12 @@ function isOwnForm({ questionnaire }: Resource, { registry }: OutcomeRules): boo
   return canonical !== undefined && registry.byCanonical.get(canonical)?.canonical === canonical;
 }
 
-async function write(connection: Lease, { patient, rid, projected, differences: found, stale }: Computed, { stored }: Whole, now: string, { rules, requester }: RecomputeOptions): Promise<void> {
+function isAsked({ type, resource }: Difference, only: RecomputeOptions['only']): boolean {
+  if (only === undefined || typeof only === 'string') return only === undefined || type === only;
+  return ((resource['derivedFrom'] ?? []) as { reference?: string }[]).some(({ reference }) => only.has(reference?.replace('QuestionnaireResponse/', '') ?? ''));
+}
+
+async function write(connection: Lease, { patient, rid, projected, differences: found, stale }: Computed, { stored }: Whole, now: string, { rules, requester, activity = 'Computed anew from the record by the rules of today' }: RecomputeOptions): Promise<void> {
   const current = await loadCurrent(connection, found);
   const rids = new RidBlocks();
   await rids.reserve(connection, found.length + 2);
@@ -183,8 +190,7 @@ async function write(connection: Lease, { patient, rid, projected, differences: 
   }
   const targets = found.flatMap((difference) => stageDifference(difference, staging, stored));
   if (targets.length > 0) {
-    const reason = 'Computed anew from the record by the rules of today';
-    const resource = provenance({ id: newId(), targets, sources: [], now, device: rules.device, registry: rules.registry, patient: `Patient/${patient}`, activity: reason });
+    const resource = provenance({ id: newId(), targets, sources: [], now, device: rules.device, registry: rules.registry, patient: `Patient/${patient}`, activity });
     staging.put('Provenance', resource.id!, { value: resource, stored: resource });
   }
   staging.effects.audit.push({

@@ -188,3 +188,42 @@ t.test('a goal whose day is over says so by itself, the day after', async (t) =>
   await service.job('overdue-goals', '2025-03-02T13:00:00Z');
   t.equal((await fhir('GET', 'Goal/g/_history?_count=10')).body.entry.length, versions, 'once');
 });
+
+t.test('a form that comes after its responses: they are scored then, as if it had been there, and nothing else is touched', async (t) => {
+  const service = await testService(t, { env: { ADMIN_CLIENTS: 'development' } });
+  const fhir = service.as();
+  await record(t, fhir, 'ada');
+  const altered = await scored(fhir, 'ada', 'ada-c');
+  await tamper(service, altered.id, (resource) => ({ ...resource, valueInteger: 11 }));
+  const form = (version: string, url = 'https://clinic.example/forms/calm') => ({
+    resourceType: 'Questionnaire', id: `calm-${version}`, url, version, status: 'active',
+    item: ['a', 'b'].map((linkId) => ({ linkId, type: 'choice', answerOption: [0, 1, 2].map((score) => ({ valueCoding: { system: 'https://clinic.example/answers', code: `c${score}` }, extension: [{ url: 'http://hl7.org/fhir/StructureDefinition/itemWeight', valueDecimal: score }] })) })),
+  });
+  const response = (id: string, canonical: string, more: object = {}) => fhir('PUT', `QuestionnaireResponse/${id}`, {
+    resourceType: 'QuestionnaireResponse', id, status: 'completed', questionnaire: canonical, subject: { reference: 'Patient/ada' }, authored: '2025-02-01T10:00:00Z',
+    item: ['a', 'b'].map((linkId) => ({ linkId, answer: [{ valueCoding: { system: 'https://clinic.example/answers', code: 'c2' } }] })), ...more,
+  });
+  const url = 'https://clinic.example/forms/calm';
+  await response('early', url);
+  await response('early-1', `${url}|1`);
+  await response('other-version', `${url}|2`);
+  await response('withdrawn', url, { status: 'entered-in-error' });
+  const scores = async (): Promise<any[]> => (await fhir('GET', 'Observation?patient=ada&code=form-total')).body.entry?.map(({ resource }: any) => resource) ?? [];
+  await service.job('late-forms');
+  t.same(await scores(), []);
+  await fhir('PUT', 'Questionnaire/calm-1', form('1'));
+  await service.job('late-forms');
+  t.same((await scores()).map(({ valueInteger, derivedFrom, status }) => `${derivedFrom[0].reference} ${valueInteger} ${status}`).sort(), ['QuestionnaireResponse/early 4 final', 'QuestionnaireResponse/early-1 4 final']);
+  t.match((await fhir('GET', `Provenance?target=Observation/${(await scores())[0].id}`)).body.entry[0].resource.activity, { text: /when the form came/ });
+  const lists = form('2');
+  for (const item of lists.item as any[]) { delete item.answerOption; item.answerValueSet = 'https://clinic.example/answers/calm'; }
+  await fhir('PUT', 'Questionnaire/calm-2', lists);
+  await service.job('late-forms');
+  t.equal((await scores()).length, 2, 'nothing weighs its answers yet');
+  await fhir('PUT', 'ValueSet/calm', { resourceType: 'ValueSet', id: 'calm', url: 'https://clinic.example/answers/calm', status: 'active', compose: { include: [{ system: 'https://clinic.example/answers', concept: form('2').item[0]!.answerOption.map(({ valueCoding: { code }, extension }) => ({ code, extension })) }] } });
+  await service.job('late-forms');
+  t.equal((await scores()).length, 3);
+  const found = await fhir('POST', 'Patient/ada/$recompute', { resourceType: 'Parameters' });
+  t.same((await scores()).map(({ method, derivedFrom }) => `${derivedFrom[0].reference} ${method.coding[0].version}`).sort(), ['QuestionnaireResponse/early 1', 'QuestionnaireResponse/early-1 1', 'QuestionnaireResponse/other-version 2']);
+  t.match(differences(found.body).toSorted((one, other) => (one['why'] < other['why'] ? -1 : 1)), [{ why: /^rule form-total 1 -> 2/ }, { resource: `Observation/${altered.id}`, why: 'valueInteger' }], 'what differs for another reason, or names no version, is an administrator\'s to decide');
+});
