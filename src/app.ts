@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { authorizationSweep, openAuthorization, type Authorization } from './app/authorization.ts';
 import { reportingIgnored } from './auth/ignored-scopes.ts';
 import { now } from './clock.ts';
-import type { Config } from './config.ts';
+import { originOf, type Config } from './config.ts';
 import type { Service } from './http/funnel.ts';
 import { clientAddress } from './http/client-address.ts';
 import type { Resource } from './fhir/resource.ts';
@@ -106,7 +106,7 @@ export async function createApp({ config, database, log }: { config: Config; dat
     async listen() {
       const port = await server.listen(config.host, config.port);
       metricsServer = await serveMetrics(metrics, config.metricsPort);
-      const origin = config.publicUrl ?? `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${port}`;
+      const origin = originOf(config, port);
       const baseUrl = `${origin}/fhir/R4`;
       const limit = rateLimiter(config.rateLimits);
       authorization = await openAuthorization({ config, database, audit: parts.audit, log, origin, address, limit: limit.signIn });

@@ -258,3 +258,6 @@ function readSecret(name: string, env: Environment, given: Record<string, string
     wrong.push(`${name}_FILE cannot be read (${(error as NodeJS.ErrnoException).code})`);
   }
 }
+
+/** @returns under which URL the service is reached that listens on `port`: what stands before /fhir/R4. */
+export const originOf = ({ publicUrl, host }: Config, port: number): string => publicUrl ?? `http://${host.includes(':') ? `[${host}]` : host}:${port}`;

@@ -2,7 +2,7 @@
 // For a store that an earlier version filled. The service may run meanwhile. Ctrl-C ends it after the batch under way; the next run goes on there.
 // Exit code: 0 done (or, of a dry run, nothing differs), 1 a dry run found rows that differ, 2 ended or failed before the end.
 import { parseArgs } from 'node:util';
-import { loadConfig } from '../config.ts';
+import { loadConfig, originOf } from '../config.ts';
 import { readInstruments } from '../instruments.ts';
 import { answered } from '../interactions/accept.ts';
 import { profileFinder } from '../interactions/profiles.ts';
@@ -24,7 +24,7 @@ async function run(dryRun: boolean, batch: number): Promise<Differences | undefi
   try {
     const registry = instrumentRegistry(readInstruments(new URL('../../schemas/instruments/', import.meta.url)));
     const clock = (): number => performance.now();
-    const parts = { registry, baseUrl: '', questionnaire: questionnaireFinder(database, 60_000, clock), profiles: profileFinder(database, 60_000, clock) };
+    const parts = { registry, baseUrl: `${originOf(config, config.port)}/fhir/R4`, questionnaire: questionnaireFinder(database, 60_000, clock), profiles: profileFinder(database, 60_000, clock) };
     let said = clock();
     return await reindex({
       database, rules: { registry }, dryRun, batch, signal: ending.signal, questionnaire: (response) => answered(response, parts),

@@ -3,6 +3,7 @@ import t from 'tap';
 import type { Resource } from '../../src/fhir/resource.ts';
 import { endOf, instantAt, localDate, momentOf } from '../../src/outcomes/local-time.ts';
 import { recordEntries } from '../../src/outcomes/project.ts';
+import { differences, StoredResource } from '../../src/outcomes/recompute.ts';
 import { patientRecord } from '../../src/outcomes/record.ts';
 import { sessionNumbers, sessionsOf } from '../../src/outcomes/sessions.ts';
 import { phq9, registry, session, totalling, World } from '../kit/record.ts';
@@ -53,6 +54,17 @@ t.test('moving to another zone computes anew what is on other dates then, and no
   t.match(JSON.stringify(world.observation('change-from-baseline', 'q2')), /on 15 January 2024, 14 days later/);
   t.match(world.observation('change-from-baseline', 'q2'), { status: 'amended' });
   t.match(world.observation('change-from-baseline', 'q3'), { status: 'final', meta: { versionId: '1' } });
+});
+
+t.test('another time zone of the deployment is found when a record is computed anew', async (t) => {
+  const world = new World();
+  for (const each of [phq9('q1', '2024-01-01T10:00:00Z', totalling(20)), phq9('q2', '2024-01-15T23:30:00Z', totalling(12))]) world.write(each);
+  const stored = new Map([...world.resources].map(([key, resource]) => [key, new StoredResource(JSON.stringify(resource))]));
+  const entries = [...world.resources.values()].flatMap((resource) => recordEntries(resource, { registry }));
+  const context = { registry, now: world.now, device: 'Device/intersession-1', patient: 'Patient/p' };
+  t.same(differences(entries, stored, context), []);
+  const found = differences(entries, stored, { ...context, zone: 'Europe/Berlin' });
+  t.same(found.map(({ id, why }) => [id, why]).sort(), ['score', 'change-from-baseline'].map((rule) => [world.observation(rule as 'score', 'q2')!.id, 'note']).sort(), 'the words that name the date');
 });
 
 t.test('a goal is past its day when that day is over where the client lives', async (t) => {
