@@ -195,10 +195,10 @@ function finish(lists: Lists): PatientRecord {
   return lists;
 }
 
-/** @returns the scores of one scale, less the totals from elsewhere of responses that are among them: those are added to `duplicates`. */
+/** @returns the scores of one scale, less the totals from elsewhere of responses that have one among them: those are added to `duplicates`. */
 function withoutDuplicates(list: Score[], duplicates: Score[]): Score[] {
   if (!list.some(({ data }) => data.of !== undefined)) return list;
-  const responses = new Set(list.map(({ id }) => id));
+  const responses = new Set(list.flatMap(({ id, value }) => (value === null ? [] : [id])));
   const isDuplicate = ({ data }: Score): boolean => data.of?.some((id) => responses.has(id)) === true;
   duplicates.push(...list.filter(isDuplicate));
   return list.filter((score) => !isDuplicate(score));

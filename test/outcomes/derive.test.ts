@@ -40,6 +40,20 @@ t.test('too few answers: an Observation without value says why', async (t) => {
   t.notOk(Object.keys(score).some((key) => key.startsWith('value')));
 });
 
+t.test('a total of another system counts where the response behind it has none here, and only there', async (t) => {
+  const world = new World();
+  const total: Resource = { resourceType: 'Observation', id: 'o', status: 'final', code: { coding: [{ system: 'http://loinc.org', code: '44261-6' }] }, effectiveDateTime: '2024-02-01', valueInteger: 14, derivedFrom: [{ reference: 'QuestionnaireResponse/q2' }] } as Resource;
+  const change = (): (string | undefined)[] => world.all('Observation', ({ code, status }) => status !== 'entered-in-error' && JSON.stringify(code).includes('change-from-baseline')).map(({ valueInteger }) => String(valueInteger));
+  world.write(phq9('q1', '2024-01-01', totalling(20)));
+  world.write(phq9('q2', '2024-02-01', [2, 2, 2, null, null, null]));
+  world.write(total);
+  t.same(change(), ['-6'], 'three of nine answers are no total here');
+  world.write(phq9('q2', '2024-02-01', totalling(12), { status: 'amended' }));
+  t.same(change(), ['-8'], 'the answers that came later are counted themselves');
+  world.write(phq9('q2', '2024-02-01', [2, 2, 2], { status: 'amended' }));
+  t.same(change(), ['-6']);
+});
+
 t.test('a later score gives the pair of change Observations, with thresholds, cut-off and inputs', async (t) => {
   const world = new World();
   world.write({ resourceType: 'EpisodeOfCare', id: 'ep', status: 'active', period: { start: '2024-01-05' } } as Resource);
