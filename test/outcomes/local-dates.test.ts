@@ -64,7 +64,7 @@ t.test('another time zone of the deployment is found when a record is computed a
   const context = { registry, now: world.now, device: 'Device/intersession-1', patient: 'Patient/p' };
   t.same(differences(entries, stored, context), []);
   const found = differences(entries, stored, { ...context, zone: 'Europe/Berlin' });
-  t.same(found.map(({ id, why }) => [id, why]).sort(), ['score', 'change-from-baseline'].map((rule) => [world.observation(rule as 'score', 'q2')!.id, 'note']).sort(), 'the words that name the date');
+  t.same(new Map(found.map(({ id, why }) => [id, why])), new Map((['score', 'change-from-baseline'] as const).map((rule) => [world.observation(rule, 'q2')!.id!, 'note'])), 'the words that name the date');
 });
 
 t.test('a goal is past its day when that day is over where the client lives', async (t) => {
