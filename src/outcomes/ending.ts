@@ -63,7 +63,7 @@ export function endingChecks(record: PatientRecord, episode: Episode, context: E
     openOf('alert', context.resources.Task === null || context.resources.Flag === null ? null : context.alerts),
     ...finalScores(record, episode, context),
     ...promptChecks(own, context),
-    openOf('homework', own?.filter((task) => isHomework(task) && undone.has(String(task.status))) ?? null),
+    openOf('homework', own?.filter((task) => isHomework(task) && undone.has(String(task.status)) && !beginsAfter(task, context.now)) ?? null),
     openOf('homework-review', own?.filter((task) => isHomework(task) && task.status === 'completed' && !isReviewed(task)) ?? null),
     goalCheck(goals),
     blueprintCheck(record, episode, context.resources),
@@ -104,13 +104,19 @@ function scoreCheck(scale: Scale, series: Series, from: number): Check {
   return { code: 'final-score', state: isFinal ? 'done' : 'open', references: [scoreReference(last)], scale, last };
 }
 
-/** What may be answered now; and what comes later, which is there for afterwards. */
-function promptChecks(tasks: readonly Resource[] | null, { now, zone, resources }: EndingContext): Check[] {
+interface Restricted { readonly restriction?: { readonly period?: { readonly start?: string } } }
+const beginsAfter = ({ restriction }: Resource & Restricted, now: string): boolean => (instant(restriction?.period?.start) ?? -Infinity) > Date.parse(now);
+
+/** What may be answered now; and what comes later, which is there for afterwards: requests, sessions with oneself, appointments to follow up. */
+function promptChecks(tasks: readonly Resource[] | null, { now, zone, resources: { ServiceRequest: requests, Appointment: appointments, Encounter: encounters } }: EndingContext): Check[] {
   const asked = prompts(tasks ?? [], now, zone);
-  const isLaterOn = (task: Resource): boolean => (instant((task['restriction'] as { period?: { start?: string } } | undefined)?.period?.start) ?? -Infinity) > Date.parse(now);
-  const waiting = asked.filter(({ task, state }) => state === 'due' || state === 'overdue' || (state === 'open' && !isLaterOn(task)));
-  const planned = [...asked.filter(({ task, state }) => state === 'open' && isLaterOn(task)).map(({ task }) => task), ...(resources.ServiceRequest ?? []).filter((request) => comesLater(request, now))];
-  const follow: Check = { code: 'follow-up', state: planned.length > 0 ? 'done' : tasks === null || resources.ServiceRequest === null ? 'unknown' : 'open', references: references(planned) };
+  const waiting = asked.filter(({ task, state }) => state === 'due' || state === 'overdue' || (state === 'open' && !beginsAfter(task, now)));
+  const planned = [
+    ...(tasks ?? []).filter((task) => undone.has(String(task.status)) && beginsAfter(task, now) && (isHomework(task) || asked.some((each) => each.task === task))),
+    ...(requests ?? []).filter((request) => comesLater(request, now)),
+    ...(appointments ?? []).filter((appointment) => isToCome(appointment, now) && isFollowUp(appointment)), ...(encounters ?? []).filter((encounter) => encounter.status === 'planned' && isFollowUp(encounter)),
+  ];
+  const follow: Check = { code: 'follow-up', state: planned.length > 0 ? 'done' : tasks === null || requests === null || appointments === null ? 'unknown' : 'open', references: references(planned) };
   return [openOf('questionnaire', tasks === null ? null : waiting.map(({ task }) => task)), follow];
 }
 
@@ -164,12 +170,20 @@ const isAsked = (task: Resource): boolean => undone.has(String(task.status)) && 
 
 const underWay: ReadonlySet<string> = new Set(['planned', 'arrived', 'triaged', 'in-progress', 'onleave']);
 const agreed: ReadonlySet<string> = new Set(['proposed', 'pending', 'booked', 'arrived', 'checked-in', 'waitlist']);
+const isToCome = ({ status, start }: Resource, now: string): boolean => agreed.has(String(status)) && (instant(start as string | undefined) ?? -Infinity) > Date.parse(now);
+
+interface Coded { readonly coding?: readonly { readonly code?: string }[] }
+const codes = (concepts: readonly (Coded | undefined)[]): (string | undefined)[] => concepts.flatMap((concept) => concept?.coding?.map(({ code }) => code) ?? []);
+
+/** For afterwards, a booster: an appointment of type FOLLOWUP (http://terminology.hl7.org/CodeSystem/v2-0276), an encounter of our type follow-up. */
+const isFollowUp = ({ resourceType, appointmentType, type }: Resource): boolean =>
+  (resourceType === 'Appointment' ? codes([appointmentType as Coded | undefined]).includes('FOLLOWUP') : codes((type ?? []) as Coded[]).includes('follow-up'));
 
 function sessionCheck(episode: Episode, { now, resources: { Encounter: encounters, Appointment: appointments } }: EndingContext): Check {
   const ofEpisode = ({ episodeOfCare }: Resource): boolean => ((episodeOfCare ?? []) as { reference?: string }[]).some(({ reference }) => reference === `EpisodeOfCare/${episode.id}`);
   const found = [
-    ...(encounters ?? []).filter((encounter) => underWay.has(String(encounter.status)) && ofEpisode(encounter)),
-    ...(appointments ?? []).filter(({ status, start }) => agreed.has(String(status)) && (instant(start as string | undefined) ?? -Infinity) > Date.parse(now)),
+    ...(encounters ?? []).filter((encounter) => underWay.has(String(encounter.status)) && ofEpisode(encounter) && !isFollowUp(encounter)),
+    ...(appointments ?? []).filter((appointment) => isToCome(appointment, now) && !isFollowUp(appointment)),
   ];
   return { code: 'session', state: found.length > 0 ? 'open' : encounters === null || appointments === null ? 'unknown' : 'done', references: references(found) };
 }

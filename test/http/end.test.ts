@@ -93,6 +93,20 @@ t.test('$end', async (t) => {
     t.equal(parts(ended, 'episode')[0].resource.period.end, there);
   });
 
+  await t.test('what begins later is for afterwards, and not open', async (t) => {
+    await send(t, fhir, [
+      { resourceType: 'Patient', id: 'fay', generalPractitioner: [{ reference: 'Practitioner/one' }] }, episode('fay', 'later'),
+      task('fay', 'self', { code: coded('homework-type', 'other'), restriction: { period: { start: '2099-01-01' } } }),
+      { ...encounter('fay', 'after', 'later', '2099-01-15T10:00:00Z', 'planned'), type: [coded('encounter-type', 'follow-up')] },
+      ...[['booster', 'FOLLOWUP'], ['visit', 'ROUTINE']].map(([id, code]) => ({
+        resourceType: 'Appointment', id, status: 'booked', start: '2099-02-01T10:00:00Z', end: '2099-02-01T11:00:00Z', appointmentType: { coding: [{ system: 'http://terminology.hl7.org/CodeSystem/v2-0276', code }] },
+        participant: [{ actor: { reference: 'Patient/fay' }, status: 'accepted' }],
+      })),
+    ]);
+    const { body } = await one('GET', 'EpisodeOfCare/later/$end');
+    t.same([resources(body, 'follow-up').sort(), resources(body, 'session'), lines(body)['homework']], [['Appointment/booster', 'Encounter/after', 'Task/self'], ['Appointment/visit'], ['done']]);
+  });
+
   await t.test('of nothing it says that there is nothing; of what an access does not show, that it does not show it', async (t) => {
     t.same(lines((await one('POST', 'EpisodeOfCare/empty/$end', { resourceType: 'Parameters' })).body), {
       'alert': ['done'], 'final-score': ['open'], 'questionnaire': ['done'], 'follow-up': ['open'], 'homework': ['done'], 'homework-review': ['done'],
@@ -162,5 +176,24 @@ t.test('$end', async (t) => {
     t.equal((await blind('POST', 'EpisodeOfCare/empty/$end?apply=true')).status, 403, 'who does not see the reviews ends nothing');
     const partly = service.as({ scopes: 'system/EpisodeOfCare.ru system/Patient.r system/Observation.r system/Flag.s system/Task.s?status=completed' });
     t.equal((await partly('POST', 'EpisodeOfCare/empty/$end?apply=true')).status, 403);
+  });
+
+  await t.test('once the review is completed and the Flag is inactive nothing stands against it any more', async (t) => {
+    const [review] = (await one('GET', 'Task?patient=cy&code=safety-review')).body.entry.map(({ resource }: any) => resource);
+    const said: [string, object][] = [['action-taken', { valueCodeableConcept: coded('review-action', 'contacted-client') }], ['note', { valueString: 'We talked.' }], ['next-check', { valueDate: '2026-03-08' }]];
+    const output = said.map(([code, more]) => ({ type: coded('task-input', code), ...more }));
+    for (const more of [{ status: 'received' }, { status: 'in-progress' }, { status: 'completed', output }]) {
+      const reply = await one('PUT', `Task/${review.id}`, { ...review, ...more });
+      t.equal(reply.status, 200, reply.text.slice(0, 200));
+    }
+    const still = await one('POST', 'EpisodeOfCare/alerted/$end?apply=true');
+    t.same([still.status, still.body.issue.length], [409, 1], 'the Flag is still active');
+    const flag = (await one('GET', 'Flag?patient=cy')).body.entry[0].resource;
+    const closed = await one('PUT', `Flag/${flag.id}`, { ...flag, status: 'inactive', extension: [...flag.extension, { url: `${b}/StructureDefinition/status-reason`, valueString: 'Talked about' }] });
+    t.equal(closed.status, 200, closed.text.slice(0, 200));
+    const { status, body } = await one('POST', 'EpisodeOfCare/alerted/$end?apply=true');
+    t.equal(status, 200, JSON.stringify(body).slice(0, 200));
+    t.same(lines(body)['alert'], ['done']);
+    t.equal((await fhir('GET', 'EpisodeOfCare/alerted')).body.status, 'finished');
   });
 });
