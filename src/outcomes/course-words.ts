@@ -1,3 +1,5 @@
+import type { Valid } from './baseline.ts';
+import type { Direction } from './change.ts';
 import type { CheckInWeek } from './check-in-week.ts';
 import { nameForClient, towards } from './client-words.ts';
 import type { CourseEvent } from './course.ts';
@@ -37,7 +39,8 @@ function wordsOf(scale: Scale, event: CourseEvent): Words {
       client: `On ${on} ${mine} was in the lowest range of this form.`,
     };
     case 'sustained-remission': return {
-      clinician: `${title} has been in the ${inRemission(scale, anchor.value) === null ? 'functional' : 'remission'} range from ${dayOf(event.from.date)} to ${on}${event.from === anchor ? ', the last score of a finished episode' : `, ${counted(daysBetween(event.from.date, anchor.date), 'day')}, without a score outside of it in between`}.`,
+      clinician: event.from === anchor ? `${title} was in the ${rangeOf(scale, anchor)} range on ${on}: the last score of a finished episode.`
+        : `${title} has been in the ${rangeOf(scale, anchor)} range from ${dayOf(event.from.date)} to ${on}, ${counted(daysBetween(event.from.date, anchor.date), 'day')}, without a score outside of it in between.`,
       client: event.from === anchor ? `On ${on}, at the end of the therapy, ${mine} was on the easier side of this form.` : `${capital(mine)} has stayed on the easier side of this form from ${dayOf(event.from.date)} to ${on}.`,
     };
     case 'setback': return setbackWords(scale, mine, event.setback);
@@ -46,6 +49,8 @@ function wordsOf(scale: Scale, event: CourseEvent): Words {
     case 'trajectory-signal': return signalWords(scale, mine, event);
   }
 }
+
+const rangeOf = (scale: Scale, { value }: Valid): string => (inRemission(scale, value) === null ? 'functional' : 'remission');
 
 function remissionLimit({ definition: { cutoffs } }: Scale): string {
   const limit = cutoffs.find(({ use }) => use === 'remission');
@@ -95,10 +100,10 @@ function stepWords(scale: Scale, mine: string, { step: { kind, before, after, si
   };
 }
 
-function signalWords(scale: Scale, mine: string, { signal, session, anchor }: Extract<CourseEvent, { metric: 'trajectory-signal' }>): Words {
+function signalWords(scale: Scale, mine: string, { signal, session, anchor, reliable }: Extract<CourseEvent, { metric: 'trajectory-signal' }>): Words {
   const prompt = signal.code === 'watch' || signal.code === 'not-on-track' ? ' A prompt to talk, never a verdict and no forecast.' : ' It is no forecast.';
   return {
-    clinician: `${scale.definition.title} ${shown(anchor.value)} at session ${session} (${dayOf(anchor.date)}): ${standing(signal)}${signal.code === signal.uncapped ? '' : ' Before session 6 this counts as "watch" at most: many people change late.'}${prompt}`,
+    clinician: `${scale.definition.title} ${shown(anchor.value)} at session ${session} (${dayOf(anchor.date)}): ${standing(signal, reliable)}${signal.code === signal.uncapped ? '' : ' Before session 6 this counts as "watch" at most: many people change late.'}${prompt}`,
     client: `${beside(`Here are ${plural(mine)}`, signal, session)}. It is something to look at together.`,
   };
 }
@@ -107,9 +112,12 @@ function signalWords(scale: Scale, mine: string, { signal, session, anchor }: Ex
 export const beside = (what: string, { reference }: Pick<Signal, 'reference'>, session: number): string =>
   `${what} ${reference === undefined ? `up to session ${session}` : `beside what is usual at session ${session}`}. People change at their own pace, many of them late`;
 
-/** @returns how a score stands to what is expected, with the boundaries that decide. */
-export function standing({ code, basis, reference }: Pick<Signal, 'code' | 'basis' | 'reference'>): string {
-  if (reference === undefined) return `${rational[code]}. There is no benchmark of closed episodes here yet, so the baseline decides.`;
+/**
+ * @param reliable the direction in which the score differs reliably from the baseline
+ * @returns how a score stands to what is expected, with the boundaries that decide.
+ */
+export function standing({ code, basis, reference }: Pick<Signal, 'code' | 'basis' | 'reference'>, reliable: Direction | null): string {
+  if (reference === undefined) return `${code === 'on-track' && reliable !== 'better' ? 'on track: on the functional side' : rational[code]}. There is no benchmark of closed episodes here yet, so the baseline decides.`;
   const where = reference.percentile === undefined ? '' : ` (percentile ${shown(reference.percentile)}, counted towards worse)`;
   const how = basis === 'percentile' ? `${reference.n} closed episodes with a similar baseline had a median of ${shown(reference.expected)}` : `a line fitted to ${reference.n} closed episodes expects ${shown(reference.expected)}`;
   return `${states[code]}${where}. At this session ${how}; the edge begins beyond ${shown(reference.watchBeyond)}, the outside beyond ${shown(reference.notOnTrackBeyond)} (version ${reference.version} of the reference).`;
@@ -119,6 +127,6 @@ const states = { 'on-track': 'within the expected course', 'watch': 'at the edge
 
 /** What the rule without a reference looks at. */
 const rational = {
-  'on-track': 'on track: reliably better than at baseline, or on the functional side', 'watch': 'watch: session 6 or later, better by less than half a reliable change, and on the clinical side',
+  'on-track': 'on track: reliably better than at baseline', 'watch': 'watch: session 6 or later, better by less than half a reliable change, and on the clinical side',
   'not-on-track': 'not on track: reliably worse than at baseline', 'neutral': 'nothing stands out: neither a reliable change nor the functional side',
 } as const;

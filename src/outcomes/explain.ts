@@ -27,7 +27,7 @@ export function scoreSentence(scale: Scale, score: Score, band: Band | undefined
     return `${title}: no total, because ${answered} of ${counted(items, 'item')} ${answered === 1 ? 'is' : 'are'} answered and ${needed === items ? 'none' : `at most ${missing.max}`} may be missing (${marks[missing.verification]}). With ${needed === items ? `all ${items}` : `${needed} or more`} answered there is one. ${rule}`;
   }
   const how = source === 'Observation' ? 'The total was computed by another system; its answers are not known here.' : answeredSentence(scale, score);
-  const where = band === undefined || bands === undefined ? '' : ` Band ${band.low} to ${band.high}, "${band.clinicianLabel}"${value > band.high ? ', to which a value above it and below the next band belongs' : ''} (bands: ${marks[bands.verification]}).`;
+  const where = band === undefined || bands === undefined ? '' : ` Band ${band.low} to ${band.high}, "${band.clinicianLabel}"${value > band.high ? ' (a value between two bands belongs to the lower one)' : ''} (bands: ${marks[bands.verification]}).`;
   return `${title}: ${meaning(scale, score, value)}. ${how}${where} ${[...scoreRemarks(scale, score, value), rule].join(' ')} A score is not a diagnosis.`;
 }
 

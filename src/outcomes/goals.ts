@@ -61,7 +61,7 @@ function judge(goal: MeasuredGoal, scale: Scale, ratings: readonly Valid[], past
   if (met.at(-1)) return kept(ratings.slice(met.lastIndexOf(false) + 1), title);
   const away = distance(goal, last.value);
   if (met.includes(true) && threshold !== null && away >= threshold) {
-    return ['worsening', `The target was met before; ${title} is now ${shown(last.value)}, ${points(away)} away from it. A step is ${points(threshold)} or more.`];
+    return ['worsening', `The target was met before. ${title} is now ${shown(last.value)}, ${points(away)} away from it. A step is ${points(threshold)} or more.`];
   }
   if (past) return ['not-achieved', `The target was due on ${dayOf(goal.data.due ?? '')}; ${title} is ${shown(last.value)} and does not meet it yet.`];
   return direction(scale, first, last, threshold);

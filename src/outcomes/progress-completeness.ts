@@ -23,8 +23,8 @@ export function completenessPart(record: PatientRecord, episode: Episode, { regi
   });
   const share = sessions.length === 0 ? null : scored.length / sessions.length;
   const words = {
-    clinician: sessions.length === 0 ? 'No finished session yet.' : `${scored.length} of ${counted(sessions.length, 'finished session')} ${scored.length === 1 ? 'has' : 'have'} a score at most three days away (${Math.round(100 * share!)} %). Any rate of outcomes is only as sure as its data are complete.`,
-    client: sessions.length === 0 ? 'There are no finished sessions yet.' : scored.length === sessions.length ? `There are answers of yours for ${sessions.length === 1 ? 'your session' : `each of your ${sessions.length} sessions`}.` : `There are answers of yours for ${scored.length} of your ${counted(sessions.length, 'session')}.`,
+    clinician: sessions.length === 0 ? 'No finished session yet.' : `${scored.length} of ${counted(sessions.length, 'finished session')} ${scored.length === 1 || sessions.length === 1 ? 'has' : 'have'} a score at most three days away (${Math.round(100 * share!)} %). Any rate of outcomes is only as sure as its data are complete.`,
+    client: sessions.length === 0 ? 'There are no finished sessions yet.' : scored.length === 0 ? `There are no answers of yours yet for ${sessions.length === 1 ? 'your session' : `your ${sessions.length} sessions`}.` : scored.length === sessions.length ? `There are answers of yours for ${sessions.length === 1 ? 'your session' : `each of your ${sessions.length} sessions`}.` : `There are answers of yours for ${scored.length} of your ${counted(sessions.length, 'session')}.`,
   };
   return {
     name: 'completeness',

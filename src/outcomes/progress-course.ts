@@ -1,6 +1,7 @@
 import { nameForClient } from './client-words.ts';
 import type { Scale } from './registry.ts';
 import type { Series, Valid } from './baseline.ts';
+import { changeBetween } from './change.ts';
 import { courseEvents, earlyResponseOf, pointsOf, signalsOf, type Course, type CourseEvent } from './course.ts';
 import { beside, eventWords, standing } from './course-words.ts';
 import { counted, dayOf, percent, shown } from './plain-words.ts';
@@ -46,8 +47,8 @@ function responseParts({ scale, series: { baseline }, placed }: Course): Part[] 
     ...said(remission, 'In the remission range.', 'Outside the remission range.'),
     ...said(minimalImportant, 'At least the minimal important difference.', 'Less than the minimal important difference.'),
   ].join(' ');
-  const client = reduction === null ? `Your latest score is ${shown(latest.value)}; it was ${shown(baseline.value)} at the start.`
-    : reduction === 0 ? 'Your latest score is the same as at the start.' : `Your latest score is ${percent(reduction)} % ${reduction > 0 ? 'lower' : 'higher'} than at the start.`;
+  const client = reduction === null || reduction < 0 ? `Your latest score is ${shown(latest.value)}; it was ${shown(baseline.value)} at the start.`
+    : reduction === 0 ? 'Your latest score is the same as at the start.' : `Your latest score is ${percent(reduction)} % lower than at the start.`;
   return [{
     name: 'response',
     part: [
@@ -87,10 +88,10 @@ function eventPart({ scale }: Course, event: CourseEvent): Part {
 }
 
 /** @returns the signal at one score, with the boundaries that decide. */
-export function signalPart({ series: { baseline } }: Course, { score, session }: Placed, signal: Signal): Part {
+export function signalPart({ scale, series: { baseline } }: Course, { score, session }: Placed, signal: Signal): Part {
   const { reference: against } = signal;
   const words = {
-    clinician: `Session ${session}, ${shown(score.value)} (baseline ${shown(baseline.value)}): ${standing(signal)} A prompt to talk, never a verdict.`,
+    clinician: `Session ${session}, ${shown(score.value)} (baseline ${shown(baseline.value)}): ${standing(signal, changeBetween(scale, baseline.value, score.value).reliable)} A prompt to talk, never a verdict.`,
     client: `${beside('Here are your scores', signal, session)}.`,
   };
   return {
@@ -109,15 +110,19 @@ export function signalPart({ series: { baseline } }: Course, { score, session }:
 
 /** @returns the line through the scores by session; [] with too few sessions. */
 export function trendParts(course: Course): Part[] {
+  const { scale } = course;
   const points = lastOfSession(pointsOf(course));
   const trend = personTrend(points.map(({ session, score }) => ({ session, value: score.value })));
   if (trend === null) return [];
   const next = points.at(-1)!.session + 1;
+  const { min, max } = scale.definition;
+  // A line goes on where a score cannot.
+  const nextAt = Math.min(max, Math.max(min, trend.at(next)));
   const words = {
-    clinician: `score = ${shown(trend.intercept)} ${trend.slope < 0 ? '-' : '+'} ${shown(Math.abs(trend.slope))} × ln(session), fitted to the scores of ${counted(trend.n, 'session')}; the line is at ${shown(trend.at(next))} at session ${next}. A description, not a forecast.`,
+    clinician: `score = ${shown(trend.intercept)} ${trend.slope < 0 ? '-' : '+'} ${shown(Math.abs(trend.slope))} × ln(session), fitted to the scores of ${counted(trend.n, 'session')}; the line is at ${shown(nextAt)}${nextAt === trend.at(next) ? '' : ', the end of the scale,'} at session ${next}. A description, not a forecast.`,
     client: `This line is drawn through your scores at ${counted(trend.n, 'session')}. It describes what was, not what will be.`,
   };
-  return [{ name: 'trend', part: [number('intercept', trend.intercept), number('slope', trend.slope), number('n', trend.n), number('next', trend.at(next)), explained('person-trend', words, points.map(({ score }) => score))] }];
+  return [{ name: 'trend', part: [number('intercept', trend.intercept), number('slope', trend.slope), number('n', trend.n), number('next', nextAt), explained('person-trend', words, points.map(({ score }) => score))] }];
 }
 
 /** @returns the statistics of ratings that are not compared with a baseline; [] with too few of them. */

@@ -40,7 +40,7 @@ function attainmentPart(scale: Scale, series: Series): Part {
   const left = unscored === 0 ? '' : ` ${unscored} ${unscored === 1 ? 'goal has' : 'goals have'} a weight and no level, and ${unscored === 1 ? 'is' : 'are'} left out.`;
   const { reliable } = changeOf(scale, baseline, latest);
   const words = {
-    clinician: `T ${shown(latest.value)} over ${counted(latest.data.answered, 'scored goal')} (${dayOf(latest.date)})${later ? `, ${shown(baseline.value)} at the beginning (${dayOf(baseline.date)}): a change of ${shown(latest.value - baseline.value)}` : ''}; 50 means that goals are attained as expected, 10 are one standard deviation.${left}`,
+    clinician: `T ${shown(latest.value)} over ${counted(latest.data.answered, 'scored goal')} (${dayOf(latest.date)})${later ? `, ${shown(baseline.value)} at the beginning (${dayOf(baseline.date)}): a change of ${shown(latest.value - baseline.value)}` : ''}; 50 means that goals are attained as expected, a difference of 10 is one standard deviation.${left}`,
     client: `Taken together your goals stand at ${shown(latest.value)} (${dayOf(latest.date)})${later ? ` and stood at ${shown(baseline.value)} on ${dayOf(baseline.date)}` : ''}; 50 is what you had set yourself.`,
   };
   return {

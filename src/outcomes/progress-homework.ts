@@ -78,7 +78,7 @@ function words({ eligible, completed, onTime, overdue, quantity, quality, qualit
   const raters = qualityBy.client === null ? 'rated by the therapist' : qualityBy.therapist === null ? 'rated by the client' : 'mean of the client\'s and the therapist\'s rating';
   return {
     clinician: [
-      `${counted(eligible.length, 'exercise')} ${eligible.length === 1 ? 'was' : 'were'} due. Completed: ${completed} (within a day of being due: ${onTime}). Not done yet: ${overdue}.`,
+      `${counted(eligible.length, 'exercise')} ${eligible.length === 1 ? 'was' : 'were'} due. Completed: ${completed} (within a day of being due: ${onTime}). Not completed yet: ${overdue}.`,
       ...(quantity === null ? [] : [eligible.length === 1 ? `${percent(quantity)} of it was done.` : `On average ${percent(quantity)} of each was done.`]),
       ...(quality === null ? [] : [`How fully the idea was used in what was done: ${percent(quality)} (${raters}).`]),
       ...(reviewRate === null ? [] : [`Talked about in a session: ${Math.round(reviewRate * completed)} of ${completed} completed.`]),
@@ -92,7 +92,7 @@ function practicePart(tasks: readonly Resource[], { from, to }: Span, { now, zon
   const found = practice(tasks, now, { zone, written, ...(from === undefined ? {} : { from: localDate(Date.parse(from), zone) }), to: localDate(Date.parse(to) - 1, zone) });
   const { days, planned, kept, share, gaps, longestGap } = found;
   const text = {
-    clinician: share === null ? `Practice on ${counted(days.length, 'day')}; nothing was agreed for each day.`
+    clinician: share === null ? `Practice on ${counted(days.length, 'day')}; no daily practice was agreed.`
       : `Practice on ${counted(days.length, 'day')}; on ${kept} of the ${counted(planned, 'day')} for which daily practice was agreed (${percent(share)}). ${gaps === 0 ? 'No gaps.' : `${counted(gaps, 'gap')}, the longest of ${counted(longestGap, 'day')}.`}`,
     client: days.length === 0 ? 'Practice is written down here day by day, whenever you begin.' : `You practised on ${counted(days.length, 'day')}. Every one of them counts; days without practice take nothing away.`,
   };

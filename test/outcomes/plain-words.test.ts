@@ -197,6 +197,27 @@ t.test('$progress says nothing where nothing is defined, and says each thing onc
   t.match(text(of('bs-checkin.mood', 'momentary'), 'text-for-client'), /^Mood: over 7 ratings in two weeks yours were 5 on average/);
 });
 
+t.test('sentences fit their numbers: one date, no step, a line that leaves the scale, a score that rose', async (t) => {
+  const told = (totals: readonly number[], end?: number): Told[] => {
+    const world = new World();
+    if (end !== undefined) world.write({ resourceType: 'EpisodeOfCare', id: 'ep', status: 'finished', period: { start: date(0), end: date(end) } });
+    for (const [i, score] of totals.entries()) {
+      world.write(session(`e${i}`, `${date(14 * i)}T09:00:00Z`));
+      world.write(phq9(`q${i}`, `${date(14 * i)}T10:00:00Z`, totalling(score)));
+    }
+    const record = patientRecord([...world.all('QuestionnaireResponse'), ...world.all('Encounter'), ...world.all('EpisodeOfCare')].flatMap((each) => recordEntries(each, { registry })));
+    const scale = registry.scales.get('phq-9')!;
+    return (instrumentPart(scale, courseOf(record, scale, seriesOf(record, 'phq-9')[0]!), null) as Told).part as Told[];
+  };
+  const text = (parts: readonly Told[], name: string, words = 'text'): string | undefined => parts.findLast((each) => each.name === name)?.part?.find((each) => each.name === 'explanation')?.part?.find((each) => each.name === words)?.valueString;
+  t.match(text(told([18, 12, 4], 30), 'event'), /was in the remission range on 29 November 2024: the last score of a finished episode\./);
+  t.match(text(told([12, 12]), 'change', 'text-for-client'), /That is the same\. .* There is no step since the start\./);
+  t.match(text(told([24, 10, 1, 0]), 'trend'), /the line is at 0, the end of the scale, at session 5/);
+  t.match(text(told([5, 8, 14]), 'response', 'text-for-client'), /^Your latest score is 14; it was 5 at the start\.$/, 'no share of a small number');
+  t.match(text(told([12, 10, 9]), 'signal'), /: on track: on the functional side\./);
+  t.match(text(told([20, 15, 13]), 'signal'), /: on track: reliably better than at baseline\./);
+});
+
 t.test('the equations that are worked out are found', async (t) => {
   t.ok(equations('3 + 3 = 6; 14 × 9 / 8 = 15.75, rounded half up to 16').every(({ off }) => off < 1e-9));
   t.equal(equations('3 + 3 = 6; 14 × 9 / 8 = 15.75, rounded half up to 16').length, 2);

@@ -144,11 +144,11 @@ t.test('what is said of homework counts one as one, and names what a share is of
   };
   const one = homework('a', 'completed', '2024-05-01', '2024-05-07', null, [], { lastModified: '2024-05-06T10:00:00Z' });
   t.same(words(one), [
-    '1 exercise was due. Completed: 1 (within a day of being due: 1). Not done yet: 0. 100 % of it was done. Talked about in a session: 0 of 1 completed. Offered: 1, accepted: 1.',
+    '1 exercise was due. Completed: 1 (within a day of being due: 1). Not completed yet: 0. 100 % of it was done. Talked about in a session: 0 of 1 completed. Offered: 1, accepted: 1.',
     'You agreed to try 1 thing. Done: 1. What got in the way is worth talking about as much as what worked.',
   ]);
   t.same(words(one, homework('b', 'accepted', '2024-05-01', '2024-05-07', null), homework('c', 'rejected', '2024-05-01', '2024-05-07', null)), [
-    '2 exercises were due. Completed: 1 (within a day of being due: 1). Not done yet: 1. On average 50 % of each was done. Talked about in a session: 0 of 1 completed. Offered: 3, accepted: 2.',
+    '2 exercises were due. Completed: 1 (within a day of being due: 1). Not completed yet: 1. On average 50 % of each was done. Talked about in a session: 0 of 1 completed. Offered: 3, accepted: 2.',
     'You agreed to try 2 things. Done: 1, still on your list: 1. What got in the way is worth talking about as much as what worked.',
   ]);
 });
