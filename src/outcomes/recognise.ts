@@ -121,13 +121,14 @@ function byCodes(answered: readonly string[], form: Map<string, string> | undefi
     .filter((one) => named.includes(one) || isAskedAlone(one, form !== undefined, present, registry));
 }
 
-/** A form with the total of an instrument is a form of it, unless all that it takes is the total, or that and an item or two. */
+/** A form with the total of an instrument is a form of it, unless all that it takes is the total, or that and an item or two. What other answers may make superfluous counts as asked. */
 function totalledBy(code: string, present: ReadonlySet<string>, { byMeasure }: Registry): Instrument[] {
   const scale = byMeasure.get(`${loinc}|${code}`);
   if (scale === undefined || scale !== scale.instrument.scales[0] || !scale.codings.some((coding) => coding.system === loinc && coding.code === code)) return [];
   const { instrument } = scale;
-  const asked = codesOf(instrument).filter((item) => present.has(item)).length;
-  return asked > instrument.items.size / 2 ? [instrument] : [];
+  const asked = new Set([...instrument.items.values()].filter((item) => present.has(item.code)).map(({ linkId }) => linkId));
+  for (const { when, items } of instrument.definition.skips ?? []) if (when.every((linkId) => asked.has(linkId))) for (const linkId of items) asked.add(linkId);
+  return asked.size > instrument.items.size / 2 ? [instrument] : [];
 }
 
 /**

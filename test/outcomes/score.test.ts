@@ -66,6 +66,8 @@ t.test('the total of an instrument beside most of its items names it, also where
   const drinks = ['68518-0', '68519-8', '68520-6'].map((code, i) => ({ linkId: code, answer: [{ valueCoding: { system: 'http://loinc.org', code: ['LA18926-8', 'LA15694-5', 'LA6270-8'][i] } }] }));
   t.same(scores([...drinks, { linkId: '75626-2', answer: [{ valueInteger: 1 }] }]), [['audit-c', 1]], 'the AUDIT-C and not the beginning of an AUDIT');
   t.same(scores(drinks), []);
+  const never = { linkId: '/68518-0', answer: [{ valueCoding: { system: 'http://loinc.org', code: 'LA6270-8' } }] };
+  t.same(scores([never, sum('75626-2')]), [['audit-c', 0]], 'the others are not asked then');
 });
 
 t.test('an older LHC-Forms export of GAD-7 scores "More days than not" as 2, and only on the item that offers it', async (t) => {
