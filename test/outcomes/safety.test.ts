@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import fc from 'fast-check';
 import t from 'tap';
 import type { Resource } from '../../src/fhir/resource.ts';
 import { readInstruments } from '../../src/instruments.ts';
@@ -234,6 +235,23 @@ t.test('a score that comes late is looked at beside those after it: worse by a l
     last.write(phq9('q2', '2024-11-20T10:00:00Z', totalling(4)));
     t.match(last.all('Task').map(({ focus }) => focus), Array(raised).fill({ reference: 'Observation/o1' }), 'a total of another system, of the last two weeks');
   }
+});
+
+t.test('property: which Flags and reviews there are does not depend on the order in which answers come', async (t) => {
+  const answer = fc.record({ day: fc.integer({ min: 1, max: 28 }), total: fc.integer({ min: 3, max: 23 }), item9: fc.integer({ min: 0, max: 3 }), imported: fc.boolean() });
+  fc.assert(fc.property(fc.array(answer, { minLength: 2, maxLength: 6 }), fc.array(fc.nat(), { minLength: 6, maxLength: 6 }), (answers, places) => {
+    const given = answers.map(({ day, total, item9, imported }, i): Resource => {
+      const at = `2024-02-${String(day).padStart(2, '0')}T10:00:00Z`;
+      return imported ? { resourceType: 'Observation', id: `o${i}`, status: 'final', code: { coding: [{ system: 'http://loinc.org', code: '44261-6' }] }, effectiveDateTime: at, valueInteger: total } as Resource : phq9(`q${i}`, at, totalling(total, item9));
+    });
+    const [one, other] = [given, given.map((each, i) => ({ each, place: places[i]! })).sort((a, b) => a.place - b.place).map(({ each }) => each)].map((list) => {
+      const world = new World();
+      world.now = '2024-03-01T10:00:00Z';
+      for (const each of list) world.write(each);
+      return world.all('Flag').concat(world.all('Task')).map(({ resourceType, id, status }) => `${resourceType}/${id} ${String(status)}`).sort();
+    });
+    t.strictSame(other, one);
+  }), { numRuns: 100, seed: 20240229 });
 });
 
 t.test('a clock that runs ahead does not give more time', async (t) => {
