@@ -1,20 +1,27 @@
 import type { Issue } from '../fhir/outcome.ts';
 import type { Resource } from '../fhir/resource.ts';
 import { recordEntries, type ProjectionContext } from './project.ts';
-import { patientRecord } from './record.ts';
-import { alertsOf } from './safety.ts';
+import { patientRecord, scoreId, type PatientRecord } from './record.ts';
+import { alertsOf, scoreAlerts, type Alert } from './safety.ts';
 import { defaultSafety, type SafetySettings } from './safety-settings.ts';
 
 /**
- * @param response one that is in nobody's record.
+ * @param resource a response, or an Observation of another system, that is in nobody's record.
  * @returns why it must not be stored so: it calls for a look by a person (docs/clinical.md 7), and nobody would be told; undefined for all others.
  */
-export function unheard(response: Resource, context: ProjectionContext, settings: SafetySettings = defaultSafety): Issue | undefined {
-  if (response.resourceType !== 'QuestionnaireResponse') return undefined;
-  const alerts = alertsOf({ record: patientRecord(recordEntries(response, context)), response, registry: context.registry, settings });
+export function unheard(resource: Resource, context: ProjectionContext, settings: SafetySettings = defaultSafety): Issue | undefined {
+  const { resourceType } = resource;
+  if (resourceType !== 'QuestionnaireResponse' && resourceType !== 'Observation') return undefined;
+  const record = patientRecord(recordEntries(resource, context));
+  const alerts = resourceType === 'Observation' ? ofScores(record, resource, context, settings) : alertsOf({ record, response: resource, registry: context.registry, settings });
   if (!alerts.some(({ flagged }) => flagged)) return undefined;
   return {
-    severity: 'error', code: 'required', expression: 'QuestionnaireResponse.subject',
-    text: 'A person is to look at this response, and without the Patient in subject nobody would be told: name the Patient of this server whose answers they are, as Patient/id.',
+    severity: 'error', code: 'required', expression: `${resourceType}.subject`,
+    text: 'A person is to look at these answers, and without the Patient in subject nobody would be told: name the Patient of this server whose they are, as Patient/id.',
   };
 }
+
+const ofScores = ({ scores }: PatientRecord, { resourceType, id }: Resource, { registry }: ProjectionContext, settings: SafetySettings): Alert[] => [...scores].flatMap(([key, list]) => {
+  const scale = registry.scales.get(key);
+  return scale === undefined ? [] : scoreAlerts(scale, list, scoreId({ type: resourceType, id: id! }), settings);
+});

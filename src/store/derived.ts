@@ -94,7 +94,7 @@ export async function deriveUnit(unit: Unit, staging: Staging, source: RecordSou
   if (changed.length === 0) return;
   const records = new Map<string, PatientRecord>();
   const pending = new Map<string, Pending>();
-  for (const change of changed) {
+  for (const change of answersFirst(changed)) {
     const patientId = change.patientId!;
     const questionnaire = questionnaireOf(unit, change.resource);
     const before = records.get(patientId) ?? patientRecord(source.entries.get(patientId) ?? [], rules.zone);
@@ -128,7 +128,13 @@ export async function deriveUnit(unit: Unit, staging: Staging, source: RecordSou
   }
 }
 
-/** @throws Problem `invalid` for a response in nobody's record that a person is to look at. */
+/** A total or an item that comes together with the response that it is from is not looked at before it: it is the same answer. */
+const answersFirst = (changed: readonly Changed[]): readonly Changed[] => {
+  const [observations, others] = [true, false].map((wanted) => changed.filter(({ resource }) => (resource.resourceType === 'Observation') === wanted));
+  return [...others!, ...observations!];
+};
+
+/** @throws Problem `invalid` for a response, or an answer that another system sent, in nobody's record that a person is to look at. */
 function refuseUnheard(unit: Unit, response: Resource, { registry, safety }: OutcomeRules): void {
   const questionnaire = questionnaireOf(unit, response);
   const issue = unheard(response, { registry, ...(questionnaire === undefined ? {} : { questionnaire }) }, safety);

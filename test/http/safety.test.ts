@@ -74,6 +74,13 @@ t.test('safety reviews', async (t) => {
     t.match((await reviews())[0].note, [{ text: /close this task yourself/ }]);
     await system('POST', 'Observation', item(0));
     t.equal(resources(await system('GET', 'Flag?patient=elsewhere')).length, 2);
+    const alone = await system('POST', 'Observation', item(1, { subject: undefined }));
+    t.match([alone.status, alone.body.issue?.[0].expression], [422, ['Observation.subject']], alone.text.slice(0, 300));
+    t.equal((await system('POST', 'Observation', item(0, { subject: undefined }))).status, 201);
+    const urn = 'urn:uuid:1c2b9f6e-5d0c-4e0b-8f26-3c0c0a3f6f10';
+    const together = [{ resource: item(2, { derivedFrom: [{ reference: urn }] }), request: { method: 'POST', url: 'Observation' } }, { fullUrl: urn, resource: phq9('elsewhere', spread(9, 9, 2), new Date(Date.now() - 60_000).toISOString()), request: { method: 'POST', url: 'QuestionnaireResponse' } }];
+    t.equal((await system('POST', '', { resourceType: 'Bundle', type: 'transaction', entry: together })).status, 200);
+    t.equal(resources(await system('GET', 'Flag?patient=elsewhere')).length, 3, 'one answer, whichever of the two stands first in the Bundle');
   });
 
   await t.test('"I need help now" is a response to a form of one press', async (t) => {
