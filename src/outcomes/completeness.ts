@@ -2,6 +2,7 @@ import type { Resource } from '../fhir/resource.ts';
 import { dueOf } from './adherence.ts';
 import { instant } from './instant.ts';
 import { daysBetween } from './local-time.ts';
+import type { Asked } from './momentary.ts';
 import type { PatientRecord, Score, Session } from './record.ts';
 import { fulfillable, questionnaireOf } from './requests.ts';
 
@@ -67,6 +68,14 @@ function stateOf(task: Resource & Asking, now: number, zone: string): PromptStat
   if (due === null) return 'open';
   if (due <= now) return 'overdue';
   return (instant(task.restriction?.period?.start) ?? instant(task.authoredOn) ?? -Infinity) <= now ? 'due' : 'open';
+}
+
+/** @returns of the prompts whose time is over, or that were answered, when each was sent or began, in time order. */
+export function askedAt(list: readonly Prompt[]): Asked[] {
+  return list.flatMap(({ task, state }): Asked[] => {
+    const at = instant((task as Asking).restriction?.period?.start) ?? instant((task as Asking).authoredOn);
+    return state === 'due' || state === 'open' || at === null ? [] : [{ at, answered: state === 'answered' }];
+  }).sort((a, b) => a.at - b.at);
 }
 
 /** @returns the share of prompts that were answered of those whose time is over or that were answered; null where there is none yet. */

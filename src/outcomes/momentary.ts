@@ -2,12 +2,8 @@
 
 export interface Rating { readonly at: number; readonly date: string; readonly value: number }
 
-export interface MomentaryOptions {
-  /** Usual time from one rating to the next in milliseconds; absent: the median of the gaps. */
-  readonly plannedGap?: number;
-  /** How many ratings were asked for in the window; absent: not known. */
-  readonly prompted?: number;
-}
+/** One time at which a rating was asked for. */
+export interface Asked { readonly at: number; readonly answered: boolean }
 
 export interface Momentary {
   /** Ratings in the window: the 14 days up to the last one. */
@@ -22,7 +18,10 @@ export interface Momentary {
   /** Mean square of successive differences, and its root. */
   readonly mssd: number;
   readonly rmssd: number;
-  /** Answered of prompted, at most 1; null where nothing was asked for. */
+  /** What was asked for in the window, and what of it was answered: ratings that nobody asked for are not in it. */
+  readonly prompted: number;
+  readonly answered: number;
+  /** answered / prompted; null where nothing was asked for. */
   readonly compliance: number | null;
   /** Each rating less the person's own mean, in time order. */
   readonly centred: readonly number[];
@@ -31,11 +30,16 @@ export interface Momentary {
 const window = 14 * 86_400_000;
 const least = 7;
 
-/** @returns the statistics of the last 14 days of `ratings` (in time order), or null with fewer than 7 of them. */
-export function momentary(ratings: readonly Rating[], { plannedGap, prompted }: MomentaryOptions = {}): Momentary | null {
+/**
+ * @param asked in time order; the gap that was planned is the median of theirs, without two in the window that of the ratings.
+ * @returns the statistics of the last 14 days of `ratings` (in time order), or null with fewer than 7 of them.
+ */
+export function momentary(ratings: readonly Rating[], asked: readonly Asked[] = []): Momentary | null {
   const until = ratings.at(-1)?.at ?? 0;
   const series = ratings.filter(({ at }) => at > until - window);
   if (series.length < least) return null;
+  const within = asked.filter(({ at }) => at > until - window && at <= until);
+  const answered = within.filter((each) => each.answered).length;
   const values = series.map(({ value }) => value);
   const center = average(values);
   const centred = values.map((value) => value - center);
@@ -43,8 +47,8 @@ export function momentary(ratings: readonly Rating[], { plannedGap, prompted }: 
   const mssd = average(values.slice(1).map((value, i) => (value - values[i]!) ** 2));
   return {
     n: series.length, mean: center, rollingMean: average(values.slice(-least)), sd: Math.sqrt(spread / (series.length - 1)),
-    inertia: inertia(series, centred, spread, plannedGap ?? usualGap(series)), mssd, rmssd: Math.sqrt(mssd),
-    compliance: prompted === undefined || prompted <= 0 ? null : Math.min(1, series.length / prompted), centred,
+    inertia: inertia(series, centred, spread, usualGap(within.length < 2 ? series : within)), mssd, rmssd: Math.sqrt(mssd),
+    prompted: within.length, answered, compliance: within.length === 0 ? null : answered / within.length, centred,
   };
 }
 
@@ -58,7 +62,8 @@ function inertia(series: readonly Rating[], centred: readonly number[], spread: 
   return products.length === 0 ? null : total(products) / spread;
 }
 
-function usualGap(series: readonly Rating[]): number {
+/** The median of the times from one to the next. */
+function usualGap(series: readonly { readonly at: number }[]): number {
   const gaps = series.slice(1).map(({ at }, i) => at - series[i]!.at).sort((a, b) => a - b);
   const middle = Math.floor(gaps.length / 2);
   return gaps.length % 2 === 1 ? gaps[middle]! : (gaps[middle - 1]! + gaps[middle]!) / 2;

@@ -6,7 +6,7 @@ import { courseEvents, earlyResponseOf, pointsOf, signalsOf, type Course, type C
 import { beside, eventWords, standing } from './course-words.ts';
 import { counted, dayOf, percent, shown } from './plain-words.ts';
 import { metricTable, type MetricId } from './metrics.ts';
-import { momentary } from './momentary.ts';
+import { momentary, type Asked } from './momentary.ts';
 import { observationId, type Words } from './observations.ts';
 import { explanation, flag, known, number, reference, type Part } from './parts.ts';
 import { sourceOf } from './record.ts';
@@ -126,13 +126,13 @@ export function trendParts(course: Course): Part[] {
 }
 
 /** @returns the statistics of ratings that are not compared with a baseline; [] with too few of them. */
-export function momentaryParts(scale: Scale, { scores }: Series): Part[] {
-  const found = momentary(scores);
+export function momentaryParts(scale: Scale, { scores }: Series, asked: readonly Asked[]): Part[] {
+  const found = momentary(scores, asked);
   if (found === null) return [];
-  const { n, mean, rollingMean, sd, inertia, mssd, rmssd } = found;
+  const { n, mean, rollingMean, sd, inertia, mssd, rmssd, prompted, answered, compliance } = found;
   const words = {
-    clinician: `${scale.definition.title}, over ${n} ratings in 14 days: mean ${shown(mean)}, mean of the last seven ${shown(rollingMean)}, standard deviation (SD) ${shown(sd)}, instability (root of the mean squared step from one rating to the next, RMSSD) ${shown(rmssd)}, ${inertia === null ? 'no inertia (all ratings are equal, or none is near enough to the next)' : `inertia (correlation of one rating with the next) ${shown(inertia)}`}.`,
-    client: `${nameForClient(scale)}: over ${n} ratings in two weeks yours were ${shown(mean)} on average, and ${shown(rollingMean)} over the last seven.`,
+    clinician: `${scale.definition.title}, over ${n} ratings in 14 days: mean ${shown(mean)}, mean of the last seven ${shown(rollingMean)}, standard deviation (SD) ${shown(sd)}, instability (root of the mean squared step from one rating to the next, RMSSD) ${shown(rmssd)}, ${inertia === null ? 'no inertia (all ratings are equal, or none is near enough to the next)' : `inertia (correlation of one rating with the next) ${shown(inertia)}`}.${compliance === null ? '' : ` Asked for ${counted(prompted, 'time')} in these days, answered ${answered} (${percent(compliance)} %).`}`,
+    client: `${nameForClient(scale)}: over ${n} ratings in two weeks yours were ${shown(mean)} on average, and ${shown(rollingMean)} over the last seven.${compliance === null ? '' : ` You answered ${answered} of ${counted(prompted, 'request')} in these days.`}`,
   };
-  return [{ name: 'momentary', part: [number('n', n), number('mean', mean), number('rolling-mean', rollingMean), number('sd', sd), ...known('inertia', inertia), number('mssd', mssd), number('rmssd', rmssd), explained('momentary', words, scores.slice(-n))] }];
+  return [{ name: 'momentary', part: [number('n', n), number('mean', mean), number('rolling-mean', rollingMean), number('sd', sd), ...known('inertia', inertia), number('mssd', mssd), number('rmssd', rmssd), ...(compliance === null ? [] : [number('prompted', prompted), number('answered', answered), number('compliance', compliance)]), explained('momentary', words, scores.slice(-n))] }];
 }

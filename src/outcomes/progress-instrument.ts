@@ -1,3 +1,4 @@
+import type { Asked } from './momentary.ts';
 import { codeSystem } from '../fhir/canonical.ts';
 import { isLater, type Valid } from './baseline.ts';
 import { normCutoffs } from './change.ts';
@@ -34,14 +35,24 @@ function scorePart(name: string, scale: Scale, score: Valid): Part {
       ]),
       ...(score.data.source === 'Observation' ? [{ name: 'imported', valueBoolean: true }] : [reference('response', response(score))]),
       reference('observation', scoreReference(score)),
-      { name: 'quality', part: [number('answered', answered), number('total', items), { name: 'prorated', valueBoolean: prorated }, number('maxScore', maxScore), ...(maxScore === scale.definition.max ? [] : [number('whole-scale', comparable(scale, score.value, maxScore))])] },
+      ...(items === 0 ? [] : [{ name: 'quality', part: [number('answered', answered), number('total', items), { name: 'prorated', valueBoolean: prorated }, number('maxScore', maxScore), ...(maxScore === scale.definition.max ? [] : [number('whole-scale', comparable(scale, score.value, maxScore))])] }]),
       explanation(definition.id, definition.version, { clinician: scoreSentence(scale, score, band), client: scoreForClient(scale, score, band) }, [response(score)]),
     ],
   };
 }
 
+/** What else a course is told with. */
+export interface Beside {
+  /** What the course of closed episodes was; null: there is no benchmark. */
+  readonly benchmark: TrajectoryReference | null;
+  /** Indices of change that are asked for beside the one that decides the class. */
+  readonly indices?: readonly ChangeIndexCode[];
+  /** When the form was asked for. */
+  readonly asked?: readonly Asked[];
+}
+
 /** @returns the course of one instrument within one episode: scores, limits, change (by further indices too, where they are asked for), and what stands out. */
-export function instrumentPart(scale: Scale, course: Course, benchmark: TrajectoryReference | null, indices: readonly ChangeIndexCode[] = []): Part {
+export function instrumentPart(scale: Scale, course: Course, { benchmark, indices = [], asked = [] }: Beside): Part {
   const { series } = course;
   const { definition, instrument, codings } = scale;
   const latest = series.scores.at(-1)!;
@@ -56,7 +67,7 @@ export function instrumentPart(scale: Scale, course: Course, benchmark: Trajecto
       scorePart('baseline', scale, series.baseline),
       scorePart('latest', scale, latest),
       ...limitParts(scale),
-      ...(definition.compared === false ? momentaryParts(scale, series) : comparedParts(scale, course, benchmark, indices)),
+      ...(definition.compared === false ? momentaryParts(scale, series, asked) : comparedParts(scale, course, benchmark, indices)),
     ],
   };
 }

@@ -10,6 +10,7 @@ import { completenessPart } from './progress-completeness.ts';
 import { episodeParts } from './progress-episode.ts';
 import { goalParts } from './progress-goals.ts';
 import { homeworkPart } from './progress-homework.ts';
+import { askedAt, prompts } from './completeness.ts';
 import { instrumentPart } from './progress-instrument.ts';
 import type { PatientRecord, Score } from './record.ts';
 import { scaleForSex, type Registry } from './registry.ts';
@@ -47,6 +48,7 @@ export interface ProgressContext {
 export function progress(record: PatientRecord, context: ProgressContext): Resource {
   const visible = withoutHidden(record, context.reader);
   const local = { ...context, zone: context.zone ?? 'UTC', written: context.written ?? new Map<string, string>() };
+  const asked = prompts(context.tasks, context.now, local.zone);
   const scales = [...visible.scores.keys()].sort().flatMap((key) => scaleFor(context.registry, key, visible) ?? []).map((scale) => scaleForSex(scale, visible.person.gender));
   return {
     resourceType: 'Parameters',
@@ -54,7 +56,7 @@ export function progress(record: PatientRecord, context: ProgressContext): Resou
       { name: 'patient', valueReference: { reference: context.patient } },
       { name: 'computed', valueInstant: context.now },
       ...scales.flatMap((scale) => seriesOf(visible, scale.key).filter(({ episode }) => context.episode === undefined || episode?.id === context.episode)
-        .map((series) => instrumentPart(scale, courseOf(visible, scale, series), context.benchmark ?? null, context.indices))),
+        .map((series) => instrumentPart(scale, courseOf(visible, scale, series), { benchmark: context.benchmark ?? null, indices: context.indices ?? [], asked: askedAt(asked.filter(({ questionnaire }) => questionnaire === scale.instrument.canonical)) }))),
       ...visible.episodes.filter(({ id }) => context.episode === undefined || id === context.episode)
         .flatMap((episode) => [...episodeParts(visible, episode, context.registry, context.descriptors?.get(episode.id) ?? null), completenessPart(visible, episode, local)]),
       ...goalParts(record, visible, context),

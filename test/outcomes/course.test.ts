@@ -307,9 +307,11 @@ t.test('the pair follows the problem, and falls back where its measure has no tw
 t.test('momentary ratings: worked by hand, at least seven in 14 days', async (t) => {
   const rate = (values: readonly number[], hours = 24): Parameters<typeof momentary>[0] => values.map((value, i) => ({ value, at: i * hours * 3_600_000, date: new Date(i * hours * 3_600_000).toISOString().slice(0, 10) }));
   t.equal(momentary(rate([1, 2, 3, 4, 5, 6])), null);
-  const found = momentary(rate([2, 4, 4, 6, 4, 6, 2, 4]), { prompted: 16 })!;
+  const askedEvery = (days: number, times: number): Parameters<typeof momentary>[1] => Array.from({ length: times }, (_, i) => ({ at: i * days * dayMs, answered: i % 2 === 0 }));
+  const found = momentary(rate([2, 4, 4, 6, 4, 6, 2, 4]), askedEvery(1, 9))!;
   // mean 4; deviations -2 0 0 2 0 2 -2 0; sum of squares 16; products of neighbours: 0 0 0 0 0 -4 0 = -4
-  t.match(found, { n: 8, mean: 4, inertia: -0.25, compliance: 0.5 });
+  t.match(found, { n: 8, mean: 4, inertia: -0.25, prompted: 8, answered: 4, compliance: 0.5 }, 'what was asked after the last rating is not of its days');
+  t.equal(momentary(rate([2, 4, 4, 6, 4, 6, 2, 4]), askedEvery(0.5, 14))!.inertia, null, 'asked for every twelve hours, a day is a long break');
   t.ok(near(found.sd, Math.sqrt(16 / 7)) && near(found.rollingMean, 30 / 7));
   t.ok(near(found.mssd, (4 + 0 + 4 + 4 + 4 + 16 + 4) / 7) && near(found.rmssd, Math.sqrt(36 / 7)));
   t.match(momentary(rate([3, 3, 3, 3, 3, 3, 3])), { sd: 0, inertia: null, mssd: 0, compliance: null }, 'a constant series has no inertia');

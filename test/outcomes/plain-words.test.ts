@@ -185,7 +185,7 @@ t.test('$progress says nothing where nothing is defined, and says each thing onc
   const record = patientRecord(world.all('QuestionnaireResponse').flatMap((each) => recordEntries(each, { registry })));
   const part = (key: string): Told => {
     const scale = registry.scales.get(key)!;
-    return instrumentPart(scale, courseOf(record, scale, seriesOf(record, key)[0]!), null) as Told;
+    return instrumentPart(scale, courseOf(record, scale, seriesOf(record, key)[0]!), { benchmark: null }) as Told;
   };
   const text = (told: Told | undefined, name = 'text'): string | undefined => told?.part?.find((each) => each.name === 'explanation')?.part?.find((each) => each.name === name)?.valueString;
   const of = (key: string, name: string): Told | undefined => part(key).part!.find((each) => each.name === name);
@@ -207,7 +207,7 @@ t.test('sentences fit their numbers: one date, no step, a line that leaves the s
     }
     const record = patientRecord([...world.all('QuestionnaireResponse'), ...world.all('Encounter'), ...world.all('EpisodeOfCare')].flatMap((each) => recordEntries(each, { registry })));
     const scale = registry.scales.get('phq-9')!;
-    return (instrumentPart(scale, courseOf(record, scale, seriesOf(record, 'phq-9')[0]!), null) as Told).part as Told[];
+    return (instrumentPart(scale, courseOf(record, scale, seriesOf(record, 'phq-9')[0]!), { benchmark: null }) as Told).part as Told[];
   };
   const text = (parts: readonly Told[], name: string, words = 'text'): string | undefined => parts.findLast((each) => each.name === name)?.part?.find((each) => each.name === 'explanation')?.part?.find((each) => each.name === words)?.valueString;
   t.match(text(told([18, 12, 4], 30), 'event'), /was in the remission range on 29 November 2024: the last score of a finished episode\./);

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import t from 'tap';
 import type { Resource } from '../../src/fhir/resource.ts';
 import { adherence } from '../../src/outcomes/adherence.ts';
-import { answeredShare, covered, prompts } from '../../src/outcomes/completeness.ts';
+import { answeredShare, askedAt, covered, prompts } from '../../src/outcomes/completeness.ts';
 import { localDate } from '../../src/outcomes/local-time.ts';
 import { homeworkExplanation, homeworkPart } from '../../src/outcomes/progress-homework.ts';
 import { rankCorrelation } from '../../src/outcomes/rank-correlation.ts';
@@ -86,6 +86,7 @@ t.test('a request is answered, due, open, overdue or skipped, on the client\'s d
   const list = prompts(tasks, '2024-05-05T12:00:00Z', zone);
   t.same(list.filter(({ state }) => state === 'skipped').map(({ reason }) => reason), ['too much', null]);
   t.equal(answeredShare(list), 0.25, 'one of one answered, one overdue, two skipped');
+  t.same(askedAt(list).map(({ at, answered }) => [new Date(at).toISOString().slice(0, 10), answered]), [['2024-05-01', true], ['2024-05-01', false], ['2024-05-01', false], ['2024-05-01', false]], 'what is due or open is not asked in vain yet');
   t.equal(answeredShare(prompts([ask('e', 'requested')], '2024-05-05T12:00:00Z', zone)), null);
   t.ok(list.every(({ questionnaire }) => questionnaire === `${base}/Questionnaire/phq-9`));
 });
