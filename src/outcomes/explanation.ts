@@ -1,6 +1,6 @@
 import { extensionUrl } from '../fhir/canonical.ts';
 import type { Resource } from '../fhir/resource.ts';
-import { answerArithmetic, changeArithmetic, classArithmetic, dropArithmetic, scoringFormula, shareArithmetic, sumArithmetic, totalArithmetic } from './arithmetic.ts';
+import { answerArithmetic, changeArithmetic, classArithmetic, dropArithmetic, lowArithmetic, scoringFormula, shareArithmetic, sumArithmetic, totalArithmetic } from './arithmetic.ts';
 import { eventArithmetic, type Given } from './event-arithmetic.ts';
 import { formAnswers } from './form-total.ts';
 import { dayIn } from './local-time.ts';
@@ -219,6 +219,7 @@ function arithmetic(observation: Resource & Computed, scale: Scale | undefined, 
     });
     if (told !== undefined) return told;
   }
+  if (metric === 'alliance-low') return first?.resource && low(observation, first.resource, own, context);
   const [current, baseline] = [scoreIn(first?.resource, own, context.registry), scoreIn(second?.resource, own, context.registry)];
   if (current === undefined || baseline === undefined) return undefined;
   const code = observation.code?.coding?.find((coding) => Object.hasOwn(metricTable, coding.code ?? ''))?.code;
@@ -227,6 +228,20 @@ function arithmetic(observation: Resource & Computed, scale: Scale | undefined, 
   if (metric === 'alliance-rupture') return drop(observation, inputs.flatMap(({ resource }) => givenIn(resource, own, context)));
   if (metric === 'response') return shareArithmetic(own, baseline, current);
   return undefined;
+}
+
+/** A low rating beside the limit of its total, and each low item beside that of items, as far as the reader may see the answers. */
+function low({ component = [] }: Computed, rating: Resource & Computed, scale: Scale, { inputs, forms, registry }: ExplanationContext): string | undefined {
+  const total = scoreIn(rating, scale, registry);
+  const reference = rating.derivedFrom?.[0]?.reference ?? '';
+  const response = inputs.get(reference);
+  const recognised = response?.resourceType === 'QuestionnaireResponse' ? recognise(response, registry, forms.get(reference)).find(({ instrument }) => instrument === scale.instrument) : undefined;
+  const scores = recognised && itemScores(recognised).scores;
+  const items = component.flatMap(({ valueString }) => {
+    const [place, score] = [scale.items.findIndex(({ linkId }) => linkId === valueString) + 1, scores?.get(valueString as string)];
+    return place === 0 || score === undefined ? [] : [{ place, score }];
+  });
+  return total && lowArithmetic(scale, total.value, items);
 }
 
 /** A drop with the ratings before it, whose spread it is measured by, and those after it. */

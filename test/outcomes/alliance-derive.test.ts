@@ -3,6 +3,7 @@ import t from 'tap';
 import type { Resource } from '../../src/fhir/resource.ts';
 import { validate } from '../../src/fhir/validate.ts';
 import { isNoLongerAsked } from '../../src/outcomes/alliance-tasks.ts';
+import { explanation } from '../../src/outcomes/explanation.ts';
 import { differences, StoredResource } from '../../src/outcomes/recompute.ts';
 import { recordEntries } from '../../src/outcomes/project.ts';
 import { base, registry, World } from '../kit/record.ts';
@@ -69,6 +70,13 @@ t.test('low ratings of the SRS: by the total and by single items, with the limit
   t.equal(component(world.observation('alliance-low', 's1', 'srs'), 'low-item'), undefined, '9 is not below 9');
   world.write(srs('s2', 7, [8.9, 9.5, 9.5, 9.5]));
   t.same([component(world.observation('alliance-low', 's2', 'srs'), 'low-limit'), component(world.observation('alliance-low', 's2', 'srs'), 'low-item')], [undefined, 'srs-1'], '37.4 in all');
+  const explained = (id: string, inputs: ReadonlyMap<string, Resource>): unknown =>
+    (explanation(world.observation('alliance-low', id, 'srs')!, { registry, inputs, forms: new Map(), reader: 'clinician' })['parameter'] as { name: string; valueString?: string }[]).find(({ name }) => name === 'formula-with-numbers')?.valueString;
+  t.equal(explained('s1', world.resources), 'total 36 of 40: 36 is 36 or less');
+  t.equal(explained('s2', world.resources), 'total 37.4 of 40: 37.4 is not 36 or less; item 1: 8.9 is less than 9');
+  const score = world.observation('score', 's2', 'srs')!;
+  t.equal(explained('s2', new Map([[`Observation/${score.id}`, score]])), 'total 37.4 of 40: 37.4 is not 36 or less', 'answers that are not shown are not told');
+  t.equal(explained('s2', new Map()), undefined);
   world.write(srs('s3', 14, [9.1, 9.1, 9.1, 9.1]));
   t.equal(world.observation('alliance-low', 's3', 'srs'), undefined);
   world.write(srs('s3', 14, [9.1, 9.1, 9.1, 2], { status: 'amended' }));
