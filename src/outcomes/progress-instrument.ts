@@ -30,7 +30,7 @@ function scorePart(name: string, scale: Scale, score: Valid): Part {
       { name: 'effective', valueDateTime: authored },
       number('value', score.value),
       ...(band === undefined ? [] : [
-        { name: 'band', valueCodeableConcept: { coding: [{ code: band.code, display: band.clinicianLabel }], text: band.clinicianLabel } },
+        { name: 'band', valueCodeableConcept: { coding: [{ system: codeSystem('score-band'), code: band.code, display: band.clinicianLabel }], text: band.clinicianLabel } },
         { name: 'band-for-client', valueString: band.clientLabel },
       ]),
       ...(score.data.source === 'Observation' ? [{ name: 'imported', valueBoolean: true }] : [reference('response', response(score))]),
