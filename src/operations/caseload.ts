@@ -4,7 +4,7 @@ import { problem } from '../fhir/outcome.ts';
 import type { Resource } from '../fhir/resource.ts';
 import { limitsOf, type Visibility } from '../fhir/visibility.ts';
 import type { Context } from '../interactions/context.ts';
-import { calendarParts, type CalendarParts } from '../outcomes/measures/calendar.ts';
+import { calendarParts, isOfCalendar, type CalendarParts } from '../outcomes/measures/calendar.ts';
 import type { Subject } from '../outcomes/measures/courses.ts';
 import type { MeasurementPeriod } from '../outcomes/measures/membership.ts';
 import { withoutHidden, type ProgressContext } from '../outcomes/progress.ts';
@@ -30,12 +30,20 @@ export function periodOf(inputs: readonly Input[]): { written: { start: string; 
 /**
  * What is shown to whoever may not know individuals is of whole months, quarters or years that are over: of two periods that
  * differ by a day, or of one that is asked for every day, one person more could be seen.
+ * @throws Problem `malformed`
+ */
+export function refuseOtherPeriods(period: MeasurementPeriod, now: number): void {
+  if (!isOfCalendar(period) || period.end > now) throw problem('malformed', 'value', 'Where small numbers are hidden, the period is a month, a quarter or a year of the calendar that is over.', 'http.periodEnd');
+}
+
+/**
+ * The same for rates with strata, of which there are too many in the months of a year to tell what they give away together.
  * @returns the period with those that it is a part of
  * @throws Problem `malformed`
  */
 export function partsFor(period: MeasurementPeriod, now: number): CalendarParts {
   const parts = calendarParts(period);
-  if (parts === undefined || period.end > now) throw problem('malformed', 'value', 'Where small numbers are hidden, the period is a month, a quarter or a year of the calendar that is over.', 'http.periodEnd');
+  if (parts === undefined || period.end > now) throw problem('malformed', 'value', 'Where small numbers are hidden, the period is a quarter or a year of the calendar that is over.', 'http.periodEnd');
   return parts;
 }
 

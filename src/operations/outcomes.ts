@@ -9,7 +9,7 @@ import type { MeasurementPeriod } from '../outcomes/measures/membership.ts';
 import { changeIndices } from '../outcomes/change-index.ts';
 import { ruleOf } from '../outcomes/metrics.ts';
 import { groupMembers } from '../store/group-members.ts';
-import { caseload, everybody, inCareOf, partsFor, periodOf, seeingAll } from './caseload.ts';
+import { caseload, everybody, inCareOf, refuseOtherPeriods, periodOf, seeingAll } from './caseload.ts';
 import { inputsOf, many, one, refuseUnknown, type Input } from './input.ts';
 import type { Call, Operation } from './operation.ts';
 import { flag } from './terminology-input.ts';
@@ -40,7 +40,7 @@ async function caseloadOutcomes(context: Context, call: Call, body: string): Pro
   const wanted = wantedOf(inputs);
   const { reach } = context.visibility;
   const isSuppressed = reach.kind === 'auditor' || flag(inputs, 'suppressed');
-  if (reach.kind === 'auditor') partsFor(span, now());
+  if (reach.kind === 'auditor') refuseOtherPeriods(span, now());
   const seeing = seeingAll(context.visibility, call.type === 'Group' ? [...types, 'Group'] : types);
   const members = call.type === 'Group' ? await groupMembers(context.database, seeing, call.id!) : undefined;
   if (call.type === 'Group' && members === undefined) throw problem('not-found', 'not-found', 'No such Group.');

@@ -11,7 +11,7 @@ import { smallest, suppressed, unsuppressed, type Shown } from '../outcomes/supp
 import { reviewCourse, timeToAcknowledge, type Minutes, type ReviewCourse } from '../outcomes/time-to-acknowledge.ts';
 import { readClock } from '../store/clock.ts';
 import { search, type Cursor } from '../store/search.ts';
-import { partsFor } from './caseload.ts';
+import { refuseOtherPeriods } from './caseload.ts';
 import { inputsOf, one, refuseUnknown, type Input } from './input.ts';
 import type { Call, Operation } from './operation.ts';
 import { flag } from './terminology-input.ts';
@@ -31,7 +31,7 @@ async function report(context: Context, call: Call, body: string): Promise<Answe
   const period = { start: day(inputs, 'periodStart').low, end: day(inputs, 'periodEnd').high };
   if (period.end <= period.start) throw problem('malformed', 'value', 'periodEnd must not be before periodStart.', 'http.periodEnd');
   const isAuditor = context.visibility.reach.kind === 'auditor';
-  if (isAuditor) partsFor(period, Date.parse(await readClock(context.database)));
+  if (isAuditor) refuseOtherPeriods(period, Date.parse(await readClock(context.database)));
   const isSuppressed = isAuditor || flag(inputs, 'suppressed');
   const { courses, patients } = await coursesOf(context, isAuditor, period);
   const result = timeToAcknowledge(courses, period, Date.parse(await readClock(context.database)));

@@ -11,58 +11,75 @@ export interface Cell {
   readonly counts: Counts;
   /** The cases of the denominator. */
   readonly units: readonly string[];
+  /** Cells of a later round are decided after all of those before; 0 without it. */
+  readonly round?: number;
   /** The place of a cell without which this one is not shown: the total of its report. */
   readonly within?: number;
   /** Each: with the others of that name it makes up the cell at the place `of`, which comes before it. */
   readonly partOf?: readonly { readonly name: string; readonly of: number }[];
 }
 
-/** Sums are kept modulo a prime, in which products stay exact; a combination of whole numbers is one there as well. */
-const prime = 67_108_859;
+/** Sums are kept modulo a prime, in which products stay small and exact; a combination of whole numbers is one there as well. */
+const prime = 32_749;
 
-type Vector = readonly number[];
+type Vector = Int32Array;
 
-/** @param cells those that matter most first @returns whether each may be shown */
+/**
+ * Round by round: what is decided in one round does not depend on later ones, so that a report of a year says the same whether or
+ * not somebody asks for its quarters.
+ * @param cells those that matter most first, in the order of their rounds
+ * @returns whether each may be shown
+ */
 export function mayBeShown(cells: readonly Cell[]): boolean[] {
   const vectors = vectorsOf(cells);
+  let decided: Decision = { shown: [], basis: [] };
+  for (const round of new Set(cells.map((cell) => cell.round ?? 0))) decided = decideRound(cells, vectors, decided, round);
+  return [...decided.shown];
+}
+
+interface Decision { readonly shown: readonly boolean[]; readonly basis: readonly Row[] }
+
+function decideRound(cells: readonly Cell[], vectors: readonly Vector[], before: Decision, round: number): Decision {
   const withheld = new Set<number>();
   for (;;) {
-    const shown = choose(cells, vectors, withheld);
-    const more = nextToHide(cells, shown);
-    if (more === undefined) return shown;
-    withheld.add(more);
+    const decision = choose(cells, vectors, before, round, withheld);
+    const more = nextToHide(cells, decision.shown, round);
+    if (more.length === 0) return decision;
+    for (const at of more) withheld.add(at);
   }
 }
 
-/** In order, each cell that does not make a small one known. */
-function choose(cells: readonly Cell[], vectors: readonly Vector[], withheld: ReadonlySet<number>): boolean[] {
-  const shown: boolean[] = [];
-  let basis: readonly Row[] = [];
-  let targets = vectors.filter((_, at) => isSmall(cells[at]!.counts) && cells[at]!.units.length > 0);
+/** In order, each cell of a round that does not make a small one known. */
+function choose(cells: readonly Cell[], vectors: readonly Vector[], before: Decision, round: number, withheld: ReadonlySet<number>): Decision {
+  const shown = [...before.shown];
+  let { basis } = before;
+  let targets = vectors.filter((_, at) => isSmall(cells[at]!.counts) && (cells[at]!.round ?? 0) <= round).map((vector) => basis.reduce(without, vector)).filter(isSomething);
   for (const [at, cell] of cells.entries()) {
+    if ((cell.round ?? 0) !== round) continue;
     shown[at] = false;
     if (isSmall(cell.counts) || withheld.has(at) || (cell.within !== undefined && !shown[cell.within]!)) continue;
     const row = rowOf(basis.reduce(without, vectors[at]!));
-    const left = row === undefined ? targets : targets.map((target) => without(target, row));
-    if (left.some((target) => target.every((value) => value === 0))) continue;
+    if (row !== undefined && targets.some((target) => isMultiple(target, row))) continue;
     shown[at] = true;
-    targets = left;
-    if (row !== undefined) basis = [...basis, row];
+    if (row === undefined) continue;
+    targets = targets.map((target) => without(target, row));
+    basis = [...basis, row];
   }
-  return shown;
+  return { shown, basis };
 }
 
+const isSomething = (vector: Vector): boolean => vector.some((value) => value !== 0);
+
 /** What is hidden of the parts of a cell that is shown is known together: where that is small, the smallest part that is shown has to be hidden too. */
-function nextToHide(cells: readonly Cell[], shown: readonly boolean[]): number | undefined {
-  const parts = cells.flatMap(({ partOf = [] }, at) => partOf.filter(({ of }) => shown[of]!).map(({ name }) => ({ name, at })));
-  for (const members of Map.groupBy(parts, ({ name }) => name).values()) {
+function nextToHide(cells: readonly Cell[], shown: readonly boolean[], round: number): number[] {
+  const parts = cells.flatMap(({ partOf = [], round: of = 0 }, at) => (of === round ? partOf : []).filter(({ of }) => shown[of]!).map(({ name }) => ({ name, at })));
+  return [...Map.groupBy(parts, ({ name }) => name).values()].flatMap((members) => {
     const out = members.filter(({ at }) => !shown[at]! && cells[at]!.units.length > 0).map(({ at }) => cells[at]!.counts);
     const together = out.reduce((all, { numerator, denominator }) => ({ numerator: all.numerator + numerator, denominator: all.denominator + denominator }), { numerator: 0, denominator: 0 });
-    if (out.length === 0 || !isSmall(together)) continue;
+    if (out.length === 0 || !isSmall(together)) return [];
     const [next] = members.filter(({ at }) => shown[at]!).sort((a, b) => cells[a.at]!.counts.denominator - cells[b.at]!.counts.denominator);
-    if (next !== undefined) return next.at;
-  }
-  return undefined;
+    return next === undefined ? [] : [next.at];
+  });
 }
 
 /** A vector whose first number that is not 0 is 1. */
@@ -78,8 +95,14 @@ function rowOf(values: Vector): Row | undefined {
 /** `values` less as much of `row` as it has of its pivot. */
 function without(values: Vector, { pivot, values: row }: Row): Vector {
   const factor = values[pivot]!;
-  return factor === 0 ? values : values.map((value, at) => (value + (prime - factor) * row[at]!) % prime);
+  if (factor === 0) return values;
+  const result = new Int32Array(values);
+  for (let at = pivot; at < values.length; at += 1) result[at] = (values[at]! + (prime - factor) * row[at]!) % prime;
+  return result;
 }
+
+/** Whether nothing is left of `values` without `row`. */
+const isMultiple = (values: Vector, { pivot, values: row }: Row): boolean => values.every((value, at) => value === (values[pivot]! * row[at]!) % prime);
 
 /** By Fermat, the power prime - 2 is the inverse. */
 function power(base: number, exponent: number): number {
@@ -88,10 +111,30 @@ function power(base: number, exponent: number): number {
   return result;
 }
 
-/** One number for each set of cases that are in the same cells: 1 where the cell has them. */
+/**
+ * A cell as the sum of its cases, where cases that are in the same cells are one direction. There may be as many directions as
+ * cases; sums of fixed mixtures of them, a few more than there are cells, depend on each other as the cells do (but for a chance
+ * of one in `prime`).
+ */
 function vectorsOf(cells: readonly Cell[]): Vector[] {
   const cellsOf = new Map<string, number[]>();
-  for (const [at, { units }] of cells.entries()) for (const unit of units) cellsOf.set(unit, [...cellsOf.get(unit) ?? [], at]);
-  const patterns = [...new Set([...cellsOf.values()].map((list) => list.join()))].map((text) => new Set(text.split(',').map(Number)));
-  return cells.map((_, at) => patterns.map((pattern) => (pattern.has(at) ? 1 : 0)));
+  for (const [at, { units }] of cells.entries()) for (const unit of new Set(units)) cellsOf.set(unit, [...cellsOf.get(unit) ?? [], at]);
+  const patterns = [...new Map([...cellsOf.values()].map((list) => [list.join(), list])).values()];
+  const size = Math.min(patterns.length, cells.length + spare);
+  const vectors = cells.map(() => new Int32Array(size));
+  for (const [direction, list] of patterns.entries()) {
+    const mixed = Int32Array.from({ length: size }, (_, place) => (patterns.length === size ? Number(place === direction) : mixture(direction, place)));
+    for (const vector of list.map((at) => vectors[at]!)) for (const [place, value] of mixed.entries()) vector[place] = (vector[place]! + value) % prime;
+  }
+  return vectors;
 }
+
+const spare = 8;
+
+/** A number that looks random, the same for the same two. */
+const mixture = (direction: number, place: number): number => {
+  let mixed = Math.imul(direction + 1, 0x9E3779B1) ^ Math.imul(place + 1, 0x85EBCA77);
+  mixed = Math.imul(mixed ^ (mixed >>> 15), 0x2C1B3C6D);
+  mixed = Math.imul(mixed ^ (mixed >>> 12), 0x297A2D39);
+  return ((mixed ^ (mixed >>> 15)) >>> 0) % prime;
+};

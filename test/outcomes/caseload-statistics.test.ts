@@ -155,6 +155,10 @@ t.test('what is hidden cannot be had from what is shown: of one kind of strata, 
   t.same(mayBeShown([total, part([...ann, ...ben], 23, 'team'), part(cat, 11, 'team'), part(ann, 20), part(cat, 11), part(ben, 3)]).slice(3), [false, true, false], 'the other way round as well');
   const quarter = (units: readonly string[], numerator: number): Cell => ({ counts: counts(units.length, numerator), units, partOf: [{ name: 'quarters', of: 0 }] });
   t.same(mayBeShown([total, quarter(ann, 20), quarter(cat, 11), quarter(ben, 3)]), [true, true, false, false], 'nor is a quarter the year less the others');
+  const later = (cell: Cell): Cell => ({ ...cell, round: 1 });
+  const year = [total, part(ann, 20), part(cat, 11)];
+  t.same(mayBeShown([...year, later(quarter(ann.slice(3), 20)), later(quarter([...ann.slice(0, 3), ...cat], 14))]).slice(0, 3), mayBeShown(year), 'a quarter that is asked for changes nothing in the year');
+  t.same(mayBeShown([...year, later(quarter(ann.slice(3), 20)), later(quarter(ann.slice(0, 3), 1)), later(quarter([...ben, ...cat], 14))]).slice(3), [false, false, true], 'and shows nothing that the year would complete');
   t.same(mayBeShown([total, part(ann, 20), part(cat, 12), part(cases('b', 4), 1), part(cases('b', 9).slice(4), 1)]), [true, true, false, false, false], 'two small ones together are small too');
 });
 

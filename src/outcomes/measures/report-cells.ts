@@ -29,7 +29,7 @@ export function reportCells(parts: readonly CountedPart[], own: number, stratifi
   const cells: Cell[] = [];
   const places = new Map<string, number>();
   const key = (part: number, by = '', value = ''): string => JSON.stringify([part, by, value]);
-  const add = (name: string, memberships: readonly Membership[], more: Pick<Cell, 'within' | 'partOf'>): void => {
+  const add = (name: string, memberships: readonly Membership[], more: Pick<Cell, 'round' | 'within' | 'partOf'>): void => {
     places.set(name, cells.length);
     cells.push({ counts: countsOf(memberships), units: memberships.filter(isCounted).map(({ unit }) => unit), ...more });
   };
@@ -39,10 +39,11 @@ export function reportCells(parts: readonly CountedPart[], own: number, stratifi
       return of === undefined ? [] : [{ name: `periods of ${of}`, of }];
     };
     const total = cells.length;
-    add(key(at), memberships, { partOf: before() });
+    const round = partOf === undefined ? 0 : 1;
+    add(key(at), memberships, { round, partOf: before() });
     const strata = stratifiers.flatMap((by) => [...Map.groupBy(memberships, (membership) => stratumOf(membership, by))].map(([value, members]) => ({ by, value, members })));
     for (const { by, value, members } of strata.sort((a, b) => countsOf(b.members).denominator - countsOf(a.members).denominator)) {
-      add(key(at, by, value), members, { within: total, partOf: [{ name: `strata of ${total} by ${by}`, of: total }, ...before(by, value)] });
+      add(key(at, by, value), members, { round, within: total, partOf: [{ name: `strata of ${total} by ${by}`, of: total }, ...before(by, value)] });
     }
   }
   const shown = mayBeShown(cells);
