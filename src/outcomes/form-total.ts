@@ -12,18 +12,26 @@ import type { Instrument, Registry, Scale } from './registry.ts';
  * known of such a form but its weights, so that it has no bands, and its totals are not judged as better or worse.
  */
 
-interface Option { readonly valueCoding?: Coding & { readonly extension?: readonly Extension[] }; readonly valueInteger?: number; readonly valueString?: string; readonly extension?: readonly Extension[] }
+interface Option { readonly valueCoding?: Coding & { readonly extension?: readonly Extension[] }; readonly extension?: readonly Extension[] }
 interface Extension { readonly url?: string }
 interface Question {
   readonly linkId?: string; readonly required?: boolean; readonly repeats?: boolean; readonly enableWhen?: unknown; readonly extension?: readonly Extension[];
   readonly answerOption?: readonly Option[]; readonly answerValueSet?: string; readonly item?: readonly Question[];
 }
 interface AnsweredItem { readonly linkId?: string; readonly answer?: readonly Answer[]; readonly item?: readonly AnsweredItem[] }
-interface Answer { readonly valueCoding?: Coding; readonly valueInteger?: unknown; readonly valueString?: string; readonly item?: readonly AnsweredItem[] }
+interface Answer { readonly valueCoding?: Coding; readonly valueInteger?: unknown; readonly valueDecimal?: unknown; readonly item?: readonly AnsweredItem[] }
 
 const enableWhenExpression = 'http://hl7.org/fhir/uv/sdc/StructureDefinition/sdc-questionnaire-enableWhenExpression';
 
-interface Weighed { readonly required: boolean; readonly repeats: boolean; readonly weights: ReadonlyMap<string, number>; /** Weights of answers that leave their system out, by code; null where several options have it. */ readonly byCode: ReadonlyMap<string, number | null> }
+interface Weighed {
+  readonly required: boolean;
+  readonly repeats: boolean;
+  readonly weights: ReadonlyMap<string, number>;
+  /** Weights of answers that leave their system out, by code; null where several options have it. */
+  readonly byCode: ReadonlyMap<string, number | null>;
+  /** Whether the options are codings: one may be answered by its number. */
+  readonly coded: boolean;
+}
 interface WeighedForm { readonly questions: ReadonlyMap<string, Weighed>; readonly form: FormTotal }
 
 /** Forms are remembered as they are found: every answered form asks. */
@@ -50,7 +58,7 @@ export function formTotal(response: Resource, questionnaire: Resource | undefine
   const sum = answers.reduce((all, { weight }) => all + weight, 0);
   const answered = new Set(answers.map(({ linkId }) => linkId));
   const complete = answered.size > 0 && [...weighed.questions].every(([linkId, { required }]) => !required || answered.has(linkId));
-  return { key: withoutVersion(url), value: complete ? Math.round(sum * 1e6) / 1e6 : null, answered: answered.size, items: weighed.questions.size, form: weighed.form };
+  return { key: withoutVersion(url), value: complete ? Math.round(sum * 1e6) / 1e6 : null, answered: answered.size, items: weighed.questions.size, form: { ...weighed.form, ...rangeOf(weighed, timesAsked(response)) } };
 }
 
 /** What one weighed answer of a response counts. */
@@ -61,7 +69,8 @@ export function formAnswers(response: Resource, questionnaire: Resource): FormAn
   const questions = weighedForm(questionnaire)?.questions;
   const found: FormAnswer[] = [];
   walk(response['item'] as readonly AnsweredItem[] | undefined, (linkId, answers) => {
-    for (const answer of answers) {
+    const once = new Map(answers.map((answer) => [keyOf(answer), answer])); // the same option twice is chosen once
+    for (const answer of once.values()) {
       const weight = weightIn(questions?.get(linkId), answer);
       if (weight !== undefined) found.push({ linkId, answer, weight });
     }
@@ -70,8 +79,18 @@ export function formAnswers(response: Resource, questionnaire: Resource): FormAn
 }
 
 function weightIn(question: Weighed | undefined, answer: Answer): number | undefined {
-  const { system, code } = answer.valueCoding ?? {};
-  return question?.weights.get(keyOf(answer)) ?? (system === undefined && code !== undefined ? question?.byCode.get(code) ?? undefined : undefined);
+  if (question === undefined) return undefined;
+  const { valueCoding: { system, code } = {}, valueInteger, valueDecimal } = answer;
+  const number = valueInteger ?? valueDecimal;
+  if (question.coded && number !== undefined) return [...question.weights.values()].find((weight) => weight === Number(number));
+  return question.weights.get(keyOf(answer)) ?? (system === undefined && code !== undefined ? question.byCode.get(code) ?? undefined : undefined);
+}
+
+/** How often each question stands in a response: in a group that repeats it is asked several times. */
+function timesAsked(response: Resource): ReadonlyMap<string, number> {
+  const times = new Map<string, number>();
+  walk(response['item'] as readonly AnsweredItem[] | undefined, (linkId) => times.set(linkId, (times.get(linkId) ?? 0) + 1));
+  return times;
 }
 
 function walk(items: readonly AnsweredItem[] | undefined, each: (linkId: string, answers: readonly Answer[]) => void): void {
@@ -82,22 +101,32 @@ function walk(items: readonly AnsweredItem[] | undefined, each: (linkId: string,
   }
 }
 
-const keyOf = ({ valueCoding, valueInteger, valueString }: Answer | Option): string =>
-  (valueCoding === undefined ? (valueString ?? JSON.stringify(valueInteger)) : `${valueCoding.system ?? ''}|${valueCoding.code ?? valueCoding.display ?? ''}`);
+/** What tells one value of an answer or an option from the others; a whole number is a decimal too. */
+function keyOf(holder: Answer | Option): string {
+  const { valueCoding } = holder;
+  if (valueCoding !== undefined) return `${valueCoding.system ?? ''}|${valueCoding.code ?? valueCoding.display ?? ''}`;
+  const [name, value] = Object.entries(holder).find(([key]) => key.startsWith('value')) ?? [];
+  return typeof value === 'number' ? `number ${value}` : `${name} ${JSON.stringify(value)}`;
+}
 
 function weigh(questionnaire: Resource): WeighedForm | null {
   const questions = new Map<string, Weighed>();
   const lists = Array.isArray(questionnaire['contained']) ? (questionnaire['contained'] as readonly Resource[]) : [];
   collect(questionnaire['item'] as readonly Question[] | undefined, true, lists, questions);
   if (questions.size === 0) return null;
-  let [min, max] = [0, 0];
-  for (const { weights, repeats } of questions.values()) {
-    const scores = [...weights.values()];
-    max += repeats ? scores.filter((score) => score > 0).reduce((sum, score) => sum + score, 0) : Math.max(0, ...scores);
-    min += repeats ? scores.filter((score) => score < 0).reduce((sum, score) => sum + score, 0) : Math.min(0, ...scores);
-  }
   const { title, name, url, version, code } = questionnaire as Resource & { title?: string; name?: string; url?: string; version?: string; code?: readonly Coding[] };
-  return { questions, form: { title: `Total of ${title ?? name ?? url ?? 'a form'}`, min, max, ...(version === undefined ? {} : { version }), codings: (code ?? []).map(({ system, code: value, display }) => ({ system, code: value, display })) } };
+  return { questions, form: { title: `Total of ${title ?? name ?? url ?? 'a form'}`, ...rangeOf({ questions }), ...(version === undefined ? {} : { version }), codings: (code ?? []).map(({ system, code: value, display }) => ({ system, code: value, display })) } };
+}
+
+/** The lowest and the highest total that the answers can have. */
+function rangeOf({ questions }: Pick<WeighedForm, 'questions'>, times?: ReadonlyMap<string, number>): { min: number; max: number } {
+  let [min, max] = [0, 0];
+  for (const [linkId, { weights, repeats }] of questions) {
+    const [scores, asked] = [[...weights.values()], Math.max(times?.get(linkId) ?? 1, 1)];
+    max += asked * (repeats ? scores.filter((score) => score > 0).reduce((sum, score) => sum + score, 0) : Math.max(0, ...scores));
+    min += asked * (repeats ? scores.filter((score) => score < 0).reduce((sum, score) => sum + score, 0) : Math.min(0, ...scores));
+  }
+  return { min: Math.round(min * 1e6) / 1e6, max: Math.round(max * 1e6) / 1e6 };
 }
 
 /** @param always whether the questions are asked in every case: only then a required one can be missed. */
@@ -113,10 +142,10 @@ function collect(items: readonly Question[] | undefined, always: boolean, lists:
   }
 }
 
-function weightsOf(offered: readonly { readonly option: Option; readonly weight: number }[]): Pick<Weighed, 'weights' | 'byCode'> {
+function weightsOf(offered: readonly { readonly option: Option; readonly weight: number }[]): Pick<Weighed, 'weights' | 'byCode' | 'coded'> {
   const byCode = new Map<string, number | null>();
   for (const { option: { valueCoding }, weight } of offered) if (valueCoding?.code !== undefined) byCode.set(valueCoding.code, byCode.has(valueCoding.code) ? null : weight);
-  return { weights: new Map(offered.map(({ option, weight }) => [keyOf(option), weight])), byCode };
+  return { weights: new Map(offered.map(({ option, weight }) => [keyOf(option), weight])), byCode, coded: offered.every(({ option }) => option.valueCoding !== undefined) };
 }
 
 /** Codes of what all forms have in common. */

@@ -42,6 +42,28 @@ t.test('a form whose options are in a value set is weighed by it', async (t) => 
   t.same([answerValueSets(contained), systemsOf(contained['contained'] instanceof Array ? contained['contained'][0] as Resource : contained)], [['#own'], [system]]);
 });
 
+t.test('an option may be answered by its number, is chosen once, and a group that repeats asks again', async (t) => {
+  const option = (code: string, weight: number): object => ({ valueCoding: { system, code }, ...ordinal(weight) });
+  const questionnaire: Resource = { resourceType: 'Questionnaire', url: 'http://example.org/form', status: 'active', item: [
+    { linkId: 'a', type: 'choice', answerOption: [option('never', 0), option('often', 2)] }, { linkId: 'b', type: 'choice', repeats: true, answerOption: [option('x', 1), option('y', 2.5)] },
+    { linkId: 'g', type: 'group', repeats: true, item: [{ linkId: 'c', type: 'choice', answerOption: [option('no', 0), option('yes', 3)] }] },
+    { linkId: 'd', type: 'choice', answerOption: [{ valueDate: '2024-01-01', ...ordinal(5) }, { valueDate: '2024-01-02', ...ordinal(7) }] }, { linkId: 'e', type: 'choice', answerOption: [{ valueInteger: 10, ...ordinal(1) }, { valueInteger: 20, ...ordinal(2) }] },
+  ] };
+  const total = (...item: readonly object[]): [number | null | undefined, number | undefined] => {
+    const found = formTotal({ resourceType: 'QuestionnaireResponse', status: 'completed', questionnaire: 'http://example.org/form', item }, questionnaire);
+    return [found?.value, found?.form.max];
+  };
+  const of = (linkId: string, ...answer: readonly object[]): object => ({ linkId, answer });
+  t.same(total(of('a', { valueInteger: 2 })), [2, 2 + 3.5 + 3 + 7 + 2]);
+  t.same(total(of('a', { valueDecimal: 2 })), [2, 17.5]);
+  t.same(total(of('a', { valueInteger: 1 })), [null, 17.5], 'no option has that number');
+  t.same(total(of('b', { valueCoding: { system, code: 'y' } }, { valueCoding: { system, code: 'x' } }, { valueCoding: { system, code: 'y' } })), [3.5, 17.5]);
+  const group = (code: string): object => ({ linkId: 'g', item: [of('c', { valueCoding: { system, code } })] });
+  t.same(total(group('yes'), group('yes'), group('no')), [6, 17.5 + 6], 'out of three times 3');
+  t.same([total(of('d', { valueDate: '2024-01-01' }))[0], total(of('d', { valueDate: '2024-01-02' }))[0], total(of('d', { valueDate: '2024-01-03' }))[0]], [5, 7, null]);
+  t.same([total(of('e', { valueInteger: 20 }))[0], total(of('e', { valueInteger: 2 }))[0]], [2, null], 'a number that is offered is the answer, not its weight');
+});
+
 t.test('what a form says by the code of an item holds, also where its linkId is the code of another question', async (t) => {
   const swapped = phqItems.toReversed();
   const questionnaire: Resource = { resourceType: 'Questionnaire', url: 'http://example.org/phq', status: 'active', item: phqItems.map((code, i) => ({ linkId: `/${swapped[i]}`, type: 'choice', code: [{ system: 'http://loinc.org', code }] })) };
