@@ -22,7 +22,7 @@ export interface DeriveContext {
   readonly device: string;
   /** `Patient/...` */
   readonly patient: string;
-  /** Time zone of the deployment, for a record that is made anew; absent: UTC. */
+  /** Time zone of the deployment, for a record that is made anew and for clients who do not say where they live; absent: UTC. */
   readonly zone?: string;
   readonly careTeam?: Resource;
   /** The Patient itself. */

@@ -38,7 +38,7 @@ function sentences(alerts: readonly Alert[], response: Resource, context: AlertC
   const { now, settings: { words, staffedHours: hours } } = context;
   const at = Date.parse(now);
   // By the clock that the client looks at, where it is known.
-  const zone = zoneOf(context.patientResource, hours?.timeZone ?? 'UTC');
+  const zone = zoneOf(context.patientResource, hours?.timeZone ?? context.zone ?? 'UTC');
   const told = (instant: number): string => localTime(instant, zone);
   const ends = alerts.map((alert) => limitsOf(alert, response, context)?.end).filter((end) => end !== undefined).map((end) => Date.parse(end)).filter((end) => end > at);
   const limit = ends.length === 0 ? undefined : Math.min(...ends);

@@ -16,6 +16,8 @@ export interface AlertContext {
   readonly now: string;
   readonly careTeam?: Resource;
   readonly patientResource?: Resource;
+  /** Time zone of the deployment; absent: UTC. */
+  readonly zone?: string;
   readonly settings: SafetySettings;
 }
 

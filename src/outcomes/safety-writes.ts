@@ -53,7 +53,7 @@ function importWrites(writes: DerivedWrite[], before: PatientRecord, after: Pati
 const isOldImport = ({ at, data: { source } }: Score, { now }: DeriveContext): boolean => source !== undefined && at !== null && at < Date.parse(now) - triggers.imported.days * day;
 
 const within = (context: DeriveContext): AlertContext => ({
-  patient: context.patient, device: context.device, now: context.now, settings: context.safety ?? defaultSafety,
+  patient: context.patient, device: context.device, now: context.now, settings: context.safety ?? defaultSafety, ...(context.zone === undefined ? {} : { zone: context.zone }),
   get careTeam() { return context.careTeam; }, get patientResource() { return context.patientResource; },
 });
 

@@ -154,7 +154,7 @@ async function derived({ before, after, change, patientId }: Step, staging: Stag
   const scales = new Set<string>();
   const ask = (): undefined => { asked = true; };
   const context: DeriveContext = {
-    registry: rules.registry, reference: rules.reference?.current ?? null, now: staging.now, device: rules.device, patient: `Patient/${patientId}`, ...(rules.safety === undefined ? {} : { safety: rules.safety }),
+    registry: rules.registry, reference: rules.reference?.current ?? null, now: staging.now, device: rules.device, patient: `Patient/${patientId}`, ...(rules.zone === undefined ? {} : { zone: rules.zone }), ...(rules.safety === undefined ? {} : { safety: rules.safety }),
     looksAt: (keys) => { for (const key of keys) if (source.instruments?.has(key) === false) scales.add(key); },
   };
   const writes = derive(before, after, change, { ...context, get careTeam() { return ask(); }, get patientResource() { return ask(); } });

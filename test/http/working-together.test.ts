@@ -146,6 +146,11 @@ t.test('homework in the days of the client, between sessions and day by day; goa
     ask('c1', 'bs-checkin', 'completed', on(1)), ask('c2', 'bs-checkin', 'requested', on(2), on(3, '')), ask('c3', 'bs-checkin', 'rejected', on(3), on(4, ''), { statusReason: { text: 'was ill' } }),
     ask('c4', 'bs-checkin', 'requested', on(4)), ask('c5', 'bs-checkin', 'entered-in-error', on(4)),
   ]);
+  await send(t, fhir, [
+    { resourceType: 'Patient', id: 'nowhere' }, { resourceType: 'CareTeam', id: 'team-nowhere', status: 'active', subject: { reference: 'Patient/nowhere' }, participant: [{ member: { display: 'x', reference: 'Organization/o' } }] }, { resourceType: 'Organization', id: 'o', name: 'O' },
+    { ...response('help', 'bs-help-now', new Date().toISOString(), { what: { valueString: 'a call' } }), subject: { reference: 'Patient/nowhere' } },
+  ]);
+  t.match((await fhir('GET', 'Communication?part-of=QuestionnaireResponse/help')).body.entry[0].resource.payload[0].contentString, / at \d\d:\d\d GMT-[45] at the latest\./, 'the clock of the deployment, where a client does not say where they live');
   const { status, body } = await fhir('GET', 'EpisodeOfCare/ep/$progress');
   t.equal(status, 200, JSON.stringify(body).slice(0, 300));
   t.same(values(body, 'homework', 'time-zone'), ['Europe/Berlin'], 'where the client lives');

@@ -182,7 +182,7 @@ function curveLines(scale: Scale, statistic: string, courses: readonly SurvivalC
   const curve = publishedCurve(survivalCurve(courses));
   if (curve === null) return [line('median', courses.length, null, { note: `no curve yet: fewer than ${publishable.episodes} courses` })];
   return [
-    line('median', courses.length, curve.median, curve.median === null ? { note: 'not reached' } : {}),
+    line('median', courses.length, curve.median, curve.median === null ? { note: 'not reached as far as five or more were at risk' } : {}),
     ...(isSuppressed ? coarsened(curve.steps) : curve.steps).map(({ session, survival, interval, atRisk }) =>
       line(`by-session-${session}`, atRisk, 1 - survival, { ...(interval === null ? {} : { low: 1 - interval.high, high: 1 - interval.low }), isShare: true })),
   ];
