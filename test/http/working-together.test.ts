@@ -148,6 +148,8 @@ t.test('homework in the days of the client, between sessions and day by day; goa
   ]);
   await send(t, fhir, [
     { resourceType: 'Patient', id: 'nowhere' }, { resourceType: 'CareTeam', id: 'team-nowhere', status: 'active', subject: { reference: 'Patient/nowhere' }, participant: [{ member: { display: 'x', reference: 'Organization/o' } }] }, { resourceType: 'Organization', id: 'o', name: 'O' },
+  ]);
+  await send(t, fhir, [
     { ...response('help', 'bs-help-now', new Date().toISOString(), { what: { valueString: 'a call' } }), subject: { reference: 'Patient/nowhere' } },
   ]);
   t.match((await fhir('GET', 'Communication?part-of=QuestionnaireResponse/help')).body.entry[0].resource.payload[0].contentString, / at \d\d:\d\d GMT-[45] at the latest\./, 'the clock of the deployment, where a client does not say where they live');
