@@ -14,11 +14,11 @@ import { one, type Input } from './input.ts';
 
 /** What operations on a caseload have in common: the period, who is in it for this caller, and reading it. */
 
-/** @returns `periodStart` and `periodEnd` as they were written and as a span. @throws Problem `malformed`. */
+/** @returns `periodStart` and `periodEnd`, which are dates (also `2026-03` or `2026`), as they were written and as a span. @throws Problem `malformed`. */
 export function periodOf(inputs: readonly Input[]): { written: { start: string; end: string }; span: MeasurementPeriod } {
   const read = (name: string): { text: string; low: number; high: number } => {
     const text = one(inputs, name);
-    const range = text === undefined ? undefined : dateRange(text);
+    const range = text === undefined || text.includes('T') ? undefined : dateRange(text);
     if (text === undefined || range === undefined) throw problem('malformed', text === undefined ? 'required' : 'value', `${name} is needed: a date, such as 2026-01-01.`, `http.${name}`);
     return { text, low: Date.parse(range.low), high: Date.parse(range.high) };
   };

@@ -195,6 +195,7 @@ t.test('what cannot be evaluated is refused with the reason', async (t) => {
   await refused('Measure/nothing/$evaluate-measure?periodStart=2025-01-01&periodEnd=2025-12-31', 404);
   await refused('Measure/recovery-phq-9/$evaluate-measure?periodEnd=2025-12-31', 400, 'http.periodStart');
   await refused('Measure/recovery-phq-9/$evaluate-measure?periodStart=2025-13-01&periodEnd=2025-12-31', 400, 'http.periodStart');
+  await refused('Measure/recovery-phq-9/$evaluate-measure?periodStart=2025-01-01T00:00:00Z&periodEnd=2025-12-31', 400, 'http.periodStart');
   await refused('Measure/recovery-phq-9/$evaluate-measure?periodStart=2026-01-01&periodEnd=2025-12-31', 400, 'http.periodEnd');
   await refused(`Measure/recovery-phq-9/$evaluate-measure?${year}&reportType=everything`, 400, 'http.reportType');
   await refused(`Measure/recovery-phq-9/$evaluate-measure?${year}&reportType=subject`, 400, 'http.subject');

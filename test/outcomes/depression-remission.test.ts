@@ -3,6 +3,7 @@ import { memberKey } from '../../src/fhir/expansion.ts';
 import type { Resource } from '../../src/fhir/resource.ts';
 import { ageBand, isAged } from '../../src/outcomes/measures/age.ts';
 import { conceptsFrom } from '../../src/outcomes/measures/concepts.ts';
+import { monitored, remissionOrResponse } from '../../src/outcomes/measures/depression-monitoring.ts';
 import { depressionRemission } from '../../src/outcomes/measures/depression-remission.ts';
 import { remissionEdition, remissionEditions } from '../../src/outcomes/measures/editions.ts';
 import { before, dateOnly, momentOf, monthsBefore, monthsLater, notAfter, timeOf } from '../../src/outcomes/measures/moments.ts';
@@ -161,6 +162,42 @@ t.test('other disorders, hospice and palliative care, and death take a case out'
   t.same(place([...base, { resourceType: 'Observation', id: 'o', status: 'final', effectiveDateTime: '2024-06-01', code: coded('http://loinc.org', '45755-6'), valueCodeableConcept: coded(sct, '373066001') }]), excluded);
   const discharge = { type: [coded(sct, '183452005')], hospitalization: { dischargeDisposition: coded(sct, '428361000124107') } };
   t.same(place([...base, visit('i', '2024-06-01T10:00:00Z', '2024-06-05T10:00:00Z', discharge)]), excluded);
+});
+
+const bySort = (resources: readonly Resource[], who: Resource): { patient: Resource; byType: Map<string, Resource[]> } => ({ patient: who, byType: Map.groupBy(resources, ({ resourceType }) => resourceType) });
+
+t.test('follow-up, remission and response are those 120 to 240 days after an elevated score of the intake period', async (t) => {
+  /** Followed up, in remission, responded: [exclusion, numerator] of each; null outside. */
+  const rates = (resources: readonly Resource[], who = patient): (readonly boolean[])[] | null =>
+    remissionOrResponse(bySort(resources, who), period, conceptsFrom())?.map(({ exclusion, numerator }) => [exclusion, numerator]) ?? null;
+  const [no, yes] = [[false, false], [false, true]];
+  const index = phq9('index', '2024-06-01T09:00:00Z', 16);
+  t.same(rates([depression, index]), [no, no, no], 'no visit is asked for');
+  t.same(rates([depression, index, phq9('a', '2024-09-29T00:00:00Z', 8)]), [yes, no, yes], '120 days later, half of sixteen');
+  t.same(rates([depression, index, phq9('a', '2024-09-28T23:00:00Z', 8)]), [no, no, no]);
+  t.same(rates([depression, index, phq9('a', '2025-01-27T23:00:00Z', 4)]), [yes, yes, yes], '240 days later');
+  t.same(rates([depression, index, phq9('a', '2025-01-28T00:00:00Z', 4)]), [no, no, no]);
+  t.same(rates([depression, index, phq9('a', '2024-10-01', 3), phq9('b', '2024-12-01', 9)]), [yes, no, no], 'the last one counts');
+  t.same(rates([depression, phq9('early', '2024-04-30T23:00:00Z', 20), index, phq9('a', '2024-10-01', 4)]), [yes, yes, yes], 'the intake begins in May');
+  t.equal(rates([depression, phq9('late', '2025-05-01', 20)]), null, 'and ends in April');
+  t.equal(rates([depression, phq9('low', '2024-06-01', 9)]), null);
+  t.equal(rates([depression, index], { ...patient, birthDate: '2012-06-02' }), null);
+  t.equal(rates([{ ...depression, verificationStatus: coded('x', 'provisional') }, index]), null);
+  t.same(rates([depression, index, condition('c', coded(icd, 'F31.81'))]), [[true, false], [true, false], [true, false]]);
+  t.same(rates([depression, index, phq9('a', '2024-10-01', 4)], { ...patient, deceasedDateTime: '2026-01-01' }), [yes, yes, yes], 'after the year');
+});
+
+t.test('use of the PHQ-9 is asked for in each third of the year in which depression was seen at a visit', async (t) => {
+  const thirds = (resources: readonly Resource[], who = patient): (string | null)[] =>
+    monitored(bySort(resources, who), period, conceptsFrom()).map((found) => (found === undefined ? null : found.exclusion ? 'excluded' : found.numerator ? 'met' : 'open'));
+  const at = (date: string): Resource => visit(date, `${date}T10:00:00Z`, `${date}T11:00:00Z`);
+  t.same(thirds([depression, at('2025-02-01'), at('2025-09-01'), phq9('a', '2025-04-30T23:59:59Z', 3)]), ['met', null, 'open']);
+  t.same(thirds([depression, at('2025-02-01'), phq9('a', '2025-05-01T00:00:00Z', 3)]), ['open', null, null], 'of the same third');
+  t.same(thirds([depression, at('2025-05-01'), at('2025-12-31'), phq9('a', '2025-08-31', 3), phq9('b', '2025-12-31', 3)]), [null, 'met', 'met']);
+  t.same(thirds([depression, { ...at('2025-02-01'), status: 'cancelled' }]), [null, null, null]);
+  t.same(thirds([at('2025-02-01')]), [null, null, null]);
+  t.same(thirds([depression, at('2025-02-01')], { ...patient, birthDate: '2013-02-02' }), [null, null, null]);
+  t.same(thirds([depression, at('2025-02-01')], { ...patient, deceasedDateTime: '2025-11-01' }), ['excluded', null, null]);
 });
 
 t.test('a ValueSet that is stored replaces the shipped codes', async (t) => {
