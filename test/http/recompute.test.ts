@@ -153,18 +153,25 @@ t.test('many answers in one transaction, in any order, leave what they imply tog
   const fhir = service.as();
   let seed = 7;
   const random = (below: number): number => { seed = (seed * 1103515245 + 12345) % 2147483648; return Math.floor((seed / 2147483648) * below); };
+  const zones = [undefined, 'Europe/Berlin', 'Pacific/Auckland', 'America/Los_Angeles'];
+  const lives = (valueCode: string | undefined): object => (valueCode === undefined ? {} : { extension: [{ url: 'http://hl7.org/fhir/StructureDefinition/timezone', valueCode }] });
+  const people: string[] = [];
   for (let person = 0; person < 24; person += 1) {
     const [patient, episode] = [`urn:uuid:${crypto.randomUUID()}`, `urn:uuid:${crypto.randomUUID()}`];
-    const day = (): string => new Date(Date.parse('2025-01-01T10:00:00Z') + random(200) * 86_400_000).toISOString();
+    const day = (): string => new Date(Date.parse('2025-01-01T10:00:00Z') + random(200) * 86_400_000 + random(24) * 3_600_000).toISOString();
     const session = (): object => ({ resourceType: 'Encounter', status: 'finished', class: { system: 'http://terminology.hl7.org/CodeSystem/v3-ActCode', code: 'AMB' }, subject: { reference: patient }, episodeOfCare: [{ reference: episode }], period: { start: day() } });
     const answers = (): object => ({ ...phq9('p', spread(8 + random(16)), day()), subject: { reference: patient } });
     const resources: any[] = [...Array.from({ length: 8 }, session), ...Array.from({ length: 14 }, answers)].map((resource) => ({ resource, at: random(1000) })).sort((a, b) => a.at - b.at).map(({ resource }) => resource);
     const entry = (resource: any, fullUrl = `urn:uuid:${crypto.randomUUID()}`): object => ({ fullUrl, resource, request: { method: 'POST', url: resource.resourceType } });
-    const { status, text } = await fhir('POST', '', { resourceType: 'Bundle', type: 'transaction', entry: [entry({ resourceType: 'Patient' }, patient), entry({ resourceType: 'EpisodeOfCare', status: 'active', patient: { reference: patient }, period: { start: '2025-01-01' } }, episode), ...resources.map((resource) => entry(resource))] });
+    const { status, text, body } = await fhir('POST', '', { resourceType: 'Bundle', type: 'transaction', entry: [entry({ resourceType: 'Patient', ...lives(zones[person % 4]) }, patient), entry({ resourceType: 'EpisodeOfCare', status: 'active', patient: { reference: patient }, period: { start: '2025-01-01' } }, episode), ...resources.map((resource) => entry(resource))] });
     t.equal(status, 200, text.slice(0, 200));
+    people.push(/Patient\/([^/]+)/.exec(body.entry[0].response.location)![1]!);
   }
   const { body } = await fhir('POST', '$recompute');
   t.same([value(body, 'patients'), differences(body)], [24, []]);
+  for (const [person, id] of people.entries()) await fhir('PUT', `Patient/${id}`, { resourceType: 'Patient', id, ...lives(zones[(person + 1) % 4]) });
+  t.same(differences((await fhir('POST', '$recompute')).body), [], 'and after everybody moved');
+  await consistent(t, service);
 });
 
 t.test('a goal whose day is over says so by itself, the day after', async (t) => {
