@@ -166,12 +166,16 @@ async function derived({ before, after, change, patientId }: Step, staging: Stag
   return { writes: derive(whole.before, whole.after, change, { ...context, ...people }), after: whole.after };
 }
 
-/** The Patient and the CareTeam. */
+/** The Patient and the newest active CareTeam, as this unit leaves them: a team that comes together with an answer is told of it. */
 async function peopleOf(patientId: string, staging: Staging, source: RecordSource): Promise<Pick<DeriveContext, 'careTeam' | 'patientResource'>> {
   const text = await source.careTeam(patientId);
   const patient = staging.current('Patient', patientId) ?? (await source.current([{ type: 'Patient', id: patientId }])).get(`Patient/${patientId}`);
   const parsed = (body: string | null | undefined): Resource | undefined => (body === null || body === undefined ? undefined : (JSON.parse(body) as Resource));
-  return { careTeam: parsed(text), patientResource: parsed(patient?.body) };
+  const teams = staging.changed.filter((each) => each.patientId === patientId && each.resource.resourceType === 'CareTeam');
+  const isActive = ({ resource, deleted }: Changed): boolean => !deleted && resource.status === 'active';
+  const stored = parsed(text);
+  const careTeam = teams.findLast(isActive)?.resource ?? (teams.some(({ resource }) => resource.id === stored?.id) ? undefined : stored);
+  return { careTeam, patientResource: parsed(patient?.body) };
 }
 
 /** @returns whether a version was staged. */

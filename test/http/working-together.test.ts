@@ -148,11 +148,10 @@ t.test('homework in the days of the client, between sessions and day by day; goa
   ]);
   await send(t, fhir, [
     { resourceType: 'Patient', id: 'nowhere' }, { resourceType: 'CareTeam', id: 'team-nowhere', status: 'active', subject: { reference: 'Patient/nowhere' }, participant: [{ member: { display: 'x', reference: 'Organization/o' } }] }, { resourceType: 'Organization', id: 'o', name: 'O' },
-  ]);
-  await send(t, fhir, [
     { ...response('help', 'bs-help-now', new Date().toISOString(), { what: { valueString: 'a call' } }), subject: { reference: 'Patient/nowhere' } },
   ]);
-  t.match((await fhir('GET', 'Communication?part-of=QuestionnaireResponse/help')).body.entry[0].resource.payload[0].contentString, / at \d\d:\d\d GMT-[45] at the latest\./, 'the clock of the deployment, where a client does not say where they live');
+  t.match((await fhir('GET', 'Communication?part-of=QuestionnaireResponse/help')).body.entry[0].resource.payload[0].contentString, / at \d\d:\d\d GMT-[45] at the latest\./, 'told to the team of the same transaction; the clock of the deployment, where a client does not say where they live');
+  t.match((await fhir('GET', 'Task?patient=nowhere')).body.entry[0].resource.owner, { reference: 'Organization/o' });
   const { status, body } = await fhir('GET', 'EpisodeOfCare/ep/$progress');
   t.equal(status, 200, JSON.stringify(body).slice(0, 300));
   t.same(values(body, 'homework', 'time-zone'), ['Europe/Berlin'], 'where the client lives');
