@@ -3,7 +3,9 @@ import { problem } from '../fhir/outcome.ts';
 import type { Resource } from '../fhir/resource.ts';
 import { answered } from '../interactions/accept.ts';
 import type { Answer, Context } from '../interactions/context.ts';
+import { sourcesIn, type Source } from '../outcomes/cause.ts';
 import { explanation } from '../outcomes/explanation.ts';
+import { readProvenanceOf } from '../store/caused-by.ts';
 import { readVersion } from '../store/read.ts';
 import { isDerived } from '../resources/observation.ts';
 import { Given } from './given.ts';
@@ -45,12 +47,25 @@ async function explained(context: Context, call: Call, body: string): Promise<An
   }
   const version = Number(observation.meta?.versionId);
   const before = version > 1 ? await readVersion(context.database, context.visibility, 'Observation', call.id!, version - 1) : undefined;
+  const sources = before === undefined ? [] : await sourcesOf(context, given, call.id!, version);
   const person = await subjectAsPerson(context, given, observation);
   await given.log(call);
   const reader = context.visibility.reach.kind === 'patient' ? 'client' : 'clinician';
   return { status: 200, body: JSON.stringify(explanation(observation, {
-    registry: context.registry, inputs, forms, reader, person, ...(before === undefined || before.body === null ? {} : { previous: JSON.parse(before.body) as Resource }),
+    registry: context.registry, inputs, forms, reader, person, sources, ...(before === undefined || before.body === null ? {} : { previous: JSON.parse(before.body) as Resource }),
   })) };
+}
+
+/** What led to a version, as its Provenance says: the changed resources, as far as the caller may see them. */
+async function sourcesOf(context: Context, given: Given, id: string, version: number): Promise<Source[]> {
+  if (context.visibility.grants.get('Provenance')?.has('r') !== true) return [];
+  const row = await readProvenanceOf(context.database, context.visibility, 'Observation', id, version);
+  if (row === undefined) return [];
+  given.note([row]);
+  return Promise.all(sourcesIn(JSON.parse(row.body) as Resource).map(async (reference): Promise<Source> => {
+    const resource = await visible(context, given, reference.replace(/\/_history\/.*/, ''));
+    return { reference, ...(resource === undefined ? {} : { resource }) };
+  }));
 }
 
 const referencesOf = ({ derivedFrom }: Resource): string[] =>

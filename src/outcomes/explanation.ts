@@ -1,6 +1,7 @@
 import { extensionUrl } from '../fhir/canonical.ts';
 import type { Resource } from '../fhir/resource.ts';
 import { answerArithmetic, changeArithmetic, classArithmetic, dropArithmetic, lowArithmetic, scoringFormula, shareArithmetic, sumArithmetic, totalArithmetic } from './arithmetic.ts';
+import type { Source } from './cause.ts';
 import { eventArithmetic, type Given } from './event-arithmetic.ts';
 import { formAnswers } from './form-total.ts';
 import { dayIn } from './local-time.ts';
@@ -25,8 +26,9 @@ export interface ExplanationContext {
   readonly person?: { readonly zone?: string; readonly gender?: string };
   /** Who reads: a client gets the words for clients. */
   readonly reader: 'client' | 'clinician';
-  /** The version of the Observation before the one that is explained, where there is one that the reader may see. */
+  /** The version of the Observation before the one that is explained, where there is one that the reader may see, and what led from it to this one. */
   readonly previous?: Resource;
+  readonly sources?: readonly Source[];
 }
 
 interface Part { readonly name: string; readonly part?: readonly Part[]; readonly [value: `value${string}`]: unknown }
@@ -68,10 +70,10 @@ function partsOf(observation: Resource & Computed, context: ExplanationContext, 
     { name: 'status', valueCode: observation.status },
     ...(observation.code === undefined || isForClient ? [] : [{ name: 'code', valueCodeableConcept: observation.code }]),
     ...(observation.effectiveDateTime === undefined ? [] : [{ name: 'effective', valueDateTime: observation.effectiveDateTime }]),
-    ...(typeof at === 'string' ? [{ name: 'computed', valueInstant: at }] : []),
+    ...(typeof at === 'string' ? [{ name: 'computed', valueInstant: at }] : []), ...(depth < deepest ? [] : (context.sources ?? []).map(({ reference }) => ({ name: 'changed-by', valueReference: { reference } }))),
     ...(isForClient && observation['valueCodeableConcept'] !== undefined ? [] : value('value', observation)),
     ...words(observation, context.reader),
-    ...(depth < deepest ? [] : [readingPart({ observation, zone: context.person?.zone ?? 'UTC', scale, totalOf: (input) => (scale === undefined ? undefined : scoreIn(input, scale, context.registry)?.value), inputs: inputs.map((reference) => context.inputs.get(reference)), formula, ...(context.previous === undefined ? {} : { previous: context.previous }) }, context.reader)]),
+    ...(depth < deepest ? [] : [readingPart({ observation, zone: context.person?.zone ?? 'UTC', scale, totalOf: (input) => (scale === undefined ? undefined : scoreIn(input, scale, context.registry)?.value), inputs: inputs.map((reference) => context.inputs.get(reference)), formula, previous: context.previous, sources: context.sources }, context.reader)]),
     ...(isForClient ? [] : [
       ...(observation.method?.coding ?? []).map((coding) => rulePart(coding, scale)),
       ...(formula === undefined ? [] : [{ name: 'formula-with-numbers', valueString: formula }]),

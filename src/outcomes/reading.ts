@@ -1,5 +1,6 @@
 import { audienceOf } from '../fhir/labels.ts';
 import type { Meta, Resource } from '../fhir/resource.ts';
+import { causeWords, type Source } from './cause.ts';
 import { instant } from './instant.ts';
 import { dayIn } from './local-time.ts';
 import { metricTable, type MetricId } from './metrics.ts';
@@ -25,7 +26,9 @@ export interface Read {
   /** The formula with the numbers filled in, steps parted by `; `. */
   readonly formula: string | undefined;
   /** The version before this one, where there is one that the reader may see. */
-  readonly previous?: Resource;
+  readonly previous?: Resource | undefined;
+  /** What led to this version, where that is known. */
+  readonly sources?: readonly Source[] | undefined;
 }
 
 interface Computed {
@@ -177,19 +180,23 @@ function ruleLines(observation: Resource & Computed, scale: Scale | undefined, m
 const sourceWords = (source: string): string => source.replace(/^service-defined/, 'this service');
 
 /** When it was computed, whether it still holds, and what was there before. */
-function timeLines({ observation, inputs, previous }: Read, forClient = false): string[] {
-  const { meta, status } = observation;
+function timeLines(read: Read, forClient = false): string[] {
+  const { observation: { meta, status }, previous } = read;
   const at = meta?.lastUpdated;
   const computed = typeof at !== 'string' ? [] : [`${forClient ? 'Worked out' : `Version ${meta?.versionId ?? '1'}, computed`} on ${dayOf(at)} at ${new Date(at).toISOString().slice(11, 16)} UTC.`];
   if (status === 'entered-in-error') return [...computed, forClient ? 'It was taken back, because the answers behind it were changed or taken back.' : 'Withdrawn: the answers behind it were changed or withdrawn, and it does not hold any more. Do not use it.'];
-  if (previous === undefined) return computed;
+  return previous === undefined ? computed : [...computed, changedLine(read, previous, forClient)];
+}
+
+/** How a version differs from the one before, and what led to it: as its Provenance says, else what can be told from the inputs. */
+function changedLine({ observation, inputs, sources = [], zone }: Read, previous: Resource, forClient: boolean): string {
   const [was, is] = [valueWords(previous), valueWords(observation)];
-  const corrected = inputs.filter((input): input is Resource => input?.status === 'amended' || input?.status === 'corrected').length;
-  const why = versionsOf(previous) !== versionsOf(observation) ? (forClient ? 'the way it is worked out was changed' : 'its rule has a new version')
-    : corrected > 0 ? (forClient ? 'an answer was changed' : 'what it rests on was corrected')
-      : forClient ? 'more became known' : 'a score, a session or an episode of the record came or was changed';
-  const moved = was === is ? `Its value stayed the same (${is}), what is said beside it changed` : `It was ${was} and is ${is}`;
-  return [...computed, forClient ? `It was worked out again, because ${why}.` : `${moved}, because ${why}.`];
+  const moved = forClient ? 'It was worked out again' : was === is ? `Its value stayed the same (${is}), what is said beside it changed` : `It was ${was} and is ${is}`;
+  if (versionsOf(previous) !== versionsOf(observation)) return `${moved}, because ${forClient ? 'the way it is worked out was changed' : 'its rule has a new version'}.`;
+  if (sources.length > 0) return `${moved}. What led to it: ${causeWords(sources, zone)}.`;
+  const corrected = inputs.some((input) => input?.status === 'amended' || input?.status === 'corrected');
+  const why = corrected ? (forClient ? 'an answer was changed' : 'what it rests on was corrected') : forClient ? 'more became known' : 'a score, a session or an episode of the record came or was changed';
+  return `${moved}, because ${why}.`;
 }
 
 const versionsOf = ({ method }: Resource & Computed): string => (method?.coding ?? []).map(({ code, version }) => `${code}|${version}`).join(' ');

@@ -56,8 +56,12 @@ t.test('a total, a change and a class open to the answers, with the arithmetic f
   t.same(sections(classed)[0]!.slice(1), ['PHQ-9 total score, 1 January 2025: 18 of 27, 9 of 9 items answered.', 'PHQ-9 total score, 1 February 2025: 9 of 27, 9 of 9 items answered.']);
   t.match(sections(classed)[2], [/^What/, /^A reliable change is 6 points or more\. Source: .*to be checked before use/, /^For comparison only: by another rule it is more than 5\.61 points/, /^On the clinical side: 10 or more/]);
   await fhir('PUT', 'QuestionnaireResponse/b', { ...phq9('p', spread(8), '2025-02-01T09:00:00Z'), id: 'b', status: 'amended' });
-  t.match(sections(await explained(change.id)).at(-1)!.join(' '), /Version 2, computed on .* UTC\. It was -9 and is -10, because what it rests on was corrected\./, 'what changed since the version before');
-  t.match(sections(await explained(change.id, service.as({ patient: 'p' }))).at(-1)!.join(' '), /It was worked out again, because an answer was changed\./);
+  t.match(sections(await explained(change.id)).at(-1)!.join(' '), /Version 2, computed on .* UTC\. It was -9 and is -10\. What led to it: the answers of 1 February 2025 \(changed\)\./, 'what changed since the version before');
+  t.match(of(await explained(change.id), 'changed-by'), [{ valueReference: { reference: 'QuestionnaireResponse/b/_history/2' } }]);
+  t.match(sections(await explained(change.id, service.as({ patient: 'p' }))).at(-1)!.join(' '), /It was worked out again\. What led to it: the answers of 1 February 2025 \(changed\)\./);
+  t.match(sections(await explained(change.id, service.as({ scopes: 'system/Observation.rs system/QuestionnaireResponse.rs' }))).at(-1)!.join(' '), /because what it rests on was corrected\./, 'without access to Provenance what the inputs tell');
+  await fhir('PUT', 'EpisodeOfCare/e', { resourceType: 'EpisodeOfCare', id: 'e', status: 'active', patient: { reference: 'Patient/p' }, period: { start: '2024-12-30' } });
+  t.match(sections(await explained(change.id)).at(-1)!.join(' '), /Version 3, .*What led to it: the therapy that began on 30 December 2024 \(new\)\./);
   await fhir('PUT', 'QuestionnaireResponse/b', { ...phq9('p', spread(9), '2025-02-01T09:00:00Z'), id: 'b', status: 'entered-in-error' });
   t.match(sections(await explained(change.id)).at(-1)!.join(' '), /Withdrawn: .* Do not use it\./);
   t.equal(of(client, 'text-for-client').length, 1);
