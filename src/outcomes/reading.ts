@@ -152,14 +152,18 @@ function curveLines({ component }: Resource & Computed, metric: MetricId): strin
   return compared ? [`The 80th percentile of closed episodes with a similar baseline is the edge, the 90th the boundary, both towards worse; in sessions 3 to 5 a score beyond the boundary counts as "watch", unless it is reliably worse than at baseline. Source: ${sourceWords(metricTable[metric].source)} (${markOf(metricTable[metric].verification)}).`] : [];
 }
 
-function limitLines({ thresholds, threshold, definition: { cutoffs } }: Scale, metric: MetricId): string[] {
+function limitLines({ thresholds, threshold, cutoff, sex, definition: { cutoffs } }: Scale, metric: MetricId): string[] {
   const looked = looksAt[metric] ?? [];
   const sure = (source: string, verification: string): string => `Source: ${source} (${markOf(verification)}).`;
   const others = thresholds.filter((each) => each !== threshold);
   return [
     ...(looked.includes('threshold') && threshold !== undefined ? [`A reliable change is ${limitOf(threshold, points)}. ${sure(threshold.definition.source, threshold.definition.verification)}`] : []),
     ...(looked.includes('threshold') ? others.map((each) => `For comparison only: by another rule it is ${limitOf(each, points)}. ${sure(each.definition.source, each.definition.verification)}`) : []),
-    ...cutoffs.filter(({ use }) => looked.some((each) => each === use)).map((each) => `${each.use === 'remission' ? 'Outside the remission range' : 'On the clinical side'}${each.sex === undefined ? '' : ` (${each.sex})`}: ${limitOf(each)}. ${sure(each.source, each.verification)}`),
+    // Of cut-offs by sex one holds for the person.
+    ...cutoffs.filter((each) => looked.some((use) => use === each.use) && (each.sex === undefined || each === cutoff)).map((each) => {
+      const whose = each.sex === undefined ? '' : sex === undefined ? ' (the more cautious cut-off, because the sex is not known or has none of its own)' : ` (${each.sex})`;
+      return `${each.use === 'remission' ? 'Outside the remission range' : 'On the clinical side'}${whose}: ${limitOf(each)}. ${sure(each.source, each.verification)}`;
+    }),
   ];
 }
 
