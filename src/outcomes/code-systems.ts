@@ -65,7 +65,7 @@ const own = (codings: readonly { readonly system?: string; readonly code: string
 const computable = (name: string): string => name.split('-').map((word) => word.charAt(0).toUpperCase() + word.slice(1)).join('');
 
 const common = ({ name, title, description }: Definition): object => ({
-  id: name, version: '1.0.0', name: computable(name), title, status: 'active', experimental: false, description,
+  id: name, version: '1.0.0', name: computable(name), title, status: 'active', experimental: false, publisher: 'Intersession', description,
 });
 
 const system = (definition: Definition): Resource => ({

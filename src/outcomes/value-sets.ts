@@ -55,7 +55,7 @@ function valueSet({ id, title, description, codings }: Listed): Resource {
   const bySystem = new Map<string, Called[]>();
   for (const coding of codings) bySystem.set(coding.system!, [...(bySystem.get(coding.system!) ?? []), coding]);
   return {
-    resourceType: 'ValueSet', id, url: `${canonicalBase}/ValueSet/${id}`, version: '1.0.0', name: computable(id), title, status: 'active', experimental: false, description,
+    resourceType: 'ValueSet', id, url: `${canonicalBase}/ValueSet/${id}`, version: '1.0.0', name: computable(id), title, status: 'active', experimental: false, publisher: 'Intersession', description,
     ...(bySystem.has(loinc) ? { copyright: 'This material contains content from LOINC (http://loinc.org). LOINC is copyright Regenstrief Institute, Inc. and the LOINC Committee, and is available at no cost under the license at http://loinc.org/license.' } : {}),
     compose: { include: [...bySystem].map(([system, list]) => ({ system, concept: list.map(({ code, display, designation }) => ({ code, ...(display === undefined ? {} : { display }), ...(designation === undefined ? {} : { designation }) })) })) },
   };
@@ -89,7 +89,7 @@ function scoreMap(scales: readonly Scale[]): Resource {
     return target.length === 0 ? [] : [{ code: key, display: definition.title, target }];
   });
   return {
-    resourceType: 'ConceptMap', id: 'score-to-loinc', url: `${canonicalBase}/ConceptMap/score-to-loinc`, version: '1.0.0', name: 'ScoreToLoinc', title: 'Local codes of scores to LOINC', status: 'active', experimental: false,
+    resourceType: 'ConceptMap', id: 'score-to-loinc', url: `${canonicalBase}/ConceptMap/score-to-loinc`, version: '1.0.0', name: 'ScoreToLoinc', title: 'Local codes of scores to LOINC', status: 'active', experimental: false, publisher: 'Intersession',
     description: 'The local codes of scores and the LOINC codes of the same scores. Scores without a LOINC code are not in it.',
     copyright: 'This material contains content from LOINC (http://loinc.org). LOINC is copyright Regenstrief Institute, Inc. and the LOINC Committee, and is available at no cost under the license at http://loinc.org/license.',
     sourceUri: `${canonicalBase}/ValueSet/instrument`, targetUri: `${canonicalBase}/ValueSet/score`,

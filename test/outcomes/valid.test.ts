@@ -39,5 +39,8 @@ t.test('everything that the engine writes is valid R4', async (t) => {
 t.test('everything that is shipped from the registry is valid R4', async (t) => {
   const shipped = shippedResources(registry);
   t.ok(shipped.length > 20);
-  for (const resource of shipped) t.same(validate(resource), [], `${resource.resourceType} ${String(resource.id)}`);
+  for (const resource of shipped) {
+    t.same(validate(resource), [], `${resource.resourceType} ${String(resource.id)}`);
+    if (resource.url !== undefined) t.ok(resource['publisher'], `${resource.resourceType} ${String(resource.id)} names its publisher`);
+  }
 });

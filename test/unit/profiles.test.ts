@@ -284,7 +284,10 @@ t.test('no definition makes a check endless or throws', async (t) => {
 
 t.test('every definition that is shipped as a file is valid', async (t) => {
   for (const room of ['operations', 'measures', 'plans', 'questionnaires', 'search-parameters']) {
-    for (const resource of folder(`schemas/${room}`)) t.same(validate(resource), [], `${room}: ${resource.id}`);
+    for (const resource of folder(`schemas/${room}`)) {
+      t.same(validate(resource), [], `${room}: ${resource.id}`);
+      t.ok(resource.publisher, `${room}: ${resource.id} names its publisher, as the shareable profiles of R4 ask`);
+    }
   }
 });
 
