@@ -56,9 +56,10 @@ const nothing: ReadonlySet<string> = new Set();
  * Scores each item by the instrument's own map. Weights in the response or its form are looked at only for codes that are not the
  * instrument's, and only where it says what they are.
  */
-export function itemScores({ instrument, items, add, form }: Recognised): ItemScores {
+export function itemScores({ instrument, panel, items, add, form }: Recognised): ItemScores {
   const scores = new Map<string, number>();
   const issues: Issue[] = [];
+  const weighing = instrument.definition.foreignWeights === 'item-score' ? form ?? null : undefined;
   let notApplicable = nothing;
   for (const [linkId, found] of items) {
     const item = instrument.items.get(linkId);
@@ -69,12 +70,18 @@ export function itemScores({ instrument, items, add, form }: Recognised): ItemSc
       continue;
     }
     const only = given[0]!;
+    if (!panel) {
+      // Nobody refuses a form that only asks a safety item among others: asked twice, the answer that is most pressing is heard.
+      const heard = given.flatMap((each) => each.answers.map((answer) => answerScore(item, { ...each, answers: [answer] }, add, weighing))).filter((score) => typeof score === 'number');
+      if (heard.length > 0) scores.set(linkId, Math.max(...heard));
+      continue;
+    }
     if (given.length > 1 || only.answers.length > 1) {
       const expression = given.length > 1 ? given[1]!.expression : `${only.expression}.answer`;
       issues.push({ severity: 'error', code: 'structure', expression, text: `Item ${linkId} of ${instrument.definition.shortTitle} is answered more than once; give one answer.` });
       continue;
     }
-    const score = answerScore(item, only, add, instrument.definition.foreignWeights === 'item-score' ? form ?? null : undefined);
+    const score = answerScore(item, only, add, weighing);
     if (typeof score === 'number') scores.set(linkId, score);
     else issues.push(score);
   }

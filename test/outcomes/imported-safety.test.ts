@@ -32,6 +32,21 @@ t.test('an answer to a safety item that another system sends by itself is looked
   }
 });
 
+t.test('a safety item that a form asks twice among other questions is heard by its most pressing answer', async (t) => {
+  const asked = (...answers: readonly object[]): Resource => ({ resourceType: 'QuestionnaireResponse', id: 'q1', status: 'completed', authored: '2024-03-05T11:00:00Z', item: answers.map((answer, i) => ({ linkId: `group-${i}`, item: [{ linkId: '/44260-8', answer: [answer] }] })) });
+  const coding = (code: string): object => ({ valueCoding: { system: loinc, code } });
+  for (const [what, answers, priority] of [
+    ['0 and 3', [{ valueInteger: 0 }, { valueInteger: 3 }], 'stat'], ['3 and 0', [coding('LA6571-9'), coding('LA6568-5')], 'stat'], ['something that cannot be read, and 1', [{ valueString: 'yes' }, { valueInteger: 1 }], 'urgent'], ['0 twice', [{ valueInteger: 0 }, { valueInteger: 0 }], undefined],
+  ] as const) {
+    const world = at('2024-03-05T12:00:00Z');
+    world.write(asked(...answers));
+    t.equal(review(world, 'q1')?.priority, priority, what);
+  }
+  const world = at('2024-03-05T12:00:00Z');
+  world.write(asked({ valueString: 'yes' }));
+  t.match(review(world, 'q1', 'phq-9-item-9-missing'), { priority: 'routine' }, 'what cannot be read is looked at as well');
+});
+
 t.test('what is older than two weeks, or stands in a response of this record, is not looked at again', async (t) => {
   const world = at('2024-03-15T10:00:01Z');
   world.write(sent('old', { valueInteger: 3 }));
