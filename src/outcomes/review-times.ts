@@ -29,7 +29,10 @@ export function withTimes(task: Resource, times: ReviewTimes): Resource {
   const others = extensionsOf(task).filter(({ url }) => url !== reviewTimes);
   const parts = Object.entries(times).filter(([, value]) => typeof value === 'string' || (value as { reference?: string }).reference !== undefined)
     .map(([url, value]: [string, unknown]) => (typeof value === 'string' ? { url, valueInstant: value } : { url, valueReference: value }));
-  return parts.length === 0 ? task : { ...task, extension: [...others, { url: reviewTimes, extension: parts }] };
+  if (parts.length === 0 && others.length === extensionsOf(task).length) return task;
+  const { extension: _extension, ...rest } = task;
+  const extension = [...others, ...(parts.length === 0 ? [] : [{ url: reviewTimes, extension: parts }])];
+  return extension.length === 0 ? rest : { ...rest, extension };
 }
 
 /** @returns whether a Task is the review of an alert. */

@@ -3,6 +3,7 @@ import type { Resource } from '../fhir/resource.ts';
 import type { Priority } from './instrument.ts';
 import { instant } from './instant.ts';
 import { alertId, isMorePressing, type Alert } from './safety.ts';
+import { timesOf, withTimes } from './review-times.ts';
 import { recipients, type Recipients } from './safety-recipients.ts';
 import type { SafetySettings } from './safety-settings.ts';
 import { afterStaffed, afterWorkingDays } from './staffed-hours.ts';
@@ -146,7 +147,8 @@ export const moreUrgent = (current: Resource, alert: Alert): Resource => ({ ...c
 
 /**
  * @returns the review Task after the answer behind it was changed: a note always, and a higher priority with its earlier time limit
- * while the Task is open. It is never closed and never made less pressing: that is a person's decision.
+ * while the Task is open. Who acknowledged the answer before has not seen this one: it is to be acknowledged again, in its time from now
+ * on. It is never closed and never made less pressing: that is a person's decision.
  */
 export function reviewAfterAmendment(task: Resource, alert: Alert | undefined, response: Resource, context: Pick<AlertContext, 'now' | 'settings'>, by: Changed = 'itself'): Resource {
   const { now } = context;
@@ -154,12 +156,21 @@ export function reviewAfterAmendment(task: Resource, alert: Alert | undefined, r
   const noted = { ...task, lastModified: now, note: [...(task.note as unknown[] | undefined) ?? [], { time: now, text }] };
   const priority = (task.priority as Priority | undefined) ?? 'routine';
   if (alert === undefined || isClosed(task) || !isMorePressing(alert, { priority })) return noted;
-  const limits = limitsOf(alert, response, context);
+  const again = task.status === 'received';
+  const limits = limitsOf(alert, again ? { ...response, authored: now } : response, context);
   if (limits === undefined) return { ...noted, priority: alert.priority };
   const others = ((task.extension ?? []) as readonly { url?: string }[]).filter(({ url }) => url !== onDutyLimit);
   const extension = [...others, ...(limits.onDuty === undefined ? [] : [{ url: onDutyLimit, valueDateTime: limits.onDuty }])];
-  return {
+  const raised: Resource = {
     ...noted, priority: alert.priority, ...(extension.length === 0 ? {} : { extension }),
     restriction: { ...task.restriction as object | undefined, period: { start: limits.start, end: limits.end } },
   };
+  return again ? unacknowledged(raised, now) : raised;
+}
+
+/** A review that somebody acknowledged, to be acknowledged again. When it was before is in its earlier versions. */
+function unacknowledged(task: Resource, now: string): Resource {
+  const { acknowledgedAt: _at, acknowledgedBy: _by, ...times } = timesOf(task);
+  const text = 'It is more pressing than what was acknowledged. Please acknowledge it again.';
+  return { ...withTimes(task, times), status: 'requested', note: [...task.note as unknown[], { time: now, text }] };
 }

@@ -177,10 +177,13 @@ t.test('safety reviews', async (t) => {
       const [seen] = await Promise.all([put(one, { ...before, status: 'received' }), ...(order === 'at once' ? [amend()] : [])]);
       t.equal(seen.status, 200, order);
       const now = await review(id);
-      t.match(now, { status: 'received', priority: 'stat' });
+      // Acknowledged first and amended then: what was seen is not what is there now.
+      const isAgain = now.status === 'requested';
+      t.ok(order === 'at once' || !isAgain);
+      t.match(now, { status: isAgain ? 'requested' : 'received', priority: 'stat' });
       t.ok(now.note.some(({ text }: { text: string }) => /still calls for a look/.test(text)), 'the note of the amendment');
-      t.equal(now.restriction.period.end, '2026-03-01T11:00:00.000Z', 'and its earlier limit');
-      t.ok(time(now, 'acknowledgedAt'));
+      t.ok(isAgain || now.restriction.period.end === '2026-03-01T11:00:00.000Z', 'and its earlier limit');
+      t.equal(time(now, 'acknowledgedAt') === undefined, isAgain);
     }
     await answer(system, 'withdrawn', 2, '2026-03-01T10:00:00Z');
     await answer(system, 'withdrawn', 2, '2026-03-01T10:00:00Z', { status: 'entered-in-error' });

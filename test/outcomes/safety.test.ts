@@ -8,6 +8,8 @@ import { differences, StoredResource } from '../../src/outcomes/recompute.ts';
 import { instrumentRegistry } from '../../src/outcomes/registry.ts';
 import { reviewCourse, timeToAcknowledge, type ReviewCourse } from '../../src/outcomes/time-to-acknowledge.ts';
 import { checkTaskTransition } from '../../src/resources/task.ts';
+import { stepDue } from '../../src/outcomes/escalation.ts';
+import { timesOf } from '../../src/outcomes/review-times.ts';
 import { alertId, alertsOf, triggerConcepts } from '../../src/outcomes/safety.ts';
 import { patientRecord } from '../../src/outcomes/record.ts';
 import type { DerivedWrite } from '../../src/outcomes/derived-write.ts';
@@ -147,6 +149,20 @@ t.test('an amendment upward makes the same Task more pressing and sends one more
   t.match(task(world, 'q1'), { status: 'requested', priority: 'stat', note: [{}] });
   t.equal(due(task(world, 'q1')), '2024-03-01T11:00:00.000Z');
   t.same(counts(world), [1, 1, 2]);
+  const seen = new World();
+  seen.write(phq9('q1', '2024-03-01T10:00:00Z', totalling(10, 1)));
+  const times = { url: `${base}/StructureDefinition/review-times`, extension: [{ url: 'acknowledgedAt', valueInstant: '2024-03-01T10:20:00Z' }, { url: 'contactedAt', valueInstant: '2024-03-01T10:30:00Z' }] };
+  for (const [status, after] of [['received', 'requested'], ['in-progress', 'in-progress']] as const) {
+    seen.resources.set(`Task/${alertId('q1', trigger, 'task')}`, { ...task(seen, 'q1')!, status, priority: 'urgent', extension: [times] });
+    seen.now = '2024-03-02T12:00:00Z';
+    seen.write(phq9('q1', '2024-03-01T10:00:00Z', totalling(10, 1), { status: 'amended' }));
+    seen.write(phq9('q1', '2024-03-01T10:00:00Z', totalling(10, 3), { status: 'amended' }));
+    t.match(task(seen, 'q1'), { status: after, priority: 'stat' });
+    const again = after === 'requested';
+    t.equal(due(task(seen, 'q1')), again ? '2024-03-02T13:00:00.000Z' : '2024-03-01T11:00:00.000Z', 'who saw the answer before has not seen this one');
+    t.same(timesOf(task(seen, 'q1')!), { ...(again ? {} : { acknowledgedAt: '2024-03-01T10:20:00Z' }), contactedAt: '2024-03-01T10:30:00Z' });
+    t.equal(stepDue(task(seen, 'q1')!, Date.parse('2024-03-02T13:00:00Z')), again ? 'second-clinician' : undefined);
+  }
   const closed = new World();
   closed.write(phq9('q1', '2024-03-01', totalling(10, 1)));
   closed.resources.set(`Task/${alertId('q1', trigger, 'task')}`, { ...task(closed, 'q1')!, status: 'completed' });
