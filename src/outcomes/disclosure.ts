@@ -11,6 +11,8 @@ export interface Cell {
   readonly counts: Counts;
   /** The cases of the denominator. */
   readonly units: readonly string[];
+  /** Never shown: cases that must not be known together, where they are few. */
+  readonly isSecret?: boolean;
   /** Cells of a later round are decided after all of those before; 0 without it. */
   readonly round?: number;
   /** The place of a cell without which this one is not shown: the total of its report. */
@@ -57,7 +59,7 @@ function choose(cells: readonly Cell[], vectors: readonly Vector[], before: Deci
   for (const [at, cell] of cells.entries()) {
     if ((cell.round ?? 0) !== round) continue;
     shown[at] = false;
-    if (isSmall(cell.counts) || withheld.has(at) || (cell.within !== undefined && !shown[cell.within]!)) continue;
+    if (cell.isSecret === true || isSmall(cell.counts) || withheld.has(at) || (cell.within !== undefined && !shown[cell.within]!)) continue;
     const row = rowOf(basis.reduce(without, vectors[at]!));
     if (row !== undefined && targets.some((target) => isMultiple(target, row))) continue;
     shown[at] = true;
@@ -113,14 +115,14 @@ function power(base: number, exponent: number): number {
 
 /**
  * A cell as the sum of its cases, where cases that are in the same cells are one direction. There may be as many directions as
- * cases; sums of fixed mixtures of them, a few more than there are cells, depend on each other as the cells do (but for a chance
+ * cases; sums of fixed mixtures of them, a few more than there are cells to be shown, depend on each other as the cells do (but for a chance
  * of one in `prime`).
  */
 function vectorsOf(cells: readonly Cell[]): Vector[] {
   const cellsOf = new Map<string, number[]>();
   for (const [at, { units }] of cells.entries()) for (const unit of new Set(units)) cellsOf.set(unit, [...cellsOf.get(unit) ?? [], at]);
   const patterns = [...new Map([...cellsOf.values()].map((list) => [list.join(), list])).values()];
-  const size = Math.min(patterns.length, cells.length + spare);
+  const size = Math.min(patterns.length, cells.filter(({ isSecret }) => isSecret !== true).length + spare);
   const vectors = cells.map(() => new Int32Array(size));
   for (const [direction, list] of patterns.entries()) {
     const mixed = Int32Array.from({ length: size }, (_, place) => (patterns.length === size ? Number(place === direction) : mixture(direction, place)));

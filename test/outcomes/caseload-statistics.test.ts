@@ -3,8 +3,7 @@ import t from 'tap';
 import { observedExpected, poissonLimits, referenceRates } from '../../src/outcomes/case-mix.ts';
 import { association, effectSize } from '../../src/outcomes/effect-size.ts';
 import { bounds, funnel, wilson, z998 } from '../../src/outcomes/proportions.ts';
-import { mayBeShown, type Cell } from '../../src/outcomes/disclosure.ts';
-import { coarseShare, suppressed, unsuppressed, type Counts } from '../../src/outcomes/suppression.ts';
+import { coarseShare, suppressed, unsuppressed } from '../../src/outcomes/suppression.ts';
 import { publishedCurve, survivalCurve } from '../../src/outcomes/survival.ts';
 
 const near = (test: Pick<typeof t, 'equal'>, found: number | null | undefined, wanted: number, name: string, digits = 4): void => {
@@ -139,63 +138,4 @@ t.test('small numbers are hidden, and the exact ones cannot be had from what is 
   for (const each of all) same.set(each, (same.get(each) ?? 0) + 1);
   const unique = all.filter((each) => same.get(each) === 1).length;
   t.ok(unique < 0.04 * all.length, `${unique} of ${all.length} pairs of counts can be told from what is shown of them`);
-});
-
-const counts = (denominator: number, numerator: number): Counts => ({ numerator, denominator });
-const cases = (name: string, n: number): string[] => Array.from({ length: n }, (_, at) => `${name}${at}`);
-
-t.test('what is hidden cannot be had from what is shown: of one kind of strata, of two, of a year and its parts', async (t) => {
-  const [ann, ben, cat] = [cases('a', 40), cases('b', 9), cases('c', 21)];
-  const total: Cell = { counts: counts(70, 34), units: [...ann, ...ben, ...cat] };
-  const part = (units: readonly string[], numerator: number, name = 'practitioner'): Cell => ({ counts: counts(units.length, numerator), units, within: 0, partOf: [{ name, of: 0 }] });
-  t.same(mayBeShown([total, part(ann, 20), part(cat, 11), part(ben, 3)]), [true, true, false, false], 'the next smallest is hidden with it');
-  t.same(mayBeShown([total, part(ann, 20), part(cat, 11), part(ben, 7)]), [true, true, true, true]);
-  t.same(mayBeShown([{ ...total, counts: counts(70, 4) }, part(ann, 4)]), [false, false], 'without a total no part of it');
-  t.same(mayBeShown([total, part(ann, 20), part(cat, 11), part([...ann, ...ben], 23, 'team'), part(cat, 11, 'team'), part(ben, 3)]), [true, true, false, false, false, false], 'a team that is one person less tells who that is');
-  t.same(mayBeShown([total, part([...ann, ...ben], 23, 'team'), part(cat, 11, 'team'), part(ann, 20), part(cat, 11), part(ben, 3)]).slice(3), [false, true, false], 'the other way round as well');
-  const quarter = (units: readonly string[], numerator: number): Cell => ({ counts: counts(units.length, numerator), units, partOf: [{ name: 'quarters', of: 0 }] });
-  t.same(mayBeShown([total, quarter(ann, 20), quarter(cat, 11), quarter(ben, 3)]), [true, true, false, false], 'nor is a quarter the year less the others');
-  const later = (cell: Cell): Cell => ({ ...cell, round: 1 });
-  const year = [total, part(ann, 20), part(cat, 11)];
-  t.same(mayBeShown([...year, later(quarter(ann.slice(3), 20)), later(quarter([...ann.slice(0, 3), ...cat], 14))]).slice(0, 3), mayBeShown(year), 'a quarter that is asked for changes nothing in the year');
-  t.same(mayBeShown([...year, later(quarter(ann.slice(3), 20)), later(quarter(ann.slice(0, 3), 1)), later(quarter([...ben, ...cat], 14))]).slice(3), [false, false, true], 'and shows nothing that the year would complete');
-  t.same(mayBeShown([total, part(ann, 20), part(cat, 12), part(cases('b', 4), 1), part(cases('b', 9).slice(4), 1)]), [true, true, false, false, false], 'two small ones together are small too');
-});
-
-/** Solves by fractions whether a set of cases is a sum of multiples of others: what somebody with a pencil could do. */
-function isCombination(target: readonly number[], rows: readonly (readonly number[])[]): boolean {
-  const table = target.map((_, column) => [...rows.map((row) => row[column]!), target[column]!]);
-  let rank = 0;
-  for (let column = 0; column < rows.length; column += 1) {
-    const pivot = table.findIndex((row, at) => at >= rank && Math.abs(row[column]!) > 1e-9);
-    if (pivot === -1) continue;
-    [table[rank], table[pivot]] = [table[pivot]!, table[rank]!];
-    const top = table[rank]!;
-    for (const [at, row] of table.entries()) {
-      if (at === rank) continue;
-      const factor = row[column]! / top[column]!;
-      for (const [place, value] of row.entries()) row[place] = value - factor * top[place]!;
-    }
-    rank += 1;
-  }
-  return table.slice(rank).every((row) => Math.abs(row.at(-1)!) < 1e-6);
-}
-
-t.test('of random tables with strata of three kinds no small cell is a combination of those shown', async () => {
-  const one = fc.record({ practitioner: fc.nat({ max: 4 }), team: fc.nat({ max: 2 }), problem: fc.nat({ max: 3 }), better: fc.boolean() });
-  fc.assert(fc.property(fc.array(one, { minLength: 5, maxLength: 80 }), (people) => {
-    const cell = (isIn: (each: (typeof people)[number]) => boolean, more: object): Cell => {
-      const units = people.flatMap((each, at) => (isIn(each) ? [String(at)] : []));
-      return { counts: { denominator: units.length, numerator: units.filter((at) => people[Number(at)]!.better).length }, units, ...more };
-    };
-    const strata = (['practitioner', 'team', 'problem'] as const).flatMap((by) => [0, 1, 2, 3, 4].map((value) => cell((each) => each[by] === value, { within: 0, partOf: [{ name: by, of: 0 }] })));
-    const table = [cell(() => true, {}), ...strata];
-    const shown = mayBeShown(table);
-    const vector = ({ units }: Cell): number[] => people.map((_, at) => (units.includes(String(at)) ? 1 : 0));
-    const known = table.filter((_, at) => shown[at]).map(vector);
-    return table.every((each, at) => {
-      const isSmall = each.counts.denominator < 5 || each.counts.numerator < 5;
-      return !isSmall || (!shown[at] && (each.units.length === 0 || !isCombination(vector(each), known)));
-    });
-  }), { numRuns: 60 });
 });
