@@ -58,13 +58,27 @@ export async function patchWrite(context: Context, type: string, id: string, bod
   const change = body.trimStart().startsWith('{') ? fhirpathPatch(body) : jsonPatchOf(body);
   const row = await readNewest(context.database, forWriting(context.visibility, type), type, id);
   const current = row?.body == null ? undefined : (JSON.parse(row.body) as Resource);
-  const questionnaire = current === undefined ? undefined : await answered(current, context);
+  const form = type !== 'QuestionnaireResponse' || row?.body == null ? undefined : await formAfter(context, row.body, change);
   const held = await profilesAround(context, current, body);
   return {
-    kind: 'patch', type, id, questionnaire,
+    kind: 'patch', type, id, questionnaire: form?.questionnaire,
     patient: current === undefined ? null : hotColumns(current).patient,
-    change: (stored) => patched(stored, change, type, id, { questionnaire, held, parts: context }),
+    change: (stored) => patched(stored, change, type, id, { form, held, parts: context }),
   };
+}
+
+/** The form that a response answers, and how it names it. */
+interface Form { readonly named: unknown; readonly questionnaire: Resource | undefined }
+
+/** The form of what a patch makes of the current version: it may name another one, or change the one that it contains. */
+async function formAfter(context: Context, body: string, change: Change): Promise<Form> {
+  let response = JSON.parse(body) as Resource;
+  try {
+    response = JSON.parse(JSON.stringify(change(parseJson(body).stored as Resource))) as Resource;
+  } catch {
+    // why it does not apply is said where it is applied, to the version that is current then
+  }
+  return { named: response['questionnaire'], questionnaire: await answered(response, context) };
 }
 
 const canonicalForm = /https?:\/\/[^\s"\\]{1,1000}/g;
@@ -156,9 +170,9 @@ function applied(document: unknown, operations: readonly Operation[]): unknown {
 }
 
 /** What was looked up before the transaction for the check within it. */
-interface LookedUp { readonly questionnaire: Resource | undefined; readonly held: ReadonlyMap<string, Loaded>; readonly parts: Gate }
+interface LookedUp { readonly form: Form | undefined; readonly held: ReadonlyMap<string, Loaded>; readonly parts: Gate }
 
-function patched(current: string, change: Change, type: string, id: string, { questionnaire, held, parts }: LookedUp): Incoming {
+function patched(current: string, change: Change, type: string, id: string, { form, held, parts }: LookedUp): Incoming {
   const result = change(parseJson(current).stored as Resource); // numbers that would not survive keep their text
   const parsed = parseJson(JSON.stringify(result));
   const value = parsed.value as Resource;
@@ -167,6 +181,9 @@ function patched(current: string, change: Change, type: string, id: string, { qu
   refuseErrors(validate(value, type), 'invalid');
   refuseErrors(profileIssues(value, (value.meta?.profile ?? []).flatMap((canonical) => held.get(canonical) ?? [])), 'invalid');
   keepRelative(incoming, parts.baseUrl);
-  if (type === 'QuestionnaireResponse') refuseErrors(answersIssues(value, questionnaire, parts.registry), 'invalid');
+  if (type === 'QuestionnaireResponse') {
+    if (form !== undefined && form.named !== value['questionnaire']) throw problem('conflict', 'lock-error', 'The response was made one to another form meanwhile. Try again.', undefined, { 'retry-after': '1' });
+    refuseErrors(answersIssues(value, form?.questionnaire, parts.registry), 'invalid');
+  }
   return incoming;
 }

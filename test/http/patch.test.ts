@@ -142,4 +142,21 @@ t.test('PATCH', async (t) => {
       t.equal((await fhir('GET', 'Practitioner/p')).body.gender, type === 'batch' ? 'female' : 'male');
     }
   });
+
+  await t.test('a response that is patched to another version of its form is checked and scored by that one', async (t) => {
+    const url = 'https://clinic.example/forms/steps';
+    for (const version of [1, 2]) {
+      await fhir('PUT', `Questionnaire/steps-${version}`, { resourceType: 'Questionnaire', id: `steps-${version}`, url, version: String(version), status: 'active', item: [{ linkId: 'a', type: 'choice', answerOption: [1, 2, 3].slice(0, 4 - version).map((n) => ({ valueCoding: { system: 'urn:s', code: `c${n}` }, extension: [{ url: 'http://hl7.org/fhir/StructureDefinition/itemWeight', valueDecimal: n * version }] })) }] });
+    }
+    await fhir('PUT', 'Patient/s', { resourceType: 'Patient', id: 's' });
+    await fhir('PUT', 'QuestionnaireResponse/s', { resourceType: 'QuestionnaireResponse', id: 's', status: 'completed', questionnaire: `${url}|1`, subject: { reference: 'Patient/s' }, authored: '2025-01-01T10:00:00Z', item: [{ linkId: 'a', answer: [{ valueCoding: { system: 'urn:s', code: 'c2' } }] }] });
+    const total = async (): Promise<unknown> => (await fhir('GET', 'Observation?patient=s&code=form-total')).body.entry.map(({ resource }: any) => [resource.valueInteger, resource.method.coding[0].version]);
+    t.same(await total(), [[2, '1']]);
+    t.equal((await fhir('PATCH', 'QuestionnaireResponse/s', [{ op: 'replace', path: '/questionnaire', value: `${url}|2` }], jsonPatch)).status, 200);
+    t.same(await total(), [[4, '2']]);
+    const unknown = await fhir('PATCH', 'QuestionnaireResponse/s', [{ op: 'replace', path: '/item/0/answer/0/valueCoding/code', value: 'c3' }], jsonPatch);
+    t.equal(unknown.status, 422, 'an answer that only the first version has');
+    t.equal((await fhir('PATCH', 'QuestionnaireResponse/s', parameters(replace('QuestionnaireResponse.questionnaire', { valueCanonical: `${url}|1` })), fhirpath)).status, 200);
+    t.same(await total(), [[2, '1']]);
+  });
 });
