@@ -48,14 +48,14 @@ const placeOf = (items: Scale['items'], linkId: string): number => items.findInd
 
 /** @returns how a total is reached from its item scores, e.g. `2 + 1 + 0 = 3; 3 × 4 = 12`. */
 export function totalArithmetic(scale: Scale, scores: ReadonlyMap<string, number>, notApplicable: ReadonlySet<string>): string {
-  const { items, definition: { formula, factor = 1, missing, max } } = scale;
+  const { items, instrument, definition: { formula, factor = 1, missing, max } } = scale;
   const result = total(scale, scores, notApplicable);
   const own = items.flatMap(({ linkId }) => scores.get(linkId) ?? []);
   if (result.value === null) return [`${result.answered} of ${result.items} items are answered and ${missing.method === 'none' || missing.max === 0 ? 'none' : `at most ${missing.max}`} may be missing: no total`, ...openItems(scale, scores, notApplicable)].join('; ');
   if (formula === 'criteria') return patternArithmetic(scale, scores, result.value);
   if (formula === 'difference') return less(own[0]!, own[1]!);
   if (formula === 'goal-attainment') return attainmentArithmetic(scale, scores, result.value);
-  if (items.length === 1 && factor === 1) return `the answer counts ${precise(result.value)}`;
+  if (items.length === 1 && factor === 1) return instrument.definition.licence.shipItemText ? `the answer counts ${precise(result.value)}` : `the total was entered as such: ${precise(result.value)}`;
   const sum = exact(own.reduce((all, each) => all + each, 0));
   const steps = [...turnedItems(scale, scores), `${plus(own)} = ${precise(sum)}`, ...(result.prorated ? openItems(scale, scores, notApplicable) : [])];
   let raw = sum;

@@ -18,12 +18,16 @@ export const towards = ({ definition: { towards: own } }: Scale): { readonly bet
 /** Which way is which on this form. */
 const easier = (scale: Scale): string => `${scale.sign === 1 ? 'Lower' : 'Higher'} scores here stand for ${towards(scale).better}.`;
 
+/** A difference of two answers. */
+const apart = (value: number): string => (value === 0 ? 'the same' : `${points(Math.abs(value))} ${value < 0 ? 'lower' : 'higher'}`);
+
 /** @returns what a total is. */
 export function scoreForClient(scale: Scale, { value, date, data: { answered, items, maxScore } }: Score, band: Band | undefined): string {
   const on = `${nameForClient(scale)}${date === '' ? '' : `, ${dayOf(date)}`}`;
   if (value === null) return `${on}: there is no total, as ${answered} of ${items} questions ${answered === 1 ? 'is' : 'are'} answered. That is fine; answer what you like to answer.`;
   const where = band === undefined ? '' : ` In words: ${band.clientLabel.charAt(0).toLowerCase()}${band.clientLabel.slice(1)}.`;
-  const number = scale.definition.formula === 'criteria' ? '' : `: ${outOf(scale, value, Math.min(maxScore, scale.definition.max))}`;
+  const { formula, max } = scale.definition;
+  const number = formula === 'criteria' ? '' : formula === 'difference' ? `: ${apart(value)}` : `: ${outOf(scale, value, Math.min(maxScore, max))}`;
   return `${on}${number}.${where} It is a snapshot and not the whole of you.`;
 }
 

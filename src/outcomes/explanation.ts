@@ -213,7 +213,8 @@ function arithmetic(observation: Resource & Computed, scale: Scale | undefined, 
     if (recognised === undefined) return undefined;
     const { scores, notApplicable } = itemScores(recognised);
     const item = itemOf(observation, own);
-    return item === undefined ? totalArithmetic(own, scores, notApplicable) : itemArithmetic(own, item, scores.get(item));
+    const coded = recognised.add === 0 ? '' : `on this form the numbers are others: each counts ${Math.abs(recognised.add)} ${recognised.add > 0 ? 'more' : 'less'}; `;
+    return item === undefined ? `${coded}${totalArithmetic(own, scores, notApplicable)}` : itemArithmetic(own, item, scores.get(item));
   }
   if (metric !== undefined && !inputs.some(({ resource }) => resource === undefined)) {
     const told = eventArithmetic(metric, own, inputs.flatMap(({ resource }) => givenIn(resource, own, context)), {

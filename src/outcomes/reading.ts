@@ -176,8 +176,8 @@ function ruleLines(observation: Resource & Computed, scale: Scale | undefined, m
   return [
     ...(isChange(observation) ? [`Rule: ${difference.title.clinician}, the current score less the one at baseline (${markOf(difference.verification)}). Which change counts as reliable, the next rule says.`] : []),
     ...(metric === undefined ? [] : [`Rule: ${metricTable[metric].title.clinician}, version ${version(metric)}${newer(version(metric), metricTable[metric].version)}. Source: ${sourceWords(metricTable[metric].source)} (${markOf(metricTable[metric].verification)}).`]),
-    ...(own === undefined || method?.coding?.some(({ code }) => code === own.id) !== true ? [] : [`Scoring of ${own.shortTitle}, version ${version(own.id)}${newer(version(own.id), own.version)}. Source: ${own.scoring.source} (${markOf(own.scoring.verification)}).`]),
-    ...(scale === undefined || metric !== undefined || !(isProrated(observation) || isWithoutTotal(observation)) ? [] : [`Missing items: ${scale.definition.missing.source} (${markOf(scale.definition.missing.verification)}).`]),
+    ...(own === undefined || method?.coding?.some(({ code }) => code === own.id) !== true ? [] : [`Scoring of ${own.shortTitle}, version ${version(own.id)}${newer(version(own.id), own.version)}. Source: ${sourceWords(own.scoring.source)} (${markOf(own.scoring.verification)}).`]),
+    ...(scale === undefined || metric !== undefined || !(isProrated(observation) || isWithoutTotal(observation)) ? [] : [`Missing items: ${sourceWords(scale.definition.missing.source)} (${markOf(scale.definition.missing.verification)}).`]),
   ];
 }
 

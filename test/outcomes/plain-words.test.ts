@@ -170,6 +170,13 @@ t.test('a reading names what was turned round and left open, the band, and where
   t.match(reading('core-10', 'client').join(' '), /left open: question 9 .* This rule still has to be checked in its source\./, 'how sure the weakest part of the rule is');
   world.write(phq9('few', `${date(3)}T10:00:00Z`, [1, 1, 1, 1, 1, 1, null, null, null]));
   t.match(reading('44261-6', 'clinician'), [/^PHQ-9 of 4 November/, /no total$/, 'left open: items 7, 8 and 9', /^A score sums up/, /^Scoring of PHQ-9/, /^Missing items: .*recalled/], 'no limits of a total that there is not');
+  world.write(answers('k', 'k10-0-4', 0, every('k10', () => 2)));
+  world.write(answers('oq', 'oq-45', 0, { 'oq45-total': 82 }));
+  world.write(answers('e', 'bs-experiment-outcome', 0, { 'belief-strength-before': 80, 'belief-strength-after': 45 }));
+  t.match(reading('k10', 'clinician'), [/^K10 of/, 'on this form the numbers are others: each counts 1 more', /^(?:3 \+ )+3 = 30$/]);
+  t.match(reading('oq-45', 'clinician')[1], 'the total was entered as such: 82');
+  const notes = (world.all('Observation', ({ code }) => JSON.stringify(code).includes('belief-change'))[0]!.note as { text: string }[]).map(({ text }) => text);
+  t.match(notes, [/: -35 on a scale .* Both items are answered\./, /^Belief after and before the experiment, 1 November 2024: 35 points lower\./]);
   t.match(reading('swemwbs', 'clinician').join(' '), /conversion table recalled.*to be checked before use/);
   t.match(reading('change-from-baseline', 'clinician'), [/^WHO-5 percentage score, 1 November 2024: 24, sent as 6, imported/, /^WHO-5 percentage score, 15 November 2024: 52, sent as 13, imported/, 'current - baseline: 52 - 24 = 28'], 'in time order, as they count');
   t.match(reading('change-from-baseline', 'clinician').join(' '), /Rule: Change from baseline, the current score less the one at baseline \(set by this service.*Rule: Class of change since baseline, version \d\. Source: Jacobson/);
