@@ -41,7 +41,7 @@ export function questionnaire(instrument: Instrument): Resource {
     experimental: false,
     subjectType: ['Patient'],
     publisher: 'Intersession',
-    description: `${title}: ${definition.measures}. Recall: ${definition.recall}. About ${Math.ceil(definition.estimatedSeconds / 60)} min.`,
+    description: `${title}: ${definition.measures}. Recall: ${definition.recall}. About ${Math.ceil(definition.estimatedSeconds / 60)} min.${alwaysSeen(definition)}`,
     copyright: [licence.notice, ...(pack === undefined ? [] : [`Item texts under licence ${pack.licence.id} of ${pack.licence.date}.`]), loincNotice].join(' '),
     ...(panel === undefined ? {} : { code: [{ system: loinc, code: panel.code, display: panel.display }] }),
     item: [
@@ -51,6 +51,12 @@ export function questionnaire(instrument: Instrument): Resource {
       ...scales.flatMap((scale) => totalItem(scale, calculations.get(scale), scale.definition === first)),
     ],
   };
+}
+
+/** What a client is promised of privacy does not hold for these answers, which is said beforehand (docs/clinical.md 7.4). */
+function alwaysSeen({ items, safety }: Instrument['definition']): string {
+  const numbers = safety.map(({ linkId }) => items.findIndex((each) => each.linkId === linkId) + 1);
+  return numbers.length === 0 ? '' : ` Your care team always sees the answer to question ${numbers.join(' and ')}, also where you keep the others private.`;
 }
 
 function variables(calculations: readonly (Calculation | undefined)[]): object {

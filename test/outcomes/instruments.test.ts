@@ -377,6 +377,7 @@ t.test('a renderer asks what the rules of skipping leave, by expressions that an
 
 t.test('what is published: licensed texts are placeholders, answers carry the score they give, and every form accepts its own answers', async (t) => {
   const forms = new Map(registry.instruments.map((instrument) => [instrument.definition.id, questionnaire(instrument) as Resource & { item: any[]; copyright: string }]));
+  t.same([...forms].filter(([, { description }]) => /always sees the answer to question/.test(String(description))).map(([id, { description }]) => [id, /question [\d and]+/.exec(String(description))![0].trim()]), [['core-10', 'question 6'], ['phq-9', 'question 9']], 'what is seen in any case is said beforehand');
   for (const { definition: { id, licence, items } } of registry.instruments) {
     if (licence.shipItemText) continue;
     t.ok(items.every(({ text }) => text === undefined), `${id}: no text in the file`);

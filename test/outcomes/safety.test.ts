@@ -62,7 +62,7 @@ t.test('two safety items of one response are two Observations, and each is taken
   const watched = instrumentRegistry(definitions.map((one) => (one.id === 'phq-9' ? { ...one, safety: [...one.safety, { ...one.safety[0], linkId: '/44255-8', trigger: 'phq-9-item-2', title: 'PHQ-9 item 2' }] } : one)));
   const world = new World(watched);
   const items = (): [string, unknown, unknown][] => world.all('Observation', ({ code }) => /44260-8|44255-8/.test(JSON.stringify(code)))
-    .map(({ id, status, valueInteger, code }): [string, unknown, unknown] => [(code as { coding: { code: string }[] }).coding[0]!.code + (id === world.observation('safety-item', 'q1')!.id ? ' first' : ''), status, valueInteger]).sort();
+    .map(({ id, status, valueInteger, code }): [string, unknown, unknown] => [(code as { coding: { code: string }[] }).coding[0]!.code + (id === world.observation('safety-item', 'q1')!.id ? ' first' : ''), status, valueInteger]).sort(([a], [b]) => (a < b ? -1 : 1));
   world.write(phq9('q1', '2024-03-01T10:00:00Z', [0, 3, 0, 0, 0, 0, 0, 0, 1]));
   t.same(items(), [['44255-8', 'final', 3], ['44260-8 first', 'final', 1]], 'the item that was alone keeps its id');
   const stored = new Map([...world.resources].map(([key, resource]) => [key, new StoredResource(JSON.stringify(resource))]));
