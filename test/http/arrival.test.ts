@@ -1,6 +1,6 @@
 import t from 'tap';
 import { gad7Items, phq9Items, spread } from '../kit/answers.ts';
-import { testService, type Client } from '../kit/service.ts';
+import { testService, type Client, type Reply } from '../kit/service.ts';
 
 // The same record by several ways: whatever the order in which its resources come, are amended, withdrawn, deleted and come again,
 // by one client or by several at once, the same is computed, and computing it anew finds nothing.
@@ -27,21 +27,21 @@ class Dice {
 }
 
 const at = (day: number, hour = 10): string => new Date(Date.UTC(2024, 0, 1 + day, hour)).toISOString();
-const put = (type: string, id: string, body: object): Write => ({ type, id, body: { resourceType: type, ...body } });
+const written = (type: string, id: string, body: object): Write => ({ type, id, body: { resourceType: type, ...body } });
 const restricted = { meta: { security: [{ system: 'http://terminology.hl7.org/CodeSystem/v3-Confidentiality', code: 'R' }] } };
 
 function course(dice: Dice): Life[] {
-  const episode = (status: string, end?: string): Write => put('EpisodeOfCare', 'episode', { status, period: { start: at(0).slice(0, 10), ...(end === undefined ? {} : { end }) } });
+  const episode = (status: string, end?: string): Write => written('EpisodeOfCare', 'episode', { status, period: { start: at(0).slice(0, 10), ...(end === undefined ? {} : { end }) } });
   const lives: Life[] = [dice.chance(0.6) ? [episode('active'), episode('finished', at(90).slice(0, 10))] : [episode('active')]];
-  if (dice.chance(0.5)) lives.push([put('EpisodeOfCare', 'second', { status: 'active', period: { start: at(110).slice(0, 10) } })]);
+  if (dice.chance(0.5)) lives.push([written('EpisodeOfCare', 'second', { status: 'active', period: { start: at(110).slice(0, 10) } })]);
   for (let i = 0; i < 8; i++) {
-    const session = (status: string): Write => put('Encounter', `session${i}`, { status, class: { system: 'http://terminology.hl7.org/CodeSystem/v3-ActCode', code: 'AMB' }, period: { start: at(7 * i, 9), end: at(7 * i, 11) } });
+    const session = (status: string): Write => written('Encounter', `session${i}`, { status, class: { system: 'http://terminology.hl7.org/CodeSystem/v3-ActCode', code: 'AMB' }, period: { start: at(7 * i, 9), end: at(7 * i, 11) } });
     lives.push([...(dice.chance(0.5) ? [session('planned')] : []), session('finished'), ...(dice.chance(0.1) ? [session('entered-in-error')] : [])]);
   }
-  const goal = (more: object): Write => put('Goal', 'goal', { lifecycleStatus: 'active', description: { text: 'Calmer' }, startDate: at(2).slice(0, 10), target: [{ measure: { coding: [{ system: loinc, code: '70274-6' }] }, detailQuantity: { value: 7, comparator: '<=' }, dueDate: at(80).slice(0, 10) }], ...more });
+  const goal = (more: object): Write => written('Goal', 'goal', { lifecycleStatus: 'active', description: { text: 'Calmer' }, startDate: at(2).slice(0, 10), target: [{ measure: { coding: [{ system: loinc, code: '70274-6' }] }, detailQuantity: { value: 7, comparator: '<=' }, dueDate: at(80).slice(0, 10) }], ...more });
   lives.push([goal({}), goal({ note: [{ text: 'agreed' }] })]);
   for (let i = 0; i < 3; i++) {
-    const task = (status: string): Write => put('Task', `homework${i}`, { status, intent: 'order', code: { coding: [{ system: `${base}/CodeSystem/homework-type`, code: 'mindfulness' }] }, authoredOn: at(5), lastModified: at(8 + 20 * i), restriction: { period: { end: at(10 + 20 * i).slice(0, 10) } } });
+    const task = (status: string): Write => written('Task', `homework${i}`, { status, intent: 'order', code: { coding: [{ system: `${base}/CodeSystem/homework-type`, code: 'mindfulness' }] }, authoredOn: at(5), lastModified: at(8 + 20 * i), restriction: { period: { end: at(10 + 20 * i).slice(0, 10) } } });
     lives.push([task('requested'), task('accepted'), task('completed')].slice(0, 1 + dice.below(3)));
   }
   return lives;
@@ -71,7 +71,7 @@ function responses(dice: Dice): Life[] {
     const labels = dice.chance(0.1) ? restricted : {};
     const encounter = form === 'bs-alliance' && dice.chance(0.7) ? { encounter: { reference: `Encounter/session${dice.below(8)}` } } : {};
     const write = (status: string, given = answers(dice)): Write =>
-      put('QuestionnaireResponse', id, { ...labels, ...encounter, status, questionnaire: `${base}/Questionnaire/${form}`, authored, item: given.map(([linkId, answer]) => ({ linkId, answer: [answer] })) });
+      written('QuestionnaireResponse', id, { ...labels, ...encounter, status, questionnaire: `${base}/Questionnaire/${form}`, authored, item: given.map(([linkId, answer]) => ({ linkId, answer: [answer] })) });
     const life = [...(dice.chance(0.2) ? [write('in-progress', answers(dice).slice(0, 2))] : []), write('completed'), ...(dice.chance(0.3) ? [write('amended')] : [])];
     const end = dice.below(10);
     if (end === 0) life.push(write('entered-in-error'));
@@ -83,7 +83,7 @@ function responses(dice: Dice): Life[] {
 function totals(dice: Dice): Life[] {
   return Array.from({ length: 4 }, (_, i): Life => {
     const effectiveDateTime = at(dice.below(140), 15);
-    const write = (status: string, value: object): Write => put('Observation', `total${i}`, { status, code: { coding: [{ system: loinc, code: '44261-6' }] }, effectiveDateTime, ...value });
+    const write = (status: string, value: object): Write => written('Observation', `total${i}`, { status, code: { coding: [{ system: loinc, code: '44261-6' }] }, effectiveDateTime, ...value });
     return [
       write('final', { valueInteger: dice.below(28) }), ...(dice.chance(0.3) ? [write('amended', { valueQuantity: { value: dice.below(28) } })] : []),
       ...(dice.chance(0.2) ? [{ type: 'Observation', id: `total${i}` }] : dice.chance(0.2) ? [write('entered-in-error', { valueInteger: 3 })] : []),
@@ -99,34 +99,67 @@ function shuffled(lives: readonly Life[], dice: Dice): Write[] {
   return all;
 }
 
-/** Sends a write for the patient of this way; ids of the way begin with `way`. */
-async function send(fhir: Client, way: string, { type, id, body }: Write): Promise<void> {
+/** How the resources of a way are named: `way` before the id of each; `ids`: those that the service gave, by the name here. */
+interface Way { readonly way: string; readonly ids: Map<string, string> }
+
+/** The resource of a write as it is sent for the patient of this way; undefined for a deletion. */
+function own({ way, ids }: Way, { type, id, body }: Write): Record<string, any> | undefined {
   const patient = { reference: `Patient/${way}patient` };
   const who = type === 'EpisodeOfCare' ? { patient } : type === 'Task' ? { for: patient, owner: patient } : { subject: patient };
-  const own = body === undefined ? undefined : { ...body, id: way + id, ...who, ...(body['encounter'] === undefined ? {} : { encounter: { reference: body['encounter'].reference.replace('/', `/${way}`) } }) };
-  for (let tries = 0; tries < 10; tries++) {
-    const { status, text } = await fhir(own === undefined ? 'DELETE' : 'PUT', `${type}/${way}${id}`, own);
-    if (status < 300) return;
-    if (![409, 412, 503].includes(status)) throw new Error(`${type} ${id}: ${status} ${text.slice(0, 300)}`);
-  }
-  throw new Error(`${type} ${id} is not accepted`);
+  return body && { ...body, id: ids.get(id) ?? way + id, ...who, ...(body['encounter'] === undefined ? {} : { encounter: { reference: body['encounter'].reference.replace('/', `/${way}`) } }) };
 }
 
-const uuid = /Observation\/([0-9a-f]{8}-[0-9a-f-]{27})/g;
+async function sent(asked: () => Promise<Reply>, what: string): Promise<Reply> {
+  for (let tries = 0; tries < 10; tries++) {
+    const reply = await asked();
+    if (reply.status < 300) return reply;
+    if (![409, 412, 503].includes(reply.status)) throw new Error(`${what}: ${reply.status} ${reply.text.slice(0, 300)}`);
+  }
+  throw new Error(`${what} is not accepted`);
+}
+
+/** Sends a write as a PUT or a DELETE. */
+async function put(fhir: Client, way: Way, write: Write): Promise<void> {
+  const body = own(way, write);
+  await sent(() => fhir(body === undefined ? 'DELETE' : 'PUT', `${write.type}/${way.ids.get(write.id) ?? way.way + write.id}`, body), write.id);
+}
+
+/** What nothing refers to gets its id from the service: it is posted, twice under one key, and changed by patches. */
+async function post(fhir: Client, way: Way, write: Write, before: ReadonlyMap<string, Record<string, any>>): Promise<void> {
+  const { type, id } = write;
+  const [was, is] = [before.get(id), own(way, write)];
+  if (is === undefined || type === 'Encounter' || type === 'EpisodeOfCare' || (was === undefined && way.ids.has(id))) {
+    await put(fhir, way, write);
+    return;
+  }
+  if (was === undefined) {
+    const { id: _id, ...fresh } = is;
+    const [first, again] = [await fhir('POST', type, fresh, { 'idempotency-key': `${way.way}${id}` }), await fhir('POST', type, fresh, { 'idempotency-key': `${way.way}${id}` })];
+    if (first.status !== 201 || again.body.id !== first.body.id) throw new Error(`${id}: ${first.status} ${first.text.slice(0, 300)}`);
+    way.ids.set(id, first.body.id);
+    return;
+  }
+  const changed = [...new Set([...Object.keys(was), ...Object.keys(is)])].filter((key) => JSON.stringify(was[key]) !== JSON.stringify(is[key]));
+  const operations = changed.map((key) => (is[key] === undefined ? { op: 'remove', path: `/${key}` } : { op: 'add', path: `/${key}`, value: is[key] }));
+  await sent(() => fhir('PATCH', `${type}/${is['id']}`, operations, { 'content-type': 'application/json-patch+json' }), id);
+}
+
+const derived = /^Observation\/[0-9a-f]{8}-[0-9a-f-]{27}$/, uuid = /Observation\/([0-9a-f]{8}-[0-9a-f-]{27})/g, anyId = /[0-9a-f]{8}-[0-9a-f-]{27}/g;
 
 /** What was computed and stands, in words that do not know ids, versions and how it came to be: by content, how often. */
-async function computed(fhir: Client, way: string): Promise<Map<string, number>> {
+async function computed(fhir: Client, { way, ids }: Way): Promise<Map<string, number>> {
   const all = async (query: string): Promise<any[]> => {
     const { body } = await fhir('GET', query);
     if (body.link.some(({ relation }: any) => relation === 'next')) throw new Error('more than one page');
     return (body.entry ?? []).map(({ resource }: any) => resource);
   };
-  const plain = (text: string): string => text.replaceAll(way, '');
+  const given = new Map([...ids].map(([id, by]) => [by, id]));
+  const plain = (text: string): string => text.replaceAll(way, '').replace(anyId, (by) => given.get(by) ?? by);
   const content = ({ id: _id, identifier: _identifier, issued: _issued, status: _status, meta, ...rest }: any): object => ({ ...rest, labels: (meta.security ?? []).map(({ code }: any) => code).sort() });
   const observations = (await all(`Observation?patient=${way}patient&_count=1000`)).filter(({ device }) => device !== undefined);
   const names = new Map(observations.map((each) => {
     const { derivedFrom = [], ...rest } = content(each) as any;
-    return [each.id, plain(`${JSON.stringify(rest.code.coding)} ${rest.effectiveDateTime} ${derivedFrom.map(({ reference }: any) => reference).filter((reference: string) => reference.includes(way)).join()}`)];
+    return [each.id, plain(`${JSON.stringify(rest.code.coding)} ${rest.effectiveDateTime} ${derivedFrom.map(({ reference }: any) => plain(reference)).filter((reference: string) => !derived.test(reference)).join()}`)];
   }));
   const texts = observations.filter(({ status }) => status !== 'entered-in-error').map((each) => plain(JSON.stringify(content(each))).replace(uuid, (_, id) => names.get(id) ?? 'unknown'));
   for (const goal of await all(`Goal?patient=${way}patient`)) texts.push(plain(`${goal.id} ${JSON.stringify(goal.achievementStatus)}`));
@@ -138,7 +171,7 @@ async function computed(fhir: Client, way: string): Promise<Map<string, number>>
 t.test('any order, any number of clients: the same is computed, and computing it anew finds nothing', async (t) => {
   const service = await testService(t, { env: { ADMIN_CLIENTS: 'development' } });
   const fhir = service.as();
-  const ways: Readonly<Record<string, (lives: readonly Life[], dice: Dice, write: (each: Write) => Promise<void>) => Promise<void>>> = {
+  const ways: Readonly<Record<string, (lives: readonly Life[], dice: Dice, write: (each: Write) => Promise<void>, way: Way) => Promise<void>>> = {
     'each resource after the other': async (lives, _, write) => { for (const each of lives.flat()) await write(each); },
     'six clients at once, in any order': async (lives, dice, write) => {
       const queue = shuffled(lives, dice);
@@ -156,20 +189,30 @@ t.test('any order, any number of clients: the same is computed, and computing it
       // A Task may only take the steps there are.
       for (const life of lives.toReversed()) for (const each of life[0]!.type === 'Task' ? life : life.slice(-1)) if (each.body !== undefined) await write(each);
     },
+    'posted, with ids of the service, and patched, in any order': async (lives, dice, _, way) => {
+      const before = new Map<string, Record<string, any>>();
+      for (const each of shuffled(lives, dice)) {
+        await post(fhir, way, each, before);
+        const now = own(way, each);
+        if (now === undefined) before.delete(each.id);
+        else before.set(each.id, now);
+      }
+    },
   };
   const dice = new Dice(442318054);
   const lives = [...course(dice), ...responses(dice), ...totals(dice)];
   let first: Map<string, number> | undefined;
   for (const [at, [name, go]] of Object.entries(ways).entries()) {
-    const way = `way${at}-`;
-    await fhir('PUT', `Patient/${way}patient`, { resourceType: 'Patient', id: `${way}patient` });
-    await go(lives, dice, (each) => send(fhir, way, each));
+    const way: Way = { way: `way${at}-`, ids: new Map() };
+    const patient = `Patient/${way.way}patient`;
+    await fhir('PUT', patient, { resourceType: 'Patient', id: `${way.way}patient` });
+    await go(lives, dice, (each) => put(fhir, way, each), way);
     const found = await computed(fhir, way);
     first ??= found;
     t.ok(found.size > 50, `${found.size} things are computed`);
     t.same(Object.fromEntries([...found].filter(([text, n]) => first!.get(text) !== n)), {}, `${name}: nothing more`);
     t.same(Object.fromEntries([...first].filter(([text, n]) => found.get(text) !== n)), {}, `${name}: nothing less`);
-    const again = await fhir('POST', `Patient/${way}patient/$recompute`, { resourceType: 'Parameters' });
+    const again = await fhir('POST', `${patient}/$recompute`, { resourceType: 'Parameters' });
     t.equal(again.body.parameter?.find(({ name: each }: any) => each === 'differences').valueInteger, 0, `${name}: ${again.text.slice(0, 600)}`);
   }
 });
