@@ -37,6 +37,14 @@ export function refuseOtherPeriods(period: MeasurementPeriod, now: number): void
 }
 
 /**
+ * What courses of others came to is told by years: of two periods it could be told what those between them did.
+ * @throws Problem `malformed`
+ */
+export function refuseOtherThanYears(period: MeasurementPeriod, now: number): void {
+  if (calendarParts(period)?.own !== 0 || period.end > now) throw problem('malformed', 'value', 'caseMix is of a year of the calendar that is over: a caseload is held against those of others.', 'http.periodEnd');
+}
+
+/**
  * The same for rates with strata, of which there are too many in the months of a year to tell what they give away together.
  * @returns the period with those that it is a part of
  * @throws Problem `malformed`

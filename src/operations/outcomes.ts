@@ -9,7 +9,7 @@ import type { MeasurementPeriod } from '../outcomes/measures/membership.ts';
 import { changeIndices } from '../outcomes/change-index.ts';
 import { ruleOf } from '../outcomes/metrics.ts';
 import { groupMembers } from '../store/group-members.ts';
-import { caseload, everybody, inCareOf, refuseOtherPeriods, periodOf, seeingAll } from './caseload.ts';
+import { caseload, everybody, inCareOf, periodOf, refuseOtherPeriods, refuseOtherThanYears, seeingAll } from './caseload.ts';
 import { inputsOf, many, one, refuseUnknown, type Input } from './input.ts';
 import type { Call, Operation } from './operation.ts';
 import { flag } from './terminology-input.ts';
@@ -40,7 +40,9 @@ async function caseloadOutcomes(context: Context, call: Call, body: string): Pro
   const wanted = wantedOf(inputs);
   const { reach } = context.visibility;
   const isSuppressed = reach.kind === 'auditor' || flag(inputs, 'suppressed');
+  const withCaseMix = flag(inputs, 'caseMix');
   if (reach.kind === 'auditor') refuseOtherPeriods(span, now());
+  if (withCaseMix && reach.kind !== 'all') refuseOtherThanYears(span, now());
   const seeing = seeingAll(context.visibility, call.type === 'Group' ? [...types, 'Group'] : types);
   const members = call.type === 'Group' ? await groupMembers(context.database, seeing, call.id!) : undefined;
   if (call.type === 'Group' && members === undefined) throw problem('not-found', 'not-found', 'No such Group.');
@@ -52,18 +54,18 @@ async function caseloadOutcomes(context: Context, call: Call, body: string): Pro
     patients.push(rid);
   }
   const isOthers = reach.kind === 'auditor' && call.type === 'Practitioner';
-  const reference = flag(inputs, 'caseMix') ? await caseMix(context, scales, span) : undefined;
+  const reference = withCaseMix ? await caseMix(context, scales, span, gathered) : undefined;
   const lines = isOthers && gathered.courses < leastForOthers ? [] : gathered.lines(isSuppressed, reference);
   await context.audit.record(accessRows(context, { interaction: '$outcomes', action: 'E', type: call.type!, id: call.id!, patients: isSuppressed ? [] : patients }));
   if (context.format === 'text/csv') return { status: 200, headers: { 'content-type': 'text/csv; charset=utf-8; header=present', 'content-disposition': 'attachment; filename="outcomes.csv"' }, body: linesAsCsv(lines) };
   return { status: 200, body: JSON.stringify({ resourceType: 'Parameters', ...(lines.length === 0 ? {} : { parameter: lines.map(linePart) }) }) };
 }
 
-/** What courses that ended in the same time came to in the whole deployment, by how they began: rates over thirty or more, which name nobody. */
-async function caseMix(context: Context, scales: readonly string[], span: MeasurementPeriod): Promise<ReadonlyMap<string, CaseMix>> {
+/** What courses that ended in the same time came to in the whole deployment, by how they began: rates over thirty or more, in which no few are somebody else's. */
+async function caseMix(context: Context, scales: readonly string[], span: MeasurementPeriod, part: CaseloadOutcomes): Promise<ReadonlyMap<string, CaseMix>> {
   const all = new CaseloadOutcomes(context.registry, scales, span, context.zone);
   for await (const { subject } of caseload(context, everybody(context.visibility, types), { types, withEpisode: true })) all.add(subject);
-  return all.caseMix();
+  return all.caseMix(part);
 }
 
 /** Keys of scales; PHQ-9 and GAD-7 where none is named. @throws Problem `malformed` for one that is not in the registry. */

@@ -1,4 +1,5 @@
 import type { Interval } from './proportions.ts';
+import { smallest } from './suppression.ts';
 
 /** Observed against expected outcomes (docs/clinical.md 3.15): indirect standardisation with exact Poisson limits. Pure. */
 
@@ -21,15 +22,22 @@ export interface ObservedExpected {
   readonly interval: Interval | null;
 }
 
-/** @returns the reference rates of `cases`, cell by cell; cells with fewer than `minimum` cases are left out. */
-export function referenceRates(cases: readonly Case[], minimum: number): ReferenceRates {
+/**
+ * @param own the cases, among `cases`, of whoever holds theirs against the reference
+ * @returns the reference rates of `cases`, cell by cell; cells with fewer than `minimum` cases are left out, and those in which few
+ * are somebody else's: who knows the own ones would know them
+ */
+export function referenceRates(cases: readonly Case[], minimum: number, own: readonly Case[] = []): ReferenceRates {
   const cells = new Map<string, { n: number; k: number }>();
   for (const { cell, outcome } of cases) {
     const count = cells.get(cell) ?? { n: 0, k: 0 };
     cells.set(cell, { n: count.n + 1, k: count.k + (outcome ? 1 : 0) });
   }
-  return new Map([...cells].filter(([, { n }]) => n >= minimum).map(([cell, { n, k }]) => [cell, k / n]));
+  return new Map([...cells].filter(([cell, { n }]) => n >= minimum && !areFew(n - own.filter((each) => each.cell === cell).length)).map(([cell, { n, k }]) => [cell, k / n]));
 }
+
+/** Whether so many of others are too few to be told; of nobody else there is nothing to tell. */
+export const areFew = (others: number): boolean => others > 0 && others < smallest;
 
 /** @returns how many outcomes were observed among `cases`, and how many the reference leads one to expect of such cases. */
 export function observedExpected(cases: readonly Case[], reference: ReferenceRates): ObservedExpected {

@@ -177,6 +177,9 @@ t.test('a caseload is held against courses that began alike, in cells of thirty 
   t.match(line('reliable-improvement-expected').note, /^3 courses have no reference/);
   t.match(line('reliable-improvement-observed-to-expected'), { value: 1, low: 0.324697, high: 2.33367 }, 'exact Poisson limits of five');
   t.equal(line('reliable-improvement-funnel-95').n, 13);
+  const ann = service.as({ user: 'Practitioner/ann', scopes: 'user/*.rs' });
+  t.equal((await ann('GET', 'Practitioner/ann/$outcomes?periodStart=2025&periodEnd=2025&scale=phq-9&caseMix=true')).text.includes('expected'), true);
+  for (const [from, to] of [['2025-01-01', '2025-12-30'], ['2025-04', '2025-06']]) t.match(await ann('GET', `Practitioner/ann/$outcomes?periodStart=${from}&periodEnd=${to}&caseMix=true`), { status: 400, body: { issue: [{ expression: ['http.periodEnd'] }] } }, 'of two periods it could be told what others did between them');
   t.equal((await fhir('GET', 'Practitioner/ann/$outcomes?periodStart=2025-01-01&periodEnd=2025-12-31&scale=phq-9')).text.includes('expected'), false, 'only where it is asked for');
 });
 

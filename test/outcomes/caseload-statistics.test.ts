@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import t from 'tap';
-import { observedExpected, poissonLimits, referenceRates } from '../../src/outcomes/case-mix.ts';
+import { observedExpected, poissonLimits, referenceRates, type Case } from '../../src/outcomes/case-mix.ts';
 import { association, effectSize } from '../../src/outcomes/effect-size.ts';
 import { bounds, funnel, wilson, z998 } from '../../src/outcomes/proportions.ts';
 import { coarseShare, suppressed, unsuppressed } from '../../src/outcomes/suppression.ts';
@@ -119,10 +119,13 @@ t.test('observed and expected: what the reference knows, with exact limits', asy
   const cases = [...Array.from({ length: 8 }, (_, at) => ({ cell: 'mild', outcome: at < 6 })), ...Array.from({ length: 5 }, (_, at) => ({ cell: 'severe', outcome: at < 2 })), { cell: 'rare', outcome: true }];
   const reference = referenceRates(cases, 5);
   t.same([...reference], [['mild', 0.75], ['severe', 0.4]]);
-  const own = observedExpected(cases, reference);
-  t.same([own.n, own.withoutReference, own.observed], [13, 1, 8]);
-  near(t, own.expected, 8, '8 * 0.75 + 5 * 0.4');
-  near(t, own.ratio, 1, 'as expected');
+  const own = (mild: number, severe: number): Case[] => [...Array.from({ length: mild }, () => ({ cell: 'mild', outcome: true })), ...Array.from({ length: severe }, () => ({ cell: 'severe', outcome: true }))];
+  t.same([...referenceRates(cases, 5, own(3, 5)).keys()], ['mild', 'severe'], 'five of others, and none of others');
+  t.same([...referenceRates(cases, 5, own(4, 1)).keys()], [], 'who has nearly all of a cell would know the rest');
+  const compared = observedExpected(cases, reference);
+  t.same([compared.n, compared.withoutReference, compared.observed], [13, 1, 8]);
+  near(t, compared.expected, 8, '8 * 0.75 + 5 * 0.4');
+  near(t, compared.ratio, 1, 'as expected');
   t.equal(observedExpected([], reference).ratio, null);
 });
 

@@ -1,7 +1,7 @@
 import { adherence } from '../adherence.ts';
 import { changeBetween } from '../change.ts';
 import type { ChangeIndexCode } from '../change-index.ts';
-import { observedExpected, referenceRates, type Case, type ReferenceRates } from '../case-mix.ts';
+import { areFew, observedExpected, referenceRates, type Case, type ReferenceRates } from '../case-mix.ts';
 import { association, effectSize, effectSizeMinimum } from '../effect-size.ts';
 import type { ScoredCourse } from '../hlm-change.ts';
 import { bounds, funnel, wilson, z998, type Interval } from '../proportions.ts';
@@ -89,11 +89,16 @@ export class CaseloadOutcomes {
     if (quantity !== null) homework.push([quantity, pair.change.improvement]);
   }
 
-  /** @returns what the courses of this caseload lead one to expect of others that began like them, by scale. */
-  caseMix(): ReadonlyMap<string, CaseMix> {
-    return new Map([...this.#gathered].map(([key, { cases }]) => [key, {
-      rates: referenceRates(cases, leastInCell), overall: cases.length < leastInCell ? null : cases.filter(({ outcome }) => outcome).length / cases.length,
-    }]));
+  /**
+   * @param part the caseload, of this one, that is held against it
+   * @returns what the courses of this caseload lead one to expect of others that began like them, by scale
+   */
+  caseMix(part: CaseloadOutcomes): ReadonlyMap<string, CaseMix> {
+    return new Map([...this.#gathered].map(([key, { cases }]): [string, CaseMix] => {
+      const own = part.#gathered.get(key)?.cases ?? [];
+      const isTold = cases.length >= leastInCell && !areFew(cases.length - own.length);
+      return [key, { rates: referenceRates(cases, leastInCell, own), overall: isTold ? cases.filter(({ outcome }) => outcome).length / cases.length : null }];
+    }));
   }
 
   /**
@@ -157,10 +162,10 @@ function untilFirst(course: Course, { scale, baseline }: Paired, isEvent: (chang
 function caseMixLines(scale: Scale, cases: readonly Case[], { rates, overall }: CaseMix, isSuppressed: boolean): Line[] {
   const { n, withoutReference, observed, expected, ratio, interval } = observedExpected(cases, rates);
   const line = (statistic: string, of: number, value: number | null, more: Partial<Line> = {}): Line => ({ scale: scale.key, statistic: `reliable-improvement-${statistic}`, metric: 'case-mix', n: of, value, ...more });
-  if (ratio === null || overall === null) return [line('observed-to-expected', n, null, { note: `no reference yet: fewer than ${leastInCell} courses that began alike` })];
+  if (ratio === null || overall === null) return [line('observed-to-expected', n, null, { note: `no reference yet: fewer than ${leastInCell} courses that began alike, or few elsewhere` })];
   // Where the caseload is most of the deployment, the rate of all tells the count of its own.
   const limits = (statistic: string, range: Interval | null): Line => line(statistic, cases.length, overall, { ...range, tells: [overall * cases.length], isShare: true });
-  const compared = isSuppressed ? 'courses without a reference are counted on neither side' : `${withoutReference} courses have no reference: fewer than ${leastInCell} began like them`;
+  const compared = isSuppressed ? 'courses without a reference are counted on neither side' : `${withoutReference} courses have no reference: fewer than ${leastInCell} began like them, or few elsewhere`;
   return [
     line('observed', n, observed, { isCount: true, tells: [observed] }), line('expected', n, expected, { tells: [expected], note: compared }),
     line('observed-to-expected', n, ratio, { ...interval, tells: [observed], places: 2, note: 'an association with how courses began, not a verdict on anybody' }),
