@@ -79,6 +79,18 @@ t.test('reports for those who may not know individuals are of months, quarters a
   t.equal(calendarParts(span('2025-02-01', '2025-03-01')), undefined, 'a month has no strata to be told with it');
 });
 
+t.test('quarters that are small together are hidden with another one', async (t) => {
+  const sizes = [14, 12, 2, 2];
+  const memberships = quarters.map((_, quarter) => cases(`q${quarter}`, sizes[quarter]!).map((unit): Membership =>
+    ({ patient: unit, unit, denominator: true, exclusion: false, numerator: true, evaluated: [], strata: { team: 't' } })));
+  const shown = quarters.map((quarter) => {
+    const { parts, own } = calendarParts(quarter)!;
+    return reportCells(parts.map((part, at) => ({ ...part, memberships: at === 0 ? memberships.flat() : memberships[at - 1]! })), own, ['team']);
+  });
+  t.same(shown.map((mayShow) => mayShow()), [true, false, false, false], 'four in two quarters are the year less the others');
+  t.notOk(shown[0]!('team', 't'), 'strata are of years');
+});
+
 t.test('of the reports of a year and its quarters together no few are known: no cell, and no part that strata of two kinds have in common', async () => {
   const one = fc.record({ at: fc.nat({ max: 364 }), practitioner: fc.nat({ max: 2 }), elsewhere: fc.integer({ min: 0, max: 9 }), problem: fc.nat({ max: 2 }), better: fc.boolean() });
   const kinds = ['practitioner', 'team', 'problem'] as const;
