@@ -55,7 +55,7 @@ function asked(scale: Scale, record: PatientRecord, events: readonly AllianceEve
   const found = new Map<string, Asked>();
   for (const event of events) {
     if (event.metric !== 'alliance-rupture' || event.state !== 'unrepaired' || event.series.episode?.data.status === 'finished') continue;
-    if (event.rupture.later.at(-1)!.at < since || isKept(event.inputs)) continue;
+    if (event.decidedAt < since || isKept(event.inputs)) continue;
     found.set(allianceTaskId('alliance-review', scale, event.anchor.id), { score: event.anchor, task: () => reviewTask(scale, event, context) });
   }
   for (const score of record.scores.get(scale.key) ?? []) {
@@ -71,7 +71,7 @@ const isKept = (scores: readonly Score[]): boolean => audienceOf('Observation', 
 const reviewTask = (scale: Scale, { anchor, inputs }: AllianceEvent, context: DeriveContext): Resource => ({
   ...request('alliance-review', scale, anchor, [...(labels(...inputs) ?? []).filter(({ code }) => code !== confidential.code), confidential], context),
   code: { coding: [{ system: codeSystem('task-type'), code: 'alliance-review', display: 'Talk about how we work together' }] },
-  description: `After a drop, three more ratings of ${scale.instrument.definition.shortTitle} did not come back to where they were. Please talk with the client about how you work together: a prompt to talk, not a mark for anybody.`,
+  description: `After a drop, ${scale.instrument.definition.shortTitle} did not come back within three sessions to where it was. Please talk with the client about how you work together: a prompt to talk, not a mark for anybody.`,
   reasonReference: { reference: `Observation/${observationId('alliance-rupture', scale, anchor.id)}` },
 });
 

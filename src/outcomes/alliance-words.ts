@@ -33,9 +33,9 @@ function ruptureWords(scale: Scale, { anchor, rupture, state }: Extract<Alliance
   const { before, drop, reference, size, spreadOf, repairedBy, later } = rupture;
   const by = spreadOf.length === 0 ? 'the standard deviation (SD) of the sample' : `the standard deviation (SD) of the ${spreadOf.length} ratings before`;
   const since = {
-    open: `${later.length === 0 ? 'No later rating' : later.length === 1 ? 'One later rating' : `${later.length} later ratings`} so far; a repair is a return to ${shown(before.value - reference)} or more within three.`,
+    open: `${later.length === 0 ? 'No later rating' : later.length === 1 ? 'One later rating' : `${later.length} later ratings`} so far; a repair is a return to ${shown(before.value - reference)} or more within three sessions.`,
     repaired: `Repaired on ${dayOf(repairedBy?.date ?? '')}: ${shown(repairedBy?.value ?? 0)} is back to within one SD of the rating before.`,
-    unrepaired: `None of the three later ratings came back to ${shown(before.value - reference)} or more.`,
+    unrepaired: later.length === 0 ? 'There is no rating in the three sessions after.' : `Within three sessions ${later.length === 1 ? 'the one later rating did not come' : `none of the ${later.length} later ratings came`} back to ${shown(before.value - reference)} or more.`,
   }[state];
   return {
     clinician: `${scale.definition.title} went from ${shown(before.value)} (${dayOf(before.date)}) to ${shown(anchor.value)} (${dayOf(anchor.date)}), a drop of ${points(drop)}. That is ${shown(drop / reference)} times ${shown(reference)}, ${by}: ${size} (${size === 'major' ? 'from two times on' : 'from one to two times'}). ${since}`,

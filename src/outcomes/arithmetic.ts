@@ -174,7 +174,7 @@ export function dropArithmetic({ at, before, reference, spreadOf, later, size }:
     `drop = ${less(before, at)}`,
     `${spreadOf.length === 0 ? 'standard deviation (SD) in a sample' : `standard deviation (SD, n - 1) of ${spreadOf.map(precise).join(', ')}`} = ${precise(reference)}`,
     `${precise(drop)} / ${precise(reference)} = ${precise(drop / reference)} SD, ${size === 'major' ? '2 or more: major' : 'from 1 to below 2: minor'}`,
-    `a repair is a return to ${precise(before)} - ${precise(reference)} = ${precise(back)} or more within three ratings; later: ${later.length === 0 ? 'none yet' : later.map(precise).join(', ')}`,
+    `a repair is a return to ${precise(before)} - ${precise(reference)} = ${precise(back)} or more within three sessions; later: ${later.length === 0 ? 'none yet' : later.map(precise).join(', ')}`,
   ].join('; ');
 }
 

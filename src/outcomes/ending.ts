@@ -158,7 +158,7 @@ function blueprintCheck(record: PatientRecord, episode: Episode, { Questionnaire
 function allianceCheck(record: PatientRecord, episode: Episode, tasks: readonly Resource[] | null, registry: Registry): Check {
   const scales = [...registry.scales.values()].filter(({ definition }) => definition.alliance !== undefined);
   const series = scales.flatMap((scale) => seriesOf(record, scale.key).filter((each) => each.episode?.id === episode.id).map((each) => ({ scale, each })));
-  const drops = series.flatMap(({ scale, each }) => eventsOf(scale, each)).filter((event) => event.metric === 'alliance-rupture' && event.state !== 'repaired');
+  const drops = series.flatMap(({ scale, each }) => eventsOf(scale, each, sessionsOf(record, episode))).filter((event) => event.metric === 'alliance-rupture' && event.state !== 'repaired');
   const asked = tasks?.filter((task) => allianceTaskKind(task) === 'alliance-review' && isAsked(task)) ?? [];
   const found = [...new Set([...drops.map(({ anchor }) => scoreReference(anchor)), ...references(asked)])];
   if (found.length > 0) return { code: 'alliance', state: 'open', references: found };

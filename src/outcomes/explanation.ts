@@ -3,11 +3,11 @@ import type { Resource } from '../fhir/resource.ts';
 import { answerArithmetic, changeArithmetic, classArithmetic, dropArithmetic, lowArithmetic, scoringFormula, shareArithmetic, sumArithmetic, totalArithmetic } from './arithmetic.ts';
 import type { Source } from './cause.ts';
 import { eventArithmetic, type Given } from './event-arithmetic.ts';
+import { answerParts, number, value, type Coding, type Part, type Valued } from './explained-answers.ts';
 import { formAnswers } from './form-total.ts';
 import { dayIn } from './local-time.ts';
 import { marks } from './plain-words.ts';
 import { importedTotal } from './imported.ts';
-import type { InstrumentDefinition } from './instrument.ts';
 import { metricTable, type MetricId } from './metrics.ts';
 import { readingForClient, readingForClinician, type Read } from './reading.ts';
 import { recognise } from './recognise.ts';
@@ -31,8 +31,6 @@ export interface ExplanationContext {
   readonly sources?: readonly Source[];
 }
 
-interface Part { readonly name: string; readonly part?: readonly Part[]; readonly [value: `value${string}`]: unknown }
-interface Coding { readonly system?: string; readonly code?: string; readonly version?: string; readonly display?: string }
 interface Computed {
   readonly code?: { readonly text?: string; readonly coding?: readonly Coding[] };
   readonly method?: { readonly coding?: readonly Coding[] };
@@ -42,7 +40,6 @@ interface Computed {
   readonly effectiveDateTime?: string;
   readonly extension?: readonly { readonly url?: string; readonly extension?: readonly { readonly url?: string; readonly valueDecimal?: number }[] }[];
 }
-interface Valued { readonly [value: `value${string}`]: unknown }
 
 /** Depth of what is explained: a class rests on scores, a score on answers. */
 const deepest = 3;
@@ -90,13 +87,6 @@ const readingPart = (read: Read, reader: ExplanationContext['reader']): Part => 
     name: 'section', part: [{ name: 'title', valueString: title }, ...lines.map((line) => ({ name: 'line', valueString: line }))],
   })),
 });
-
-const number = (name: string, found: number): Part => (Number.isInteger(found) ? { name, valueInteger: found } : { name, valueDecimal: found });
-
-function value(name: string, holder: Valued): Part[] {
-  const key = Object.keys(holder).find((each) => each.startsWith('value')) as `value${string}` | undefined;
-  return key === undefined ? [] : [{ name, [key]: holder[key] }];
-}
 
 /** The scale that an Observation is about: by its code, or by the scale in the identifier of what was computed from scores. */
 function scaleOf({ code, identifier, derivedFrom }: Resource & Computed, { byMeasure, bySafetyItem, scales }: Registry, inputs?: ExplanationContext['inputs']): Scale | undefined {
@@ -164,38 +154,6 @@ function inputPart(reference: string, scale: Scale | undefined, context: Explana
     return { name: 'input', part: depth > 1 && own.method !== undefined ? partsOf(own, context, depth - 1) : [named, ...versionPart(input), ...value('value', own), ...(own.effectiveDateTime === undefined ? [] : [{ name: 'effective', valueDateTime: own.effectiveDateTime }])] };
   }
   return { name: 'input', part: [named, ...versionPart(input), { name: 'status', valueCode: input.status }, ...(input.authored === undefined ? [] : [{ name: 'authored', valueDateTime: input.authored }]), ...answerParts(input, reference, scale, context)] };
-}
-
-/** Each item with its answer and what it counts. */
-function answerParts(response: Resource, reference: string, scale: Scale | undefined, { registry, forms }: ExplanationContext): Part[] {
-  const recognised = recognise(response, registry, forms.get(reference)).find(({ instrument }) => instrument === scale?.instrument);
-  if (recognised === undefined || scale === undefined) return scale === undefined ? weighedParts(response, forms.get(reference)) : [];
-  const { scores, notApplicable } = itemScores(recognised);
-  const { items: definitions, licence } = recognised.instrument.definition;
-  return scale.items.map(({ linkId }): Part => {
-    const definition = definitions.find((each) => each.linkId === linkId);
-    const answer = recognised.items.get(linkId)?.[0]?.answers[0] as Valued | undefined;
-    const score = scores.get(linkId);
-    return {
-      name: 'item',
-      part: [
-        { name: 'linkId', valueString: linkId }, ...(licence.shipItemText && definition?.text !== undefined ? [{ name: 'text', valueString: definition.text }] : []),
-        ...(answer === undefined ? [] : value('answer', answer)), ...answerText(recognised.instrument.definition, definition?.answers, answer), ...(definition?.reverse === true ? [{ name: 'reversed', valueBoolean: true }] : []),
-        ...(score === undefined ? [{ name: 'absent', valueCode: notApplicable.has(linkId) ? 'not-applicable' : 'unknown' }] : [number('score', score)]),
-      ],
-    };
-  });
-}
-
-/** The answers that a form of the deployment weighs, with their weights. */
-const weighedParts = (response: Resource, form: Resource | undefined): Part[] => (form === undefined ? [] : formAnswers(response, form)
-  .map(({ linkId, answer, weight }) => ({ name: 'item', part: [{ name: 'linkId', valueString: linkId }, ...value('answer', answer as Valued), number('score', weight)] })));
-
-/** The words of an answer that came as a code. */
-function answerText({ answerLists }: InstrumentDefinition, list: string | undefined, answer: Valued | undefined): Part[] {
-  const { code, display } = (answer?.['valueCoding'] ?? {}) as Coding;
-  const words = answerLists.find(({ id }) => id === list)?.options.find((option) => option.code === code)?.display ?? display;
-  return code === undefined || words === undefined ? [] : [{ name: 'answer-text', valueString: words }];
 }
 
 /** The formula of the rule with the numbers of this case; undefined where the words beside the number have them. */

@@ -9,10 +9,10 @@ import { metricTable } from './metrics.ts';
 import { observationId } from './observations.ts';
 import { explanation, flag, number, reference, type Part } from './parts.ts';
 import { explained } from './progress-course.ts';
-import { sourceOf, type PatientRecord } from './record.ts';
+import { sourceOf, type PatientRecord, type Session } from './record.ts';
 import type { Registry, Scale } from './registry.ts';
 import { fulfillable, questionnaireOf } from './requests.ts';
-import { episodeAt } from './sessions.ts';
+import { episodeAt, sessionsOf } from './sessions.ts';
 import { allianceStateDisplay } from './terminology.ts';
 
 /** What `$progress` says of how two people work together: their ratings, and what became of feedback (docs/clinical.md 3.13). */
@@ -23,12 +23,12 @@ interface AllianceContext { readonly registry: Registry; readonly tasks: readonl
 export function allianceParts(record: PatientRecord, { registry, tasks, episode }: AllianceContext): Part[] {
   const scales = [...registry.scales.values()].filter(({ definition }) => definition.alliance !== undefined);
   return [
-    ...scales.flatMap((scale) => seriesOf(record, scale.key).filter((series) => episode === undefined || series.episode?.id === episode).map((series) => ratingPart(scale, series))),
+    ...scales.flatMap((scale) => seriesOf(record, scale.key).filter((series) => episode === undefined || series.episode?.id === episode).map((series) => ratingPart(scale, series, sessionsOf(record, series.episode)))),
     ...tasks.flatMap((task) => [...feedbackPart(task, record, episode), ...invitationPart(task, registry)]),
   ];
 }
 
-function ratingPart(scale: Scale, series: Series): Part {
+function ratingPart(scale: Scale, series: Series, sessions: readonly Session[]): Part {
   const ratings = ratingsOf(series);
   const latest = ratings.at(-1)!;
   return {
@@ -37,7 +37,7 @@ function ratingPart(scale: Scale, series: Series): Part {
       { name: 'code', valueCodeableConcept: { coding: scale.codings, text: scale.definition.title } },
       ...(series.episode === null ? [] : [reference('episode', `EpisodeOfCare/${series.episode.id}`)]),
       number('ratings', ratings.length), number('latest', latest.value),
-      ...eventsOf(scale, series).map((event) => eventPart(scale, event)),
+      ...eventsOf(scale, series, sessions).map((event) => eventPart(scale, event)),
       ...hintPart(scale, ratings),
     ],
   };

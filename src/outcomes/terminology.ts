@@ -63,6 +63,6 @@ export const allianceStateDisplay = {
   'minor': 'A drop of one to two standard deviations',
   'major': 'A drop of two standard deviations or more',
   'open': 'The next ratings will show how it goes on',
-  'repaired': 'Back near the rating before within three ratings',
-  'unrepaired': 'Not back near the rating before within three ratings',
+  'repaired': 'Back near the rating before within three sessions',
+  'unrepaired': 'Not back near the rating before within three sessions',
 } as const;

@@ -82,7 +82,7 @@ t.test('how two people work together: a drop, a repair that did not come, and fe
   t.equal((await client('GET', 'Task?code=alliance-review')).body.total, 0, 'the prompt is the clinician\'s');
   const explained = await therapist('GET', `${(values(body, 'alliance', 'event', 'observation')[0] as any).reference}/$explain`);
   t.equal(explained.status, 200);
-  t.same(values(explained.body, 'formula-with-numbers'), ['drop = 48 - 44 = 4; standard deviation (SD, n - 1) of 48, 50, 46, 48 = 1.633; 4 / 1.633 = 2.4495 SD, 2 or more: major; a repair is a return to 48 - 1.633 = 46.367 or more within three ratings; later: 40, 41, 42']);
+  t.same(values(explained.body, 'formula-with-numbers'), ['drop = 48 - 44 = 4; standard deviation (SD, n - 1) of 48, 50, 46, 48 = 1.633; 4 / 1.633 = 2.4495 SD, 2 or more: major; a repair is a return to 48 - 1.633 = 46.367 or more within three sessions; later: 40, 41, 42']);
   t.equal(parts(explained.body, 'input').length, 8, 'the two, three before them, three after');
 
   await t.test('a tick or own words ask for an answer; what is agreed is named, and the client sees it', async (t) => {

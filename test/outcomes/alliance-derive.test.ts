@@ -6,7 +6,7 @@ import { isNoLongerAsked } from '../../src/outcomes/alliance-tasks.ts';
 import { explanation } from '../../src/outcomes/explanation.ts';
 import { differences, StoredResource } from '../../src/outcomes/recompute.ts';
 import { recordEntries } from '../../src/outcomes/project.ts';
-import { base, registry, World } from '../kit/record.ts';
+import { base, registry, session, World } from '../kit/record.ts';
 import { judgingWords, verdictWords } from './words.ts';
 
 const dayMs = 86_400_000;
@@ -111,6 +111,23 @@ t.test('three ratings that did not come back ask the therapist once to talk; nob
   ended.write(episode('finished', { end: dateOf(50) }));
   weekly(ended, [48, 50, 46, 48, 44, 40, 41, 42]);
   t.same(tasks(ended, 'alliance-review'), [], 'a therapy that is over is not reviewed');
+});
+
+t.test('who stops rating after a drop is asked about when a fourth session has passed, whatever arrives first', async (t) => {
+  for (const late of [false, true]) {
+    const world = new World();
+    world.now = `${dateOf(63)}T12:00:00Z`;
+    const meet = (n: number): void => world.write(session(`e${n}`, `${dateOf(7 * n)}T09:00:00Z`));
+    if (!late) for (const n of [0, 1, 2, 3, 4, 5, 6, 7]) meet(n);
+    weekly(world, [48, 50, 46, 48, 40]);
+    if (late) for (const n of [0, 1, 2, 3, 4, 5, 6, 7]) meet(n);
+    t.same(tasks(world, 'alliance-review'), [], 'the third session after may still be rated');
+    meet(8);
+    t.equal(tasks(world, 'alliance-review').length, 1);
+    t.match(world.observation('alliance-rupture', 'a4', 'bs-alliance')?.note, [{ text: /There is no rating in the three sessions after\./ }]);
+    world.write(rating('a7', 49, 47));
+    t.match(tasks(world, 'alliance-review').map((each) => isNoLongerAsked(each)), [true], 'a rating that comes late is noted');
+  }
 });
 
 t.test('what a client says beside the scores asks for an answer, unless it is kept private', async (t) => {

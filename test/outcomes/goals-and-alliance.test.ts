@@ -25,8 +25,24 @@ t.test('goal ratings: the mean over goals rated both times; a single goal is des
   t.equal(goalProgress([{ start: 8, now: 4 }, { start: 9, now: 6 }])!.reliable, 'worse');
 });
 
+const rated = (values: readonly number[]) => values.map((value, at) => ({ id: `r${at}`, value }));
+
+t.test('a repair may take three sessions, whether or not they are rated', async (t) => {
+  const after = (numbers: readonly number[], values: readonly number[], count: number): unknown[] => {
+    const ratings = rated(values);
+    const [drop] = ruptures(ratings, 5, 0, { count, numberOf: (each) => numbers[ratings.indexOf(each)]! });
+    return [drop!.repairedBy?.id ?? null, drop!.isUnrepaired, drop!.later.length];
+  };
+  t.same(after([4, 5], [40, 30], 8), [null, false, 0], 'the third session after may still be rated');
+  t.same(after([4, 5], [40, 30], 9), [null, true, 0], 'who stops rating is not waited for');
+  t.same(after([4, 5, 6, 8], [40, 30, 31, 32], 8), [null, true, 2], 'the rating of the third is the last word');
+  t.same(after([4, 5, 8], [40, 30, 38], 8), ['r2', false, 1]);
+  t.same(after([4, 5, 9], [40, 30, 38], 9), [null, true, 0], 'later is too late');
+  t.same(after([4, 5, 5, 5, 5, 6], [40, 30, 30, 30, 30, 38], 6), ['r5', false, 4], 'several ratings of one session are of one session');
+  t.same(after([0, 0, 0, 0, 0, 0], [40, 30, 30, 30, 30, 38], 0), [null, true, 3], 'without sessions three ratings stand for them');
+});
+
 t.test('a drop between sessions is measured by the larger spread, and may be repaired within three ratings', async (t) => {
-  const rated = (values: readonly number[]) => values.map((value, at) => ({ id: `r${at}`, value }));
   t.same(ruptures(rated([40, 30])), [], 'no spread is known yet');
   const [first] = ruptures(rated([40, 30, 33, 36]), 5);
   t.same([first!.drop, first!.reference, first!.size, first!.repairedBy?.id, first!.isUnrepaired], [10, 5, 'major', 'r3', false], '36 >= 40 - 5');
