@@ -97,15 +97,22 @@ class Hand {
   }
 }
 
-/** Lets sixteen hands work for `ms`. @returns what was done to each resource. */
-async function work(clients: readonly Client[], ms: number): Promise<Map<string, Operation[]>> {
+/** Lets sixteen hands work for `ms`, and on a slow machine on until all was `seen` that is looked for, six times as long at most. @returns what was done to each resource. */
+async function work(clients: readonly Client[], ms: number, seen: (operations: readonly Operation[]) => boolean = () => true): Promise<Map<string, Operation[]>> {
   const hands = Array.from({ length: clientsAtOnce }, (_, n) => new Hand(clients[n % clients.length]!, `c${n}`, 100 + n));
-  const until = performance.now() + ms;
-  await Promise.all(hands.map(async (hand) => {
-    while (performance.now() < until) await hand.step();
-  }));
-  return new Map(keys.map((key) => [key, hands.flatMap(({ done }) => done.get(key)!)]));
+  const done = (): Map<string, Operation[]> => new Map(keys.map((key) => [key, hands.flatMap((hand) => hand.done.get(key)!)]));
+  for (const start = performance.now(); performance.now() < start + 6 * ms;) {
+    const until = performance.now() + ms;
+    await Promise.all(hands.map(async (hand) => {
+      while (performance.now() < until) await hand.step();
+    }));
+    if ([...done().values()].every(seen)) break;
+  }
+  return done();
 }
+
+const ifMatchDecided = (operations: readonly Operation[]): boolean =>
+  operations.some(({ kind, replaces }) => kind === 'write' && replaces !== undefined) && operations.some(({ kind }) => kind === 'refused');
 
 /** A register that checks a version and then writes, with a moment in between: what the checker must not let pass. */
 function checkThenWrite(): Client {
@@ -156,12 +163,12 @@ t.test('sixteen clients on four resources for ten seconds, over two processes: l
   const first = await testService(t);
   const second = await testService(t, { beside: first });
   const [fhir, other] = [first.as(), second.as()];
-  const done = await work([fhir, other], 10_000);
+  const done = await work([fhir, other], 10_000, ifMatchDecided);
   for (const [key, operations] of done) {
     t.same(contradictions(operations), [], `${key}: ${operations.length} operations`);
     const made = operations.filter(({ kind }) => kind === 'write' || kind === 'delete').length;
     const versions = await first.database.query<{ version: number }>(`select version from resource where type = 'Practitioner' and id = $1 order by version`, [key]);
     t.same(versions.map(({ version }) => version), Array.from({ length: made }, (_, n) => n + 1), `${key}: ${made} versions, as many as were acknowledged`);
-    t.ok(operations.some(({ kind, replaces }) => kind === 'write' && replaces !== undefined) && operations.some(({ kind }) => kind === 'refused'), `${key}: If-Match was met and was refused`);
+    t.ok(ifMatchDecided(operations), `${key}: If-Match was met and was refused`);
   }
 });
