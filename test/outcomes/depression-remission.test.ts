@@ -135,6 +135,7 @@ t.test('remission is the last score within sixty days of twelve months, below fi
   t.same(place([...base, phq9('y', '2025-05-10T00:00:00Z', 3)]), open);
   t.same(place([...base, phq9('y', '2025-02-10', 3), phq9('z', '2025-03-10', 8)]), open, 'the last one counts');
   t.same(place([...base, phq9('y', '2025-02-10', 8), phq9('z', '2025-03-10', 3, { status: 'amended' })]), met);
+  for (const [low, high] of [['a', 'b'], ['b', 'a']] as const) t.same(place([...base, phq9(low, '2025-02-10', 3), phq9(high, '2025-02-10', 8)]), open, 'of two at one time the higher one, whatever their ids');
   t.same(place([depression, march, elevated, visit('may', '2024-05-10T10:00:00Z', '2024-05-10T11:00:00Z'), phq9('b', '2024-05-10T10:00:00Z', 20), phq9('y', '2025-05-20T00:00:00Z', 2)]), open, 'the window is that of the first index');
   const prorated = { extension: [{ url: 'https://intersession.example/fhir/StructureDefinition/score-quality', extension: [{ url: 'prorated', valueBoolean: true }] }] };
   t.same(place([depression, march, elevated, phq9('twelve', '2025-03-10T09:00:00Z', 3), phq9('later', '2025-04-01T09:00:00Z', 12, prorated)]), met, 'a prorated total is not reported');

@@ -54,13 +54,13 @@ export class Chart {
       });
   }
 
-  /** PHQ-9 totals in time order, none of them prorated; of equal times the one with the larger id last. */
+  /** PHQ-9 totals in time order, none of them prorated; of equal times the higher one last, as elsewhere (docs/clinical.md 3.0); an id decides only between equal ones. */
   assessments(): Assessment[] {
     return this.of('Observation', 'phq-9').filter((resource) => counted.includes(resource.status) && !isProrated(resource)).flatMap((resource): Assessment[] => {
       const time = timeOf(resource, 'effective');
       const value = valueOf(resource);
       return time?.low === undefined || time.low.date.length < 10 || value === undefined ? [] : [{ resource, start: time.low, time, value }];
-    }).sort((a, b) => (a.start.utc === b.start.utc ? (a.resource.id! < b.resource.id! ? -1 : 1) : a.start.utc < b.start.utc ? -1 : 1));
+    }).sort((a, b) => (a.start.utc === b.start.utc ? a.value - b.value || (a.resource.id! < b.resource.id! ? -1 : 1) : a.start.utc < b.start.utc ? -1 : 1));
   }
 }
 
