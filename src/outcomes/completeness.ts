@@ -17,7 +17,7 @@ export interface Covered { readonly session: Session; readonly score: Score | nu
 
 /** @returns each of `sessions` with a total that names it, or else the nearest one at most three days away. */
 export function covered({ scores }: PatientRecord, sessions: readonly Session[]): Covered[] {
-  const totals = [...scores.values()].flat().filter(({ value, at }) => value !== null && at !== null);
+  const totals = [...scores.keys()].sort().flatMap((key) => scores.get(key)!).filter(({ value, at }) => value !== null && at !== null);
   return sessions.map((session): Covered => {
     const named = totals.find(({ data }) => data.encounter === `Encounter/${session.id}`);
     const close = totals.filter((score) => isNear(score, session))

@@ -5,6 +5,7 @@ import { eventsOf, ratingsOf, type AllianceEvent } from './alliance-events.ts';
 import { allianceTaskKind, isNoLongerAsked } from './alliance-tasks.ts';
 import { allianceWords } from './alliance-words.ts';
 import { seriesOf, type Series } from './baseline.ts';
+import { instant } from './instant.ts';
 import { metricTable } from './metrics.ts';
 import { observationId } from './observations.ts';
 import { explanation, flag, number, reference, type Part } from './parts.ts';
@@ -24,9 +25,18 @@ export function allianceParts(record: PatientRecord, { registry, tasks, episode 
   const scales = [...registry.scales.values()].filter(({ definition }) => definition.alliance !== undefined);
   return [
     ...scales.flatMap((scale) => seriesOf(record, scale.key).filter((series) => episode === undefined || series.episode?.id === episode).map((series) => ratingPart(scale, series, sessionsOf(record, series.episode)))),
-    ...tasks.flatMap((task) => [...feedbackPart(task, record, episode), ...invitationPart(task, registry)]),
+    ...inOrder(tasks, record).flatMap((task) => [...feedbackPart(task, record, episode), ...invitationPart(task, registry)]),
   ];
 }
+
+/** By the time of the feedback that a Task is about, else by when it was asked for: in whatever order they came. */
+function inOrder(tasks: readonly (Resource & Answering)[], record: PatientRecord): readonly (Resource & Answering)[] {
+  const at = new Map([...record.scores.values()].flat().map((score) => [sourceOf(score), score.at]));
+  const timeOf = ({ focus, authoredOn }: Resource & Answering): number => at.get(focus?.reference ?? '') ?? instant(authoredOn as string | undefined) ?? Infinity;
+  return tasks.map((task) => ({ task, time: timeOf(task) })).sort((a, b) => (a.time === b.time ? compareIds(a.task, b.task) : a.time < b.time ? -1 : 1)).map(({ task }) => task);
+}
+
+const compareIds = (a: Resource, b: Resource): number => (a.id! < b.id! ? -1 : 1);
 
 function ratingPart(scale: Scale, series: Series, sessions: readonly Session[]): Part {
   const ratings = ratingsOf(series);

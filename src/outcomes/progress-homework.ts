@@ -30,7 +30,7 @@ export function homeworkPart(record: PatientRecord, context: HomeworkContext): P
   const { zone, written } = context;
   const episode = record.episodes.find(({ id }) => id === context.episode);
   const span = spanOf(episode, context);
-  const tasks = context.tasks.filter(isHomework).filter((task) => episode === undefined || isWithin(task, span, zone));
+  const tasks = context.tasks.filter(isHomework).filter((task) => episode === undefined || isWithin(task, span, zone)).sort(byDue(zone));
   const found = adherence(tasks, span.to, { zone, written, ...(span.from === undefined ? {} : { from: span.from }) });
   return {
     name: 'homework',
@@ -44,6 +44,12 @@ export function homeworkPart(record: PatientRecord, context: HomeworkContext): P
     ],
   };
 }
+
+/** In the order in which they are due, whatever the order in which they came. */
+const byDue = (zone: string) => (a: Resource, b: Resource): number => {
+  const [one, other] = [dueOf(a, zone) ?? Infinity, dueOf(b, zone) ?? Infinity];
+  return one === other ? (a.id! < b.id! ? -1 : 1) : one - other;
+};
 
 interface Span { readonly from?: string; readonly to: string }
 
