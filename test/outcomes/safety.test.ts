@@ -346,7 +346,7 @@ t.test('words in a text are found in shared entries, in private ones only where 
 t.test('phrases match whole words of every language, whatever the case, accents and punctuation, in time that grows with the text alone', async (t) => {
   const { index } = defaultSafety.phrases;
   for (const text of ['I wish I was dead.', 'Ich möchte sterben', 'J’ai envie de mourir', 'No quiero vivir…', 'self-harm', 'don’t want to live', 'ending it all', 'sui\u00adcidal', 'I overdosed', 'Autolesión', 'Suizidgedanken']) t.ok(matches(index, text), text);
-  for (const text of ['', 'The deadline is Tuesday', 'I want to diet', 'kill my self-doubt', 'Leben', 'she is dead-set on it', 'I take my life back', 'mourir de rire']) t.notOk(matches(index, text), text);
+  for (const text of ['', 'The deadline is Tuesday', 'I want to diet', 'kill my self-doubt', 'Leben', 'she is dead-set on it', 'I take my life back', 'mourir de rire', 'I remember to take all my pills', 'in front of a train station']) t.notOk(matches(index, text), text);
   t.notOk(matches(phraseIndex([]), 'anything'));
   t.notOk(matches(phraseIndex(['...']), 'anything'), 'a phrase without words matches nothing');
   const timed = (text: string): number => {
