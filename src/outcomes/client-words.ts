@@ -45,7 +45,8 @@ export function classForClient(scale: Scale, change: Change): string {
   switch (change.reliable) {
     case 'better': return `The step since the start is larger than the usual ups and downs here (${size}). It goes towards ${towards(scale).better}.`;
     case 'worse': return `The step since the start is larger than the usual ups and downs here (${size}). It goes towards ${towards(scale).worse}. It is something to talk about together.`;
-    default: return `${change.improvement === 0 ? 'There is no step since the start.' : 'The step since the start is within the usual ups and downs here.'} A step counts as larger from this size: ${size}.`;
+    default: return change.improvement === 0 ? `There is no step since the start. A step beyond the usual ups and downs would be ${size}.`
+      : `The step since the start is within the usual ups and downs here. A step beyond them would be ${size}.`;
   }
 }
 
