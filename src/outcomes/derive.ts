@@ -65,9 +65,10 @@ function goalWrites(writes: DerivedWrite[], before: PatientRecord, after: Patien
 
 const answered: readonly unknown[] = ['completed', 'amended'];
 
-/** A response that has just been completed answers a request for its questionnaire. */
+/** A response answers a request for its questionnaire when it is completed, or when it is corrected to be of another time or form. */
 function requestWrites(writes: DerivedWrite[], record: PatientRecord, { resource, previous, deleted }: Change, { now }: DeriveContext): void {
-  if (deleted || !answered.includes(resource.status) || answered.includes(previous?.status) || typeof resource.questionnaire !== 'string') return;
+  if (deleted || !answered.includes(resource.status) || typeof resource.questionnaire !== 'string') return;
+  if (answered.includes(previous?.status) && previous?.authored === resource.authored && previous?.questionnaire === resource.questionnaire) return;
   const at = instant(resource.authored as string | undefined) ?? Date.parse(now);
   const request = requestFor(record, withoutVersion(resource.questionnaire), resource.id!, at);
   if (request === undefined) return;

@@ -199,8 +199,10 @@ t.test('a completed response answers the open request for its questionnaire whos
   world.delete('QuestionnaireResponse', 'q1');
   world.write(phq9('q1', '2024-03-01', totalling(9)));
   t.same(['t0', 't1', 't3'].map(status), ['requested', 'requested', 'requested'], 'nor does an answer that comes back');
-  world.write(phq9('q2', '2024-04-01', totalling(9)));
-  t.same(['t0', 't1', 't3'].map(status), ['requested', 'completed', 'requested']);
+  world.write(phq9('q2', '2023-04-01', totalling(9)));
+  t.same(['t0', 't1', 't3'].map(status), ['requested', 'requested', 'requested'], 'before they were made');
+  world.write(phq9('q2', '2024-04-01', totalling(9), { status: 'amended' }));
+  t.same(['t0', 't1', 't3'].map(status), ['requested', 'completed', 'requested'], 'corrected to be of a later time');
   world.write(phq9('q3', '2024-04-02', totalling(9)));
   t.equal(status('t3'), 'requested', 'made after the answer');
 });
