@@ -16,7 +16,7 @@ function formatOf(zone: string): Intl.DateTimeFormat {
 }
 
 /** Names of zones may be written in capitals and otherwise: what is remembered of them is bounded. */
-const mostZones = 1000, mostDays = 4000;
+const mostZones = 1000, mostDays = 4000, mostDates = 40_000;
 
 /** @returns whole days from one calendar date to another; of a dateTime the date as its author's clock wrote it. */
 export const daysBetween = (from: string, to: string): number => Math.round((Date.parse(to.slice(0, 10)) - Date.parse(from.slice(0, 10))) / day);
@@ -66,7 +66,20 @@ function offsetAt(at: number, zone: string): number {
  * @param at milliseconds since 1970
  * @returns the calendar date in `zone`, e.g. 2024-03-31
  */
-export const localDate = (at: number, zone: string): string => new Date(at + offsetAt(at, zone)).toISOString().slice(0, 10);
+export const localDate = (at: number, zone: string): string => dateText(Math.floor((at + offsetAt(at, zone)) / day));
+
+const dates = new Map<number, string>();
+
+/** The date so many days after 1 January 1970; of a record the same are asked for again and again, and writing one takes longer than finding it. */
+function dateText(days: number): string {
+  let text = dates.get(days);
+  if (text === undefined) {
+    text = new Date(days * day).toISOString().slice(0, 10);
+    if (dates.size === mostDates) dates.clear();
+    dates.set(days, text);
+  }
+  return text;
+}
 
 /** @returns the calendar date so many days after `date`, before it where `days` is below 0. */
 export const dayAfter = (date: string, days: number): string => new Date(Date.parse(date) + days * day).toISOString().slice(0, 10);
@@ -76,7 +89,8 @@ export const dayAfter = (date: string, days: number): string => new Date(Date.pa
  * @returns undefined for what is no date
  */
 export function dateOf(dateTime: string, zone: string): string | undefined {
-  if (zone === 'UTC' || !/[zZ]$/.test(dateTime)) return /^\d{4}-\d{2}-\d{2}/.exec(dateTime)?.[0];
+  const hasDay = dateTime.length >= 10 && dateTime.charCodeAt(4) === 45 && dateTime.charCodeAt(7) === 45;
+  if (zone === 'UTC' || (dateTime.charCodeAt(dateTime.length - 1) | 32) !== 122) return hasDay ? dateTime.slice(0, 10) : undefined;
   const at = instant(dateTime);
   return at === null ? undefined : localDate(at, zone);
 }

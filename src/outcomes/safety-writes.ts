@@ -100,7 +100,7 @@ function laterWrites(writes: DerivedWrite[], before: PatientRecord, after: Patie
     const scale = context.registry.scales.get(key);
     const earlier = before.scores.get(key) ?? [];
     if (scale === undefined || scores === earlier) continue;
-    const from = Math.min(...[...earlier, ...scores].flatMap((score) => (score.id === own && score.at !== null ? [score.at] : [])));
+    const from = Math.min(...[earlier, scores].map((list) => list.find(({ id }) => id === own)?.at ?? Infinity));
     for (const later of scores) {
       const { id: laterId, at, data: { encounter } } = later;
       if (at === null || at < from || laterId === own || isOldImport(later, context)) continue;
