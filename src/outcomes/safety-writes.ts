@@ -100,14 +100,20 @@ function laterWrites(writes: DerivedWrite[], before: PatientRecord, after: Patie
     const scale = context.registry.scales.get(key);
     const earlier = before.scores.get(key) ?? [];
     if (scale === undefined || scores === earlier) continue;
-    const from = Math.min(...[earlier, scores].map((list) => list.find(({ id }) => id === own)?.at ?? Infinity));
+    const times = [earlier, scores].flatMap((list) => list.find(({ id }) => id === own)?.at ?? []);
+    const [from, to] = [Math.min(...times), Math.max(...times)];
+    const items = scale.instrument.definition.safety;
+    let isAnswered = items.length === 0;
     for (const later of scores) {
-      const { id: laterId, at, data: { encounter } } = later;
+      const { id: laterId, at, data: { encounter, safety } } = later;
+      // Beyond, each has the answer of a later one before it, and no score within days.
+      if (at !== null && at > to + triggers.worsening.days * day && isAnswered) break;
       if (at === null || at < from || laterId === own || isOldImport(later, context)) continue;
       const [was, is] = [earlier, scores].map((list) => scoreAlerts(scale, list, laterId, settings).map((alert) => (later.data.source === undefined ? alert : { ...alert, tellsClient: false }))) as [Alert[], Alert[]];
       const [resourceType, id] = sourceOf(later).split('/') as [string, string];
       const response: Resource = { resourceType, id, authored: context.now, ...(encounter === undefined ? {} : { encounter: { reference: encounter } }) };
       alertWrites(writes, { response, was, is, by: 'earlier', mayExist: true }, within(context));
+      isAnswered ||= at >= to && items.every(({ linkId }) => typeof safety?.[linkId] === 'number');
     }
   }
 }
