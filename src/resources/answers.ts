@@ -58,7 +58,9 @@ export function faultOfAnswer(answer: QuestionnaireResponseItemAnswer, question:
   if (options.length > 0 && !isOpen) {
     if (optionFor(value, options) !== undefined || whyAbsent(answer) !== undefined) return undefined;
     const types = [...new Set(options.flatMap((option) => valueOf(option, 'value')?.type ?? []))];
-    return { code: 'code-invalid', text: `The answer to "${question.linkId}" must be one of its ${options.length} options, as value${types.join(' or value')}.` };
+    const numbers = options.flatMap((option) => (option.valueCoding === undefined ? [] : weightOf(option) ?? []));
+    const byNumber = numbers.length === 0 ? '' : `, or by what one counts (${numbers.join(', ')}) as valueInteger or valueDecimal`;
+    return { code: 'code-invalid', text: `The answer to "${question.linkId}" must be one of its ${options.length} options, as value${types.join(' or value')}${byNumber}.` };
   }
   if (whyAbsent(answer) !== undefined) return undefined;
   const allowed = answerTypes.get(question.type) ?? [];
