@@ -31,19 +31,33 @@ const numberOf = (holder: Pick<Extension, 'valueDecimal' | 'valueInteger'> | und
 /** A coding that a question offers, with its weight. */
 export interface WeighedCoding { readonly coding: Coding; readonly weight: number }
 
+/** @returns what a value set lists, by `answerValueSet` of a question. */
+export type WeighedLists = (canonical: string) => readonly WeighedCoding[];
+
 /**
- * @param canonical `answerValueSet` of a question.
  * @param lists the ValueSets and CodeSystems that are known: those that the form contains, and those that were found for it.
- * @returns the codings that the value set lists and that have a weight: in it, or in the code system that they are of. [] where it is
- * not known, or says what it holds by a rule.
+ * @returns for a canonical the codings that the value set lists and that have a weight: in it, or in the code system that they are of.
+ * [] where it is not known, or says what it holds by a rule. Each code system is read once: a list may name it for each of its codes.
  */
-export function weighedCodings(canonical: string, lists: readonly Resource[]): WeighedCoding[] {
-  const valueSet = definition('ValueSet', canonical, lists);
+export function weighedLists(lists: readonly Resource[]): WeighedLists {
+  const systems = new Map<string, ReadonlyMap<string, number>>();
+  const ofSystem: SystemWeights = (system) => {
+    const weights = systems.get(system) ?? systemWeights(definition('CodeSystem', system, lists));
+    systems.set(system, weights);
+    return weights;
+  };
+  return (canonical) => weighedCodings(definition('ValueSet', canonical, lists), ofSystem);
+}
+
+/** Weight by code of the code system with a canonical. */
+type SystemWeights = (system: string) => ReadonlyMap<string, number>;
+
+function weighedCodings(valueSet: Resource | undefined, ofSystem: SystemWeights): WeighedCoding[] {
   const { contains } = (valueSet?.['expansion'] ?? {}) as { contains?: readonly Contains[] };
+  if (contains !== undefined) return expanded(contains, ofSystem);
   const { include = [], exclude = [] } = (valueSet?.['compose'] ?? {}) as { include?: readonly Include[]; exclude?: readonly Include[] };
-  const found = contains === undefined ? include.flatMap((each) => included(each, lists)) : expanded(contains, lists);
   const left = new Set(exclude.flatMap(({ system, concept = [] }) => concept.map(({ code }) => `${system ?? ''}|${code ?? ''}`)));
-  return contains === undefined ? found.filter(({ coding: { system, code } }) => !left.has(`${system ?? ''}|${code ?? ''}`)) : found;
+  return include.flatMap((each) => included(each, ofSystem)).filter(({ coding: { system, code } }) => !left.has(`${system ?? ''}|${code ?? ''}`));
 }
 
 function definition(type: string, canonical: string, lists: readonly Resource[]): Resource | undefined {
@@ -51,23 +65,22 @@ function definition(type: string, canonical: string, lists: readonly Resource[])
   return lists.find((each) => each.resourceType === type && (canonical.startsWith('#') ? `#${each.id}` === canonical : each['url'] === url));
 }
 
-function included({ system, concept, filter, valueSet }: Include, lists: readonly Resource[]): WeighedCoding[] {
+function included({ system, concept, filter, valueSet }: Include, ofSystem: SystemWeights): WeighedCoding[] {
   if (system === undefined || filter !== undefined || valueSet !== undefined) return [];
-  const ofSystem = systemWeights(system, lists);
-  if (concept === undefined) return [...ofSystem].map(([code, weight]) => ({ coding: { system, code }, weight }));
-  return concept.flatMap((each) => weighed({ system, code: each.code }, weightOf(each) ?? ofSystem.get(each.code ?? '')));
+  if (concept === undefined) return [...ofSystem(system)].map(([code, weight]) => ({ coding: { system, code }, weight }));
+  return concept.flatMap((each) => weighed({ system, code: each.code }, weightOf(each) ?? ofSystem(system).get(each.code ?? '')));
 }
 
-const expanded = (contains: readonly Contains[], lists: readonly Resource[]): WeighedCoding[] => contains.flatMap((each) => [
-  ...weighed({ system: each.system, code: each.code }, weightOf(each) ?? (each.system === undefined ? undefined : systemWeights(each.system, lists).get(each.code ?? ''))),
-  ...expanded(each.contains ?? [], lists),
+const expanded = (contains: readonly Contains[], ofSystem: SystemWeights): WeighedCoding[] => contains.flatMap((each) => [
+  ...weighed({ system: each.system, code: each.code }, weightOf(each) ?? (each.system === undefined ? undefined : ofSystem(each.system).get(each.code ?? ''))),
+  ...expanded(each.contains ?? [], ofSystem),
 ]);
 
 const weighed = (coding: { readonly system: string | undefined; readonly code: string | undefined }, weight: number | undefined): WeighedCoding[] =>
   (weight === undefined || coding.code === undefined ? [] : [{ coding: coding as Coding, weight }]);
 
-/** Weight by code of a code system that is known, by an extension of the concept or by a property. */
-function systemWeights(system: string, lists: readonly Resource[]): ReadonlyMap<string, number> {
+/** Weight by code of a code system, by an extension of the concept or by a property; none of one that is not known. */
+function systemWeights(codeSystem: Resource | undefined): ReadonlyMap<string, number> {
   const found = new Map<string, number>();
   const collect = (concepts: readonly Concept[] = []): void => {
     for (const concept of concepts) {
@@ -76,7 +89,7 @@ function systemWeights(system: string, lists: readonly Resource[]): ReadonlyMap<
       collect(concept.concept);
     }
   };
-  collect(definition('CodeSystem', system, lists)?.['concept'] as readonly Concept[] | undefined);
+  collect(codeSystem?.['concept'] as readonly Concept[] | undefined);
   return found;
 }
 

@@ -1,6 +1,6 @@
 import { codeSystem } from '../fhir/canonical.ts';
 import type { Resource } from '../fhir/resource.ts';
-import { weighedCodings, weightOf } from './answer-weights.ts';
+import { weighedLists, weightOf, type WeighedLists } from './answer-weights.ts';
 import type { Coding } from './instrument.ts';
 import { withoutVersion } from './recognise.ts';
 import type { PatientRecord, Score } from './record.ts';
@@ -26,12 +26,22 @@ const enableWhenExpression = 'http://hl7.org/fhir/uv/sdc/StructureDefinition/sdc
 interface Weighed {
   readonly required: boolean;
   readonly repeats: boolean;
+  readonly offered: Offered;
+}
+
+/** What may be chosen. Questions with the same list of answers share it, which may be long. */
+interface Offered {
   readonly weights: ReadonlyMap<string, number>;
+  readonly numbers: ReadonlySet<number>;
   /** Weights of answers that leave their system out, by code; null where several options have it. */
   readonly byCode: ReadonlyMap<string, number | null>;
   /** Whether the options are codings: one may be answered by its number. */
   readonly coded: boolean;
+  /** The lowest and the highest weight of one choice, and of any number of them; choosing nothing counts 0. */
+  readonly one: Range;
+  readonly several: Range;
 }
+interface Range { readonly min: number; readonly max: number }
 interface WeighedForm { readonly questions: ReadonlyMap<string, Weighed>; readonly form: FormTotal }
 
 /** Forms are remembered as they are found: every answered form asks. */
@@ -80,10 +90,11 @@ export function formAnswers(response: Resource, questionnaire: Resource): FormAn
 
 function weightIn(question: Weighed | undefined, answer: Answer): number | undefined {
   if (question === undefined) return undefined;
+  const { weights, numbers, byCode, coded } = question.offered;
   const { valueCoding: { system, code } = {}, valueInteger, valueDecimal } = answer;
   const number = valueInteger ?? valueDecimal;
-  if (question.coded && number !== undefined) return [...question.weights.values()].find((weight) => weight === Number(number));
-  return question.weights.get(keyOf(answer)) ?? (system === undefined && code !== undefined ? question.byCode.get(code) ?? undefined : undefined);
+  if (coded && number !== undefined) return numbers.has(Number(number)) ? Number(number) : undefined;
+  return weights.get(keyOf(answer)) ?? (system === undefined && code !== undefined ? byCode.get(code) ?? undefined : undefined);
 }
 
 /** How often each question stands in a response: in a group that repeats it is asked several times. */
@@ -112,40 +123,61 @@ function keyOf(holder: Answer | Option): string {
 function weigh(questionnaire: Resource): WeighedForm | null {
   const questions = new Map<string, Weighed>();
   const lists = Array.isArray(questionnaire['contained']) ? (questionnaire['contained'] as readonly Resource[]) : [];
-  collect(questionnaire['item'] as readonly Question[] | undefined, true, lists, questions);
+  collect(questionnaire['item'] as readonly Question[] | undefined, true, offeredIn(weighedLists(lists)), questions);
   if (questions.size === 0) return null;
   const { title, name, url, version, code } = questionnaire as Resource & { title?: string; name?: string; url?: string; version?: string; code?: readonly Coding[] };
   return { questions, form: { title: `Total of ${title ?? name ?? url ?? 'a form'}`, ...rangeOf({ questions }), ...(version === undefined ? {} : { version }), codings: (code ?? []).map(({ system, code: value, display }) => ({ system, code: value, display })) } };
 }
 
 /** The lowest and the highest total that the answers can have. */
-function rangeOf({ questions }: Pick<WeighedForm, 'questions'>, times?: ReadonlyMap<string, number>): { min: number; max: number } {
+function rangeOf({ questions }: Pick<WeighedForm, 'questions'>, times?: ReadonlyMap<string, number>): Range {
   let [min, max] = [0, 0];
-  for (const [linkId, { weights, repeats }] of questions) {
-    const [scores, asked] = [[...weights.values()], Math.max(times?.get(linkId) ?? 1, 1)];
-    max += asked * (repeats ? scores.filter((score) => score > 0).reduce((sum, score) => sum + score, 0) : Math.max(0, ...scores));
-    min += asked * (repeats ? scores.filter((score) => score < 0).reduce((sum, score) => sum + score, 0) : Math.min(0, ...scores));
+  for (const [linkId, { offered, repeats }] of questions) {
+    const [range, asked] = [repeats ? offered.several : offered.one, Math.max(times?.get(linkId) ?? 1, 1)];
+    max += asked * range.max;
+    min += asked * range.min;
   }
   return { min: Math.round(min * 1e6) / 1e6, max: Math.round(max * 1e6) / 1e6 };
 }
 
+/** What the questions of a form offer: a list of answers is read once, however many of them name it. */
+function offeredIn(lists: WeighedLists): (item: Question) => Offered {
+  const ofLists = new Map<string, Offered>();
+  const ofList = (canonical: string): Offered => {
+    const offered = ofLists.get(canonical) ?? offeredAs(lists(canonical).map(({ coding, weight }) => ({ option: { valueCoding: coding }, weight })));
+    ofLists.set(canonical, offered);
+    return offered;
+  };
+  const ofOptions = (options: readonly Option[]): Offered => offeredAs(options.flatMap((option) => {
+    const weight = weightOf(option, option.valueCoding);
+    return weight === undefined ? [] : [{ option, weight }];
+  }));
+  // One or the other: invariant que-4.
+  return ({ answerOption = [], answerValueSet }) => (answerValueSet === undefined ? ofOptions(answerOption) : ofList(answerValueSet));
+}
+
 /** @param always whether the questions are asked in every case: only then a required one can be missed. */
-function collect(items: readonly Question[] | undefined, always: boolean, lists: readonly Resource[], found: Map<string, Weighed>): void {
+function collect(items: readonly Question[] | undefined, always: boolean, offeredBy: (item: Question) => Offered, found: Map<string, Weighed>): void {
   for (const item of Array.isArray(items) ? (items as readonly Question[]) : []) {
     const asked = always && item.enableWhen === undefined && item.extension?.some(({ url }) => url === enableWhenExpression) !== true;
-    const offered = [
-      ...(item.answerOption ?? []).map((option) => ({ option, weight: weightOf(option, option.valueCoding) })),
-      ...(item.answerValueSet === undefined ? [] : weighedCodings(item.answerValueSet, lists)).map(({ coding, weight }) => ({ option: { valueCoding: coding }, weight })),
-    ].flatMap(({ option, weight }) => (weight === undefined ? [] : [{ option, weight }]));
-    if (offered.length > 0 && item.linkId !== undefined) found.set(item.linkId, { required: asked && item.required === true, repeats: item.repeats === true, ...weightsOf(offered) });
-    collect(item.item, asked, lists, found);
+    const offered = offeredBy(item);
+    if (offered.weights.size > 0 && item.linkId !== undefined) found.set(item.linkId, { required: asked && item.required === true, repeats: item.repeats === true, offered });
+    collect(item.item, asked, offeredBy, found);
   }
 }
 
-function weightsOf(offered: readonly { readonly option: Option; readonly weight: number }[]): Pick<Weighed, 'weights' | 'byCode' | 'coded'> {
+function offeredAs(options: readonly { readonly option: Option; readonly weight: number }[]): Offered {
   const byCode = new Map<string, number | null>();
-  for (const { option: { valueCoding }, weight } of offered) if (valueCoding?.code !== undefined) byCode.set(valueCoding.code, byCode.has(valueCoding.code) ? null : weight);
-  return { weights: new Map(offered.map(({ option, weight }) => [keyOf(option), weight])), byCode, coded: offered.every(({ option }) => option.valueCoding !== undefined) };
+  for (const { option: { valueCoding }, weight } of options) if (valueCoding?.code !== undefined) byCode.set(valueCoding.code, byCode.has(valueCoding.code) ? null : weight);
+  const weights = new Map(options.map(({ option, weight }) => [keyOf(option), weight]));
+  const numbers = new Set(weights.values());
+  const [one, several] = [{ min: 0, max: 0 }, { min: 0, max: 0 }];
+  for (const weight of weights.values()) {
+    one.min = Math.min(one.min, weight);
+    one.max = Math.max(one.max, weight);
+    several[weight < 0 ? 'min' : 'max'] += weight;
+  }
+  return { weights, numbers, byCode, coded: options.every(({ option }) => option.valueCoding !== undefined), one, several };
 }
 
 /** Codes of what all forms have in common. */

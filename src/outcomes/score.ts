@@ -1,7 +1,7 @@
 import { doesNotApply, whyAbsent } from '../fhir/absent.ts';
 import type { Issue } from '../fhir/outcome.ts';
 import type { Resource } from '../fhir/resource.ts';
-import { weighedCodings, weightOf } from './answer-weights.ts';
+import { weighedLists, weightOf } from './answer-weights.ts';
 import { exact } from './decimals.ts';
 import { goalAttainment } from './goal-attainment.ts';
 import type { Band } from './instrument.ts';
@@ -135,7 +135,7 @@ function optionWeight(form: Resource, linkId: string, { system, code }: { readon
   const { answerOption, answerValueSet } = within((form['item'] ?? []) as readonly FormItem[]) ?? {};
   const option = answerOption?.find(({ valueCoding }) => valueCoding?.system === system && valueCoding?.code === code);
   if (option !== undefined || answerValueSet === undefined) return weightOf(option?.valueCoding, option);
-  return weighedCodings(answerValueSet, (form['contained'] ?? []) as readonly Resource[]).find(({ coding }) => coding.system === system && coding.code === code)?.weight;
+  return weighedLists((form['contained'] ?? []) as readonly Resource[])(answerValueSet).find(({ coding }) => coding.system === system && coding.code === code)?.weight;
 }
 
 function numberScore({ numeric, reverse, byNumber }: Item, number: number): number | undefined {

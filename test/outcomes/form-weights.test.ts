@@ -1,6 +1,6 @@
 import t from 'tap';
 import type { Resource } from '../../src/fhir/resource.ts';
-import { answerValueSets, systemsOf, weighedCodings, weightOf } from '../../src/outcomes/answer-weights.ts';
+import { answerValueSets, systemsOf, weighedLists, weightOf } from '../../src/outcomes/answer-weights.ts';
 import { formAnswers, formTotal } from '../../src/outcomes/form-total.ts';
 import { itemScores } from '../../src/outcomes/score.ts';
 import { recognise } from '../../src/outcomes/recognise.ts';
@@ -13,7 +13,7 @@ const codeSystem: Resource = { resourceType: 'CodeSystem', id: 'cs', url: system
   { code: 'never', ...ordinal(0) }, { code: 'some', property: [{ code: 'itemWeight', valueDecimal: 1 }], concept: [{ code: 'often', ...weighs('itemWeight', { valueInteger: 2 }) }] }, { code: 'unweighed' },
 ] };
 const valueSet = (id: string, content: object): Resource => ({ resourceType: 'ValueSet', id, url: `http://example.org/ValueSet/${id}`, ...content });
-const listed = (canonical: string, lists: readonly Resource[]): Record<string, number> => Object.fromEntries(weighedCodings(canonical, lists).map(({ coding: { code }, weight }) => [code, weight]));
+const listed = (canonical: string, lists: readonly Resource[]): Record<string, number> => Object.fromEntries(weighedLists(lists)(canonical).map(({ coding: { code }, weight }) => [code, weight]));
 
 t.test('the weights of a value set: its own, else those of its code system', async (t) => {
   const own = valueSet('own', { compose: { include: [{ system, concept: [{ code: 'never', ...ordinal(5) }, { code: 'often' }, { code: 'unknown' }] }] } });
@@ -77,4 +77,17 @@ t.test('an instrument on a form of another publisher is scored by the weights of
   const response: Resource = { resourceType: 'QuestionnaireResponse', status: 'completed', questionnaire: 'http://example.org/phq', item: phqItems.map((linkId) => ({ linkId, answer: [{ valueCoding: { system, code: 'often' } }] })) };
   const [recognised] = recognise(response, registry, questionnaire);
   t.same([...itemScores(recognised!).scores.values()], Array.from({ length: 9 }, () => 2));
+});
+
+t.test('a long list of answers is read once, however often its code system is named, and however many questions name it', async (t) => {
+  let read = 0;
+  const many = Array.from({ length: 150_000 }, (_, at) => ({ code: `c${at}`, property: [{ code: 'itemWeight', valueDecimal: at - 1000 }] }));
+  const counted: Resource = { resourceType: 'CodeSystem', id: 'cs', url: system, get concept() { read += 1; return many; } };
+  const list = valueSet('long', { compose: { include: many.slice(0, 300).map(({ code }) => ({ system, concept: [{ code }] })) } });
+  t.equal(weighedLists([list, counted])('#long').length, 300);
+  t.equal(weighedLists([valueSet('long', { expansion: { contains: many.slice(0, 300).map(({ code }) => ({ system, code })) } }), counted])('#long').length, 300);
+  t.equal(read, 2, 'once for each list');
+  const whole = form({ answerValueSet: '#whole' }, { contained: [valueSet('whole', { compose: { include: [{ system }] } }), counted] });
+  t.match(formTotal(answered({ system, code: 'c1007' }, { system, code: 'c0' }), whole), { value: -993, answered: 2, form: { min: -2000, max: 2 * 148_999 } });
+  t.equal(read, 3, 'once for both questions');
 });
