@@ -53,7 +53,7 @@ async function endEpisode(context: Context, call: Call, body: string): Promise<A
   }
   if (call.method !== 'POST') throw problem('method-not-allowed', 'not-supported', '$end with apply=true changes what is stored: call it with POST.', undefined, { allow: 'POST' });
   requireAll(context);
-  return whileItHolds(() => apply(context, call, at));
+  return whileItHolds(() => apply(context, call, { at, expression: expressionOf(inputs, 'end') }));
 }
 
 /** The time at which it ended, as it was given. */
@@ -105,12 +105,18 @@ async function resourcesOf(context: Context, rid: bigint, patient: string): Prom
   return Object.fromEntries(found) as EndingResources;
 }
 
+/** The time that was given, and the element that it was given in. */
+interface GivenEnd { readonly at: string | undefined; readonly expression: string }
+
 /** Ends the episode in one transaction that looks again for alerts and at the version that `If-Match` names. */
-async function apply(context: Context, call: Call, given: string | undefined): Promise<Answer> {
+async function apply(context: Context, call: Call, { at: given, expression }: GivenEnd): Promise<Answer> {
   const found = await checklist(context, call.id!);
   const at = given ?? found.now;
-  if (found.alerts.length > 0) throw new Problem('conflict', found.alerts.map(alertIssue));
-  checkTime(found, given);
+  if (found.alerts.length > 0) {
+    await logged(context, call, found.rid); // the refusal shows that there is an alert
+    throw new Problem('conflict', found.alerts.map(alertIssue));
+  }
+  checkTime(found, given, expression);
   const [written] = await context.committer.commit({
     ...unitOf(context, '$end', `POST EpisodeOfCare/${call.id!}/$end ${given ?? ''}`),
     references: await alertConditions(context, found),
@@ -129,11 +135,11 @@ const alertIssue = ({ resourceType, id }: Resource): Issue => ({
 });
 
 /** A day is that of where the client lives. */
-function checkTime({ now, start, zone }: Checklist, given: string | undefined): void {
+function checkTime({ now, start, zone }: Checklist, given: string | undefined, expression: string): void {
   if (given === undefined) return;
   const range = dateRange(given)!;
-  if (given.length === 10 ? given > localDate(Date.parse(now), zone) : range.low > now) throw problem('invalid', 'value', 'end must not be in the future: an episode that is finished has ended.', 'Parameters.parameter');
-  if (start !== undefined && range.high <= (dateRange(start)?.low ?? '')) throw problem('invalid', 'value', 'end must not be before the start of the episode.', 'Parameters.parameter');
+  if (given.length === 10 ? given > localDate(Date.parse(now), zone) : range.low > now) throw problem('invalid', 'value', 'end must not be in the future: an episode that is finished has ended.', expression);
+  if (start !== undefined && range.high <= (dateRange(start)?.low ?? '')) throw problem('invalid', 'value', 'end must not be before the start of the episode.', expression);
 }
 
 /** What was found to be open or active, looked at again in the transaction: an alert that is raised meanwhile is not overlooked. */

@@ -130,9 +130,10 @@ async function stored(context: Context, call: Call, given: Given, inputs: readon
   given.note(matches);
   const scores = matches.map(({ body }) => JSON.parse(body!) as Resource).filter((each) => isDerived(each) && each['status'] !== 'entered-in-error');
   const issues = unscorable(response, context.registry, questionnaire);
+  const person = await subjectAsPerson(context, given, response);
+  await given.log(call); // a refusal says something of the response too
   if (scores.length === 0 && issues.length > 0) throw refusal(issues);
-  const derivation = { registry: context.registry, inputs: new Map([[key, response]]), forms: new Map(questionnaire === undefined ? [] : [[key, questionnaire]]), person: await subjectAsPerson(context, given, response), reader: context.visibility.reach.kind === 'patient' ? 'client' : 'clinician' } as const;
-  await given.log(call);
+  const derivation = { registry: context.registry, inputs: new Map([[key, response]]), forms: new Map(questionnaire === undefined ? [] : [[key, questionnaire]]), person, reader: context.visibility.reach.kind === 'patient' ? 'client' : 'clinician' } as const;
   const unseen: Issue[] = scores.length === 0 ? [{ severity: 'information', code: 'informational', text: 'No score of this response is stored that this access shows.' }] : [];
   return answer([
     reference('response', key),

@@ -121,7 +121,10 @@ t.test('$end', async (t) => {
     const { body: { id } } = await fhir('POST', 'QuestionnaireResponse', phq9('cy', spread(9, 9, 1), '2026-03-01T09:00:00Z'));
     t.ok(id);
     t.same(lines((await one('GET', 'EpisodeOfCare/alerted/$end')).body)['alert'], ['open']);
+    const logged = async (): Promise<number> => JSON.stringify((await fhir('GET', 'AuditEvent?patient=cy&_count=200')).body).split('EpisodeOfCare/alerted').length;
+    const before = await logged();
     const refused = await one('POST', 'EpisodeOfCare/alerted/$end?apply=true');
+    t.equal(await logged(), before + 1, 'that there is an alert was shown: it is in the access log');
     t.match(refused, { status: 409, body: { issue: [{ severity: 'error', code: 'business-rule', expression: ['EpisodeOfCare.status'], details: { text: /Task\// } }, { details: { text: /Flag\// } }] } });
     t.equal((await fhir('GET', 'EpisodeOfCare/alerted')).body.status, 'active');
     for (let round = 0; round < 6; round += 1) {
@@ -140,7 +143,8 @@ t.test('$end', async (t) => {
     const version = (await fhir('GET', 'EpisodeOfCare/ep')).headers.get('etag')!;
     t.equal((await one('GET', 'EpisodeOfCare/ep/$end?apply=true')).status, 405);
     t.equal((await one('POST', 'EpisodeOfCare/ep/$end?apply=true', undefined, { 'if-match': 'W/"99"' })).status, 412);
-    t.match(await one('POST', 'EpisodeOfCare/ep/$end?apply=true&end=2099-01-01'), { status: 422, body: { issue: [{ details: { text: /future/ } }] } });
+    t.match(await one('POST', 'EpisodeOfCare/ep/$end?apply=true&end=2099-01-01'), { status: 422, body: { issue: [{ expression: ['http.end'], details: { text: /future/ } }] } });
+    t.match(await one('POST', 'EpisodeOfCare/ep/$end', { resourceType: 'Parameters', parameter: [{ name: 'apply', valueBoolean: true }, { name: 'end', valueDateTime: '2099-01-01' }] }), { status: 422, body: { issue: [{ expression: ['Parameters.parameter[1]'] }] } });
     t.match(await one('POST', 'EpisodeOfCare/ep/$end?apply=true&end=2026-01-01'), { status: 422, body: { issue: [{ details: { text: /before the start/ } }] } });
     for (const wrong of ['?apply=true&end=soon', '?end=2026-03-10', '?apply=maybe', '?apply=true&at=2026-03-10']) t.equal((await one('POST', `EpisodeOfCare/ep/$end${wrong}`)).status, 400, wrong);
     for (const body of [{ resourceType: 'EpisodeOfCare' }, '{']) t.equal((await one('POST', 'EpisodeOfCare/ep/$end', body)).status, 400);

@@ -134,7 +134,9 @@ t.test('$score', async (t) => {
   await t.test('a stored response without scores, withdrawn or unknown, says why', async (t) => {
     await fhir('PUT', 'QuestionnaireResponse/gone', { ...phq9('p', spread(5), '2025-04-01T09:00:00Z'), id: 'gone' });
     await fhir('PUT', 'QuestionnaireResponse/gone', { ...phq9('p', spread(5), '2025-04-01T09:00:00Z'), id: 'gone', status: 'entered-in-error' });
+    const before = (await log('p')).filter((code) => code === 'operation').length;
     t.match(await fhir('GET', 'QuestionnaireResponse/gone/$score'), { status: 422, body: { issue: [{ expression: ['QuestionnaireResponse.status'] }] } });
+    t.equal((await log('p')).filter((code) => code === 'operation').length, before + 1, 'the refusal says something of the response: it is in the access log');
     const { body: { id } } = await fhir('POST', 'QuestionnaireResponse', { ...weighedAnswers, subject: { reference: 'Patient/p' } });
     t.match(await fhir('GET', `QuestionnaireResponse/${id}/$score`), { status: 422, body: { issue: [{ expression: ['QuestionnaireResponse.questionnaire'] }] } });
     await fhir('DELETE', 'QuestionnaireResponse/gone');
