@@ -106,6 +106,17 @@ export function answerValueSets(questionnaire: Resource): string[] {
   return [...found];
 }
 
-/** @returns the code systems from which a value set takes codes. */
-export const systemsOf = (valueSet: Resource): string[] =>
-  [...new Set(((valueSet['compose'] as { include?: readonly Include[] } | undefined)?.include ?? []).flatMap(({ system }) => system ?? []))];
+/** @returns the code systems from which a value set takes codes: as it was expanded, where it was. */
+export function systemsOf(valueSet: Resource): string[] {
+  const { contains } = (valueSet['expansion'] ?? {}) as { contains?: readonly Contains[] };
+  const { include = [] } = (valueSet['compose'] ?? {}) as { include?: readonly Include[] };
+  const found = new Set<string>();
+  const collect = (list: readonly Contains[]): void => {
+    for (const { system, contains: within = [] } of list) {
+      if (system !== undefined) found.add(system);
+      collect(within);
+    }
+  };
+  collect(contains ?? include);
+  return [...found];
+}

@@ -24,6 +24,7 @@ t.test('the weights of a value set: its own, else those of its code system', asy
   t.same(listed('#expanded', [valueSet('expanded', { expansion: { contains: [{ abstract: true, contains: [{ system, code: 'never', ...ordinal(1) }] }, { system, code: 'some' }] }, compose: { include: [{ system }] } }), codeSystem]), { never: 1, some: 1 });
   for (const include of [{ system, filter: [{ property: 'concept', op: 'is-a', value: 'some' }] }, { valueSet: ['http://example.org/ValueSet/own'] }]) t.same(listed('#ruled', [valueSet('ruled', { compose: { include: [include] } }), codeSystem]), {}, 'what it holds by a rule');
   t.same(listed('#missing', [own]), {});
+  t.same(systemsOf(valueSet('expanded', { expansion: { contains: [{ abstract: true, contains: [{ system, code: 'never' }] }, { system: 'urn:b', code: 'x' }, { system, code: 'some' }] }, compose: { include: [{ system: 'urn:c' }] } })), [system, 'urn:b'], 'the code systems of what it was expanded to');
   t.equal(weightOf(undefined, { extension: [{ url: 'urn:other' }] }), undefined);
 });
 

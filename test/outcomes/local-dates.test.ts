@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import t from 'tap';
 import type { Resource } from '../../src/fhir/resource.ts';
+import { instant } from '../../src/outcomes/instant.ts';
 import { endOf, instantAt, localDate, momentOf } from '../../src/outcomes/local-time.ts';
 import { recordEntries } from '../../src/outcomes/project.ts';
 import { differences, StoredResource } from '../../src/outcomes/recompute.ts';
@@ -88,4 +89,11 @@ t.test('dates and midnights agree with the clocks of every zone, also where days
   t.equal(momentOf('2024-01-15', 'Europe/Berlin'), Date.parse('2024-01-14T23:00:00Z'));
   t.equal(momentOf('2024-07', 'America/New_York'), Date.parse('2024-07-01T04:00:00Z'));
   t.same(['2024', '2024-02', '2024-12'].map((period) => new Date(endOf(period, 'UTC')!).toISOString().slice(0, 10)), ['2025-01-01', '2024-03-01', '2025-01-01'], 'a month and a year last to their end');
+});
+
+t.test('a time is the same however it is read, in every year', async (t) => {
+  t.doesNotThrow(() => fc.assert(fc.property(fc.date({ min: new Date('0001-01-01T00:00:00Z'), max: new Date('9998-12-31T23:59:59Z'), noInvalidDate: true }), fc.constantFrom('Z', '+14:00', '-09:30'), (date, offset) => {
+    const text = `${date.toISOString().slice(0, 19)}${offset}`;
+    return instant(text) === Date.parse(text);
+  }), { seed: 20240331, numRuns: 500, examples: [[new Date('0024-03-05T10:00:00Z'), 'Z'], [new Date('0099-12-28T10:00:00Z'), '+14:00'], [new Date('0100-01-01T00:00:00Z'), 'Z'], [new Date('2024-02-29T23:59:59Z'), '-09:30']] }));
 });
