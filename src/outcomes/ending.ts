@@ -14,7 +14,7 @@ import type { Registry, Scale } from './registry.ts';
 import { episodeAt, sessionsOf } from './sessions.ts';
 
 /**
- * What is open when a therapy comes to its end (docs/clinical.md 4.13; service-defined): a list for a conversation. Only an alert
+ * What is open when a therapy comes to its end (docs/clinical.md 6; service-defined): a list for a conversation. Only an alert
  * that is not closed stands against the ending. Pure.
  */
 
