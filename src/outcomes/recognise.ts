@@ -1,12 +1,14 @@
-import { codeSystem, loinc } from '../fhir/canonical.ts';
+import { loinc } from '../fhir/canonical.ts';
 import type { Resource } from '../fhir/resource.ts';
-import { isLoincCode } from './loinc.ts';
+import { formCodes, itemCodes, loincOf } from './item-code.ts';
 import type { Instrument, Registry } from './registry.ts';
 
 /** An item of a response, with where it stands. */
 export interface ResponseItem {
   /** As the form has it. */
   readonly linkId: string;
+  /** Where the response says it. */
+  readonly definition?: string;
   readonly answers: readonly unknown[];
   /** FHIRPath, e.g. `QuestionnaireResponse.item[3]`. */
   readonly expression: string;
@@ -26,13 +28,12 @@ export interface Recognised {
 }
 
 type Leaf = ResponseItem;
-interface FormItem { readonly linkId?: string; readonly code?: readonly { system?: string; code?: string }[]; readonly item?: readonly FormItem[] }
-interface AnsweredItem { readonly linkId?: string; readonly answer?: readonly { item?: readonly AnsweredItem[] }[]; readonly item?: readonly AnsweredItem[] }
+interface AnsweredItem { readonly linkId?: string; readonly definition?: string; readonly answer?: readonly { item?: readonly AnsweredItem[] }[]; readonly item?: readonly AnsweredItem[] }
 
 /**
  * @returns the instruments that `response` answers.
  * Known by the canonical (with or without |version), ours, LOINC's (`http://loinc.org/q/44249-1`) or another publisher's, by the codes of the Questionnaire that it names, or by LOINC codes in its
- * linkIds as LHC-Forms and US Core write them (`/44250-9`, `44249-1/44250-9`); never by position.
+ * definitions and linkIds as LHC-Forms, US Core and others write them (`/44250-9`, `44249-1/44250-9`, `LOINC:44250-9`); never by position.
  * Without the panel's own code or canonical every item of the panel must be on the form, or its total and more than half of them. A form may hold several instruments.
  */
 export function recognise(response: Resource, registry: Registry, questionnaire?: Resource): readonly Recognised[] {
@@ -41,9 +42,9 @@ export function recognise(response: Resource, registry: Registry, questionnaire?
   const known = registry.byCanonical.get(canonical);
   const leaves: Leaf[] = [];
   walk(response.item as AnsweredItem[] | undefined, 'QuestionnaireResponse', leaves);
-  const codes = known?.canonical === canonical ? undefined : formCodes(questionnaire);
+  const codes = known?.canonical === canonical || questionnaire === undefined ? undefined : formCodes(questionnaire.item);
   const coded = codes ?? new Map<string, string>();
-  const codeOf = (leaf: Leaf): string => codes?.get(leaf.linkId) ?? lastSegment(leaf.linkId);
+  const codeOf = itemCodes(leaves, codes, (code) => registry.codes.has(code));
   const common = { add: registry.codings.get(canonical) ?? 0, ...(questionnaire === undefined ? {} : { form: questionnaire }) };
   const instruments = known === undefined ? byCodes(leaves.map(codeOf), codes, questionnaire, registry) : [known];
   const found = instruments.map((instrument): Recognised => ({ instrument, panel: true, ...common, items: matched(instrument, leaves, codeOf, coded) }));
@@ -58,45 +59,18 @@ export function withoutVersion(canonical: string): string {
   return bar < 0 ? canonical : canonical.slice(0, bar);
 }
 
-const lastSegment = (linkId: string): string => linkId.slice(linkId.lastIndexOf('/') + 1);
-
 function walk(items: readonly AnsweredItem[] | undefined, parent: string, leaves: Leaf[]): void {
   if (!Array.isArray(items)) return;
   items.forEach((item: AnsweredItem, i) => {
     const expression = `${parent}.item[${i}]`;
     const answers = Array.isArray(item.answer) ? item.answer : [];
-    leaves.push({ linkId: typeof item.linkId === 'string' ? item.linkId : '', answers, expression });
+    leaves.push({ linkId: typeof item.linkId === 'string' ? item.linkId : '', answers, expression, ...(item.definition === undefined ? {} : { definition: item.definition }) });
     walk(item.item, expression, leaves);
     answers.forEach((answer: { item?: readonly AnsweredItem[] }, j: number) => {
       if (answer.item !== undefined) walk(answer.item, `${expression}.answer[${j}]`, leaves);
     });
   });
 }
-
-/** Code of every item of a Questionnaire that has one of LOINC or of ours, by linkId. Older LHC-Forms exports leave the system out. */
-function formCodes(questionnaire: Resource | undefined): Map<string, string> | undefined {
-  if (questionnaire === undefined) return undefined;
-  const codes = new Map<string, string>();
-  const collect = (items: readonly FormItem[] | undefined): void => {
-    if (!Array.isArray(items)) return;
-    for (const item of items as readonly FormItem[]) {
-      const code = loincOf(item.code) ?? ownOf(item.code);
-      if (item.linkId !== undefined && code !== undefined) codes.set(item.linkId, code);
-      collect(item.item);
-    }
-  };
-  collect(questionnaire.item as FormItem[] | undefined);
-  return codes;
-}
-
-const loincOf = (codings: FormItem['code']): string | undefined =>
-  Array.isArray(codings)
-    ? (codings as NonNullable<FormItem['code']>).find(({ system, code }) => code !== undefined && (system === loinc || (system === undefined && isLoincCode(code))))?.code
-    : undefined;
-
-const ownItems: ReadonlySet<string | undefined> = new Set([codeSystem('instrument-item'), codeSystem('record-item')]);
-const ownOf = (codings: FormItem['code']): string | undefined =>
-  Array.isArray(codings) ? (codings as NonNullable<FormItem['code']>).find(({ system }) => ownItems.has(system))?.code : undefined;
 
 /** Words such as "mood" may be the linkIds of any form: our own scales and single totals are known by codes only. */
 const isNamedInLinkIds = ({ definition: { licence }, items }: Instrument): boolean => licence.class !== 'OWN' && items.size > 1;
@@ -108,7 +82,7 @@ const isNamedInLinkIds = ({ definition: { licence }, items }: Instrument): boole
  */
 function byCodes(answered: readonly string[], form: Map<string, string> | undefined, questionnaire: Resource | undefined, registry: Registry): Instrument[] {
   const present = new Set([...answered, ...form?.values() ?? []]);
-  const panels = new Set([...present, loincOf(questionnaire?.code as FormItem['code']) ?? '']);
+  const panels = new Set([...present, loincOf(questionnaire?.code) ?? '']);
   const named = [...panels].flatMap((code) => registry.byPanel.get(code) ?? totalledBy(code, present, registry));
   const onForm = new Set(form?.values());
   const complete = registry.instruments.filter((instrument) => {

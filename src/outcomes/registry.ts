@@ -82,6 +82,8 @@ export interface Registry {
   readonly byMeasure: ReadonlyMap<string, Scale>;
   /** `system|code` of a total in another coding -> how ours follows from it: times `multiply`, plus `add`. */
   readonly conversions: ReadonlyMap<string, { readonly multiply: number; readonly add: number }>;
+  /** Codes of all items and totals. */
+  readonly codes: ReadonlySet<string>;
   /** Code of a safety item -> instrument. */
   readonly bySafetyItem: ReadonlyMap<string, Instrument>;
   /** Answer codes whose check digit looks wrong. */
@@ -117,7 +119,8 @@ export function instrumentRegistry(definitions: readonly unknown[], texts: reado
     }
     for (const { linkId } of safety) bySafetyItem.set(each.items.get(linkId)!.code, each);
   }
-  return Object.freeze({ instruments, scales, byCanonical, byPanel, byMeasure, bySafetyItem, codings, conversions, warnings });
+  const codes = new Set(instruments.flatMap(({ linkIdOf, scales: own }) => [...linkIdOf.keys(), ...own.flatMap(({ codings: each }) => each.map(({ code }) => code!))]));
+  return Object.freeze({ codes, instruments, scales, byCanonical, byPanel, byMeasure, bySafetyItem, codings, conversions, warnings });
 }
 
 function claim<V>(map: Map<string, V>, key: string, value: V, instrumentId: string): void {

@@ -43,6 +43,50 @@ t.test('a response is recognised by canonical, by the codes of its Questionnaire
   t.equal(projected(local), undefined, 'the same response without its form is not guessed at');
 });
 
+t.test('a LOINC code that stands whole in a linkId, a definition or another name of its system says what was asked', async (t) => {
+  const safety = (item: object, form?: Resource): unknown => {
+    const response = { ...phq9('a', '2024-01-01', []), questionnaire: 'http://example.org/q', item: [{ linkId: 'first', answer: [{ valueInteger: 3 }] }, item].flat() };
+    const [only, ...others] = recordEntries(response, { registry, ...(form === undefined ? {} : { questionnaire: form }) });
+    t.same(others, []);
+    return only === undefined ? undefined : (JSON.parse(only.data) as { safety?: Record<string, unknown> }).safety?.['/44260-8'];
+  };
+  const answer = [{ valueCoding: { system: 'http://loinc.org', code: 'LA6570-1' } }];
+  for (const linkId of ['LOINC:44260-8', 'http://loinc.org/44260-8', 'http://loinc.org|44260-8', 'PHQ9_44260-8', 'PHQ-9-44260-8', '44260-8-1', '/44260-8/1', '44260-8_item9', '/44249-1/44260-8', '/44249-1/44260-8/0', '44250-9.44260-8', '[44260-8]']) {
+    t.equal(safety({ linkId, answer }), 2, linkId);
+  }
+  for (const linkId of ['144260-8', '44260-81', '44260-8a', 'a44260-8', '2a44260-8874-4248', '44260', '44260-9', '44260-8.44250-9', 'http://loinc.org/44261-6', 'LA44260-8']) {
+    t.equal(safety({ linkId, answer }), undefined, linkId);
+  }
+  t.equal(safety({ linkId: 'q9', definition: 'http://loinc.org/44260-8', answer }), 2, 'a definition in the response');
+  t.equal(safety({ linkId: 'q9', definition: 'http://example.org/44260-8', answer }), undefined, 'the definition of somebody else');
+  t.equal(safety({ linkId: '44260-8', definition: 'http://loinc.org/44250-9', answer }), undefined, 'what an item is defined as comes before its name');
+  const form = (item: object): Resource => ({ resourceType: 'Questionnaire', url: 'http://example.org/q', item: [{ linkId: 'q9', type: 'choice', ...item }] });
+  for (const system of ['http://loinc.org', 'https://loinc.org', 'http://loinc.org/', 'urn:oid:2.16.840.1.113883.6.1', 'LOINC']) {
+    t.equal(safety({ linkId: 'q9', answer }, form({ code: [{ system: 'http://example.org/items', code: '9' }, { system, code: '44260-8' }] })), 2, system);
+  }
+  t.equal(safety({ linkId: 'q9', answer }, form({ definition: 'https://loinc.org/44260-8' })), 2, 'a definition in the form');
+  t.equal(safety({ linkId: 'q9', answer }, form({ code: [{ system: 'http://snomed.info/sct', code: '44260-8' }] })), undefined, 'a code of another system');
+  t.equal(safety({ linkId: 'LOINC:44260-8', answer }, { ...form({}), item: [{ linkId: 'LOINC:44260-8', type: 'choice', code: [{ system: 'http://loinc.org', code: '44250-9' }] }] }), undefined, 'the code of the form wins over the name');
+});
+
+t.test('notes and subquestions whose linkId has the code of an item do not answer it twice', async (t) => {
+  const full = (names: (code: string) => string, more: readonly object[] = []): Resource => ({ ...phq9('a', '2024-01-01', []), questionnaire: 'http://example.org/q', item: [...phqItems.map((code) => ({ linkId: names(code), answer: [{ valueInteger: 1 }] })), ...more] });
+  const note = (linkId: string): object => ({ linkId, answer: [{ valueString: 'Only at night.' }] });
+  for (const [response, why] of [
+    [full((code) => `LOINC:${code}`), 'LOINC:'],
+    [full((code) => `PHQ9_${code}_1`), 'codes in the middle'],
+    [full((code) => `/${code}`, [note('/44260-8/comment'), note('44260-8-note'), { linkId: 'again-44260-8', answer: [{ valueInteger: 3 }] }]), 'beside clear names'],
+    [full((code) => `PHQ9_${code}`, [note('PHQ9_44260-8_comment'), { linkId: '44260-8-how-often', answer: [{ valueInteger: 7 }] }]), 'beside names that end in the code'],
+  ] as const) {
+    t.same(answerIssues(response, { registry }), [], why);
+    t.match(projected(response), { key: 'phq-9', value: 9 }, why);
+  }
+  const open = full((code) => `PHQ9_${code}`, [note('PHQ9_44260-8_comment')]);
+  open.item = (open.item as { linkId: string }[]).filter(({ linkId }) => linkId !== 'PHQ9_44260-8');
+  t.same(answerIssues(open, { registry }), [], 'words are no answer to the question that was left open');
+  t.equal(projected(open), undefined);
+});
+
 t.test('a panel that is partial is not recognised; several on one form are', async (t) => {
   const foreign = { questionnaire: 'http://example.org/q' };
   t.equal(projected(gad7('a', '2024-01-01', [1, 1, 1], foreign)), undefined);
