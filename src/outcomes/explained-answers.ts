@@ -1,18 +1,18 @@
 import type { Resource } from '../fhir/resource.ts';
 import { formAnswers } from './form-total.ts';
 import type { InstrumentDefinition } from './instrument.ts';
+import type { Part } from './parts.ts';
 import { recognise } from './recognise.ts';
 import type { Registry, Scale } from './registry.ts';
 import { itemScores } from './score.ts';
 
 /** The answers of a response within an explanation: each with its words and what it counts. Pure. */
 
-export interface Part { readonly name: string; readonly part?: readonly Part[]; readonly [value: `value${string}`]: unknown }
 export interface Coding { readonly system?: string; readonly code?: string; readonly version?: string; readonly display?: string }
 export interface Valued { readonly [value: `value${string}`]: unknown }
 
-/** A number as it is: whole, or with decimals. */
-export const number = (name: string, found: number): Part => (Number.isInteger(found) ? { name, valueInteger: found } : { name, valueDecimal: found });
+/** A number with all its digits: what is worked out by hand must come to the same. */
+export const exactNumber = (name: string, found: number): Part => (Number.isInteger(found) ? { name, valueInteger: found } : { name, valueDecimal: found });
 
 /** @returns the value of `holder` under another name; [] where it has none. */
 export function value(name: string, holder: Valued): Part[] {
@@ -35,7 +35,7 @@ export function answerParts(response: Resource, reference: string, scale: Scale 
       part: [
         { name: 'linkId', valueString: linkId }, ...(licence.shipItemText && definition?.text !== undefined ? [{ name: 'text', valueString: definition.text }] : []),
         ...(answer === undefined ? [] : value('answer', answer)), ...answerText(recognised.instrument.definition, definition?.answers, answer), ...(definition?.reverse === true ? [{ name: 'reversed', valueBoolean: true }] : []),
-        ...(score === undefined ? [{ name: 'absent', valueCode: notApplicable.has(linkId) ? 'not-applicable' : 'unknown' }] : [number('score', score)]),
+        ...(score === undefined ? [{ name: 'absent', valueCode: notApplicable.has(linkId) ? 'not-applicable' : 'unknown' }] : [exactNumber('score', score)]),
       ],
     };
   });
@@ -43,7 +43,7 @@ export function answerParts(response: Resource, reference: string, scale: Scale 
 
 /** The answers that a form of the deployment weighs, with their weights. */
 const weighedParts = (response: Resource, form: Resource | undefined): Part[] => (form === undefined ? [] : formAnswers(response, form)
-  .map(({ linkId, answer, weight }) => ({ name: 'item', part: [{ name: 'linkId', valueString: linkId }, ...value('answer', answer as Valued), number('score', weight)] })));
+  .map(({ linkId, answer, weight }) => ({ name: 'item', part: [{ name: 'linkId', valueString: linkId }, ...value('answer', answer as Valued), exactNumber('score', weight)] })));
 
 /** The words of an answer that came as a code. */
 function answerText({ answerLists }: InstrumentDefinition, list: string | undefined, answer: Valued | undefined): Part[] {

@@ -3,9 +3,10 @@ import type { Resource } from '../fhir/resource.ts';
 import { answerArithmetic, changeArithmetic, classArithmetic, dropArithmetic, lowArithmetic, scoringFormula, shareArithmetic, sumArithmetic, totalArithmetic } from './arithmetic.ts';
 import type { Source } from './cause.ts';
 import { eventArithmetic, type Given } from './event-arithmetic.ts';
-import { answerParts, number, value, type Coding, type Part, type Valued } from './explained-answers.ts';
+import { answerParts, value, type Coding, type Valued } from './explained-answers.ts';
 import { formAnswers } from './form-total.ts';
 import { dayIn } from './local-time.ts';
+import { number, type Part } from './parts.ts';
 import { marks } from './plain-words.ts';
 import { importedTotal } from './imported.ts';
 import { metricTable, type MetricId } from './metrics.ts';
@@ -133,7 +134,7 @@ const componentPart = (component: NonNullable<Computed['component']>[number]): P
 function limitParts(scale: Scale | undefined): Part[] {
   if (scale === undefined) return [];
   const part = (name: string, id: string, op: string, limit: number, use: string, source: string, verification: string): Part => ({
-    name, part: [{ name: 'id', valueString: id }, { name: 'operator', valueString: op }, number('value', Math.round(limit * 10_000) / 10_000), { name: 'use', valueCode: use }, { name: 'source', valueString: source }, ...marked(verification)],
+    name, part: [{ name: 'id', valueString: id }, { name: 'operator', valueString: op }, number('value', limit), { name: 'use', valueCode: use }, { name: 'source', valueString: source }, ...marked(verification)],
   });
   return [
     ...scale.thresholds.map(({ id, op, value: limit, definition: { use, source, verification } }) => part('threshold', id, op, limit, use, source, verification)),

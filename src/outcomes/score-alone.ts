@@ -7,6 +7,7 @@ import { recordEntries } from './project.ts';
 import { recognise } from './recognise.ts';
 import { patientRecord } from './record.ts';
 import type { Registry } from './registry.ts';
+import { isSafetyReview } from './review-times.ts';
 import { alertsOf, type Alert } from './safety.ts';
 import { defaultSafety } from './safety-settings.ts';
 import { itemScores, total } from './score.ts';
@@ -37,11 +38,9 @@ export function scoredAlone(response: Resource, context: DeriveContext, question
   return {
     observations: written.filter(({ resourceType }) => resourceType === 'Observation'),
     alerts,
-    tasks: written.filter((task) => task.resourceType === 'Task' && !isReview(task)),
+    tasks: written.filter((resource) => resource.resourceType === 'Task' && !isSafetyReview(resource)),
   };
 }
-
-const isReview = ({ code }: Resource): boolean => (code as { coding?: { code?: string }[] } | undefined)?.coding?.some((coding) => coding.code === 'safety-review') === true;
 
 /**
  * @returns why a response, or a scale of it, has no total, each with the element where something else would give one. [] when

@@ -1,10 +1,11 @@
+import { dayAfter } from '../local-time.ts';
 import { ageBand, isAged } from './age.ts';
 import { Chart } from './chart.ts';
 import type { Concepts } from './concepts.ts';
 import { exclusions } from './depression-exclusions.ts';
 import { confirmedAndActive } from './editions.ts';
 import { reference, type MeasurementPeriod, type Membership, type PatientResources } from './membership.ts';
-import { dateOnly, monthsAfter, monthsBefore, overlapping, plusDays, timeOf, utcMoment, within, type Moment, type Stretch } from './moments.ts';
+import { dateOnly, monthsAfter, monthsBefore, overlapping, timeOf, utcMoment, within, type Moment, type Stretch } from './moments.ts';
 
 /**
  * Remission or response after an elevated PHQ-9, and use of the PHQ-9 throughout the year, after the HEDIS measures DRR-E and DMS-E
@@ -35,7 +36,7 @@ export function remissionOrResponse(resources: PatientResources, period: Measure
     if (index.value <= least.elevated || !began(index.start, intake) || !isAged(birthDate, least.age, index.start)) continue;
     const diagnosis = diagnoses.find(({ time }) => overlapping(time, index.time, 'day'));
     if (diagnosis === undefined) continue;
-    const after = (days: number): Moment => dateOnly(plusDays(index.start.date, days));
+    const after = (days: number): Moment => dateOnly(dayAfter(index.start.date, days));
     const followUp: Stretch = { low: after(least.followUpFrom), high: after(least.followUpTo) };
     const last = assessments.findLast(({ start }) => within(start, followUp, 'day'));
     const excluded = exclusions(chart, between(period.start, period.end), byDay);

@@ -1,11 +1,12 @@
 import type { Resource } from '../../fhir/resource.ts';
+import { dayAfter } from '../local-time.ts';
 import { ageBand, isAged } from './age.ts';
 import { Chart, type Assessment } from './chart.ts';
 import type { Concepts } from './concepts.ts';
 import { exclusions } from './depression-exclusions.ts';
 import type { Edition } from './editions.ts';
 import { reference, type MeasurementPeriod, type Membership, type PatientResources } from './membership.ts';
-import { before, dateOnly, monthsBefore, monthsLater, notAfter, overlapping, plusDays, timeOf, utcMoment, within, type Moment, type Stretch } from './moments.ts';
+import { before, dateOnly, monthsBefore, monthsLater, notAfter, overlapping, timeOf, utcMoment, within, type Moment, type Stretch } from './moments.ts';
 
 /**
  * Remission of depression at twelve months, by the logic of CMS159 (copyright of its measure statement: MN Community Measurement;
@@ -25,7 +26,7 @@ export function depressionRemission(resources: PatientResources, period: Measure
   const { birthDate } = chart.patient;
   if (index === undefined || !isAged(birthDate, least.age, index.assessment.start)) return undefined;
   const twelve = monthsLater(index.assessment.start.date, 12);
-  const window: Stretch = { low: dateOnly(plusDays(twelve, -least.aroundTwelveMonths)), high: dateOnly(plusDays(twelve, least.aroundTwelveMonths)) };
+  const window: Stretch = { low: dateOnly(dayAfter(twelve, -least.aroundTwelveMonths)), high: dateOnly(dayAfter(twelve, least.aroundTwelveMonths)) };
   const last = chart.assessments().findLast(({ start }) => within(start, window, 'day'));
   const exclusion = exclusions(chart, { low: identification.from, high: window.high }, edition);
   const isIn = last !== undefined && last.value < least.remission;
@@ -44,7 +45,7 @@ function indexAssessment(chart: Chart, { from: earliest, until }: Identification
     const time = timeOf(visit, 'period');
     if (visit.status !== 'finished' || time === undefined || !notAfter(earliest, time.high, visitEnds) || !before(time.high, until, visitEnds)) return [];
     const diagnosis = depression.find((each) => overlapping(each.time, time, 'instant'));
-    const from = time.low === undefined ? undefined : dateOnly(time.low.date.length < 10 ? time.low.date : plusDays(time.low.date, -least.daysBeforeVisit));
+    const from = time.low === undefined ? undefined : dateOnly(time.low.date.length < 10 ? time.low.date : dayAfter(time.low.date, -least.daysBeforeVisit));
     return diagnosis === undefined ? [] : [{ visit, diagnosis: diagnosis.resource, from, to: time.high }];
   });
   for (const assessment of chart.assessments()) {

@@ -1,4 +1,5 @@
 import { dateRange } from '../../fhir/dates.ts';
+import { dayAfter } from '../local-time.ts';
 
 /**
  * Points in time as CQL compares them (CQL 1.5, Author's Guide, "Comparing Dates and Times"): as far as both are written down, and
@@ -86,11 +87,8 @@ export function timeOf(holder: Readonly<Record<string, unknown>>, name: string):
 /** @returns the last moment before `moment`: a millisecond where it has a time, else a day; unchanged without a day. */
 export function justBefore(moment: Moment | undefined): Moment | undefined {
   if (moment === undefined || moment.utc.length < 10) return moment;
-  return moment.utc.includes('T') ? { utc: utcMoment(Date.parse(moment.utc) - 1).utc, date: moment.date } : dateOnly(plusDays(moment.date, -1));
+  return moment.utc.includes('T') ? { utc: utcMoment(Date.parse(moment.utc) - 1).utc, date: moment.date } : dateOnly(dayAfter(moment.date, -1));
 }
-
-/** @returns `date` (`2024-03-10`) moved by days. */
-export const plusDays = (date: string, days: number): string => new Date(Date.parse(date) + days * 86_400_000).toISOString().slice(0, 10);
 
 /** @returns a date, a month or, by twelves, a year moved by months; the last of the month where the day does not exist there. */
 export function monthsLater(date: string, months: number): string {

@@ -1,6 +1,7 @@
 import type { Resource } from '../../fhir/resource.ts';
+import { dayAfter } from '../local-time.ts';
 import type { Concept } from './concepts.ts';
-import { always, dateOnly, justBefore, momentOf, monthsLater, plusDays, timeOf, type Moment, type Stretch } from './moments.ts';
+import { always, dateOnly, justBefore, momentOf, monthsLater, timeOf, type Moment, type Stretch } from './moments.ts';
 
 /** How long a diagnosis has been one, as the libraries of the published measures tell it (QICoreCommon: prevalenceInterval). Pure. */
 
@@ -45,5 +46,5 @@ function atAge(born: Moment | undefined, age: Age | undefined): string | undefin
   if (born === undefined || age?.value === undefined) return undefined;
   const unit = age.code ?? age.unit ?? '';
   if (Object.hasOwn(months, unit)) return monthsLater(born.date, Math.trunc(age.value) * months[unit]!);
-  return Object.hasOwn(days, unit) && born.date.length === 10 ? plusDays(born.date, Math.trunc(age.value) * days[unit]!) : undefined;
+  return Object.hasOwn(days, unit) && born.date.length === 10 ? dayAfter(born.date, Math.trunc(age.value) * days[unit]!) : undefined;
 }
