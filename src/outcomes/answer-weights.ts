@@ -1,11 +1,10 @@
+import { numberOf, weightOf, type Extended } from '../fhir/item-weight.ts';
 import type { Resource } from '../fhir/resource.ts';
 import type { Coding } from './instrument.ts';
 import { withoutVersion } from './recognise.ts';
 
 /** The numbers that answers carry: on an option, in a value set, in a code system (itemWeight, ordinalValue). Pure. */
 
-interface Extension { readonly url?: string; readonly valueDecimal?: unknown; readonly valueInteger?: unknown }
-interface Extended { readonly extension?: readonly Extension[] }
 interface Concept extends Extended {
   readonly code?: string;
   readonly property?: readonly { readonly code?: string; readonly valueDecimal?: unknown; readonly valueInteger?: unknown }[];
@@ -14,19 +13,7 @@ interface Concept extends Extended {
 interface Include { readonly system?: string; readonly concept?: readonly Concept[]; readonly filter?: unknown; readonly valueSet?: unknown }
 interface Contains extends Extended { readonly system?: string; readonly code?: string; readonly contains?: readonly Contains[] }
 
-const weightUrls: ReadonlySet<string | undefined> = new Set(['http://hl7.org/fhir/StructureDefinition/itemWeight', 'http://hl7.org/fhir/StructureDefinition/ordinalValue']);
 const weightProperties: ReadonlySet<string | undefined> = new Set(['itemWeight', 'ordinalValue']);
-
-/** @returns the weight in the extensions of the first of `holders` that has one; undefined for none. */
-export function weightOf(...holders: readonly (Extended | undefined)[]): number | undefined {
-  const found = holders.flatMap((holder) => (Array.isArray(holder?.extension) ? holder.extension as readonly Extension[] : [])).find(({ url }) => weightUrls.has(url));
-  return numberOf(found);
-}
-
-const numberOf = (holder: Pick<Extension, 'valueDecimal' | 'valueInteger'> | undefined): number | undefined => {
-  const weight = holder?.valueDecimal ?? holder?.valueInteger;
-  return weight === undefined ? undefined : Number(weight);
-};
 
 /** A coding that a question offers, with its weight. */
 export interface WeighedCoding { readonly coding: Coding; readonly weight: number }

@@ -1,6 +1,7 @@
 import { codeSystem } from '../fhir/canonical.ts';
+import { weightOf } from '../fhir/item-weight.ts';
 import type { Resource } from '../fhir/resource.ts';
-import { weighedLists, weightOf, type WeighedLists } from './answer-weights.ts';
+import { weighedLists, type WeighedLists } from './answer-weights.ts';
 import type { Coding } from './instrument.ts';
 import { withoutVersion } from './recognise.ts';
 import type { PatientRecord, Score } from './record.ts';
@@ -206,7 +207,9 @@ const mostScales = 1000;
 
 function formScale(key: string, form: FormTotal): Scale {
   const name = `${key} ${JSON.stringify(form)}`;
-  const scale = formScales.get(name) ?? newFormScale(key, form);
+  const known = formScales.get(name);
+  if (known !== undefined) return known;
+  const scale = newFormScale(key, form);
   if (formScales.size >= mostScales) formScales.clear();
   formScales.set(name, scale);
   return scale;

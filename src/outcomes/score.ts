@@ -1,7 +1,8 @@
 import { doesNotApply, whyAbsent } from '../fhir/absent.ts';
+import { weightOf } from '../fhir/item-weight.ts';
 import type { Issue } from '../fhir/outcome.ts';
 import type { Resource } from '../fhir/resource.ts';
-import { weighedLists, weightOf } from './answer-weights.ts';
+import { weighedLists } from './answer-weights.ts';
 import { exact } from './decimals.ts';
 import { goalAttainment } from './goal-attainment.ts';
 import type { Band } from './instrument.ts';

@@ -1,5 +1,6 @@
-import type { Coding, Extension, QuestionnaireItem, QuestionnaireItemAnswerOption, QuestionnaireResponseItemAnswer, Reference, ValueSet } from '@medplum/fhirtypes';
+import type { Coding, QuestionnaireItem, QuestionnaireItemAnswerOption, QuestionnaireResponseItemAnswer, Reference, ValueSet } from '@medplum/fhirtypes';
 import { whyAbsent } from '../fhir/absent.ts';
+import { weightOf } from '../fhir/item-weight.ts';
 import type { IssueCode } from '../fhir/outcome.ts';
 import type { Resource } from '../fhir/resource.ts';
 
@@ -30,12 +31,6 @@ const answerTypes: ReadonlyMap<string, readonly string[]> = new Map(Object.entri
   quantity: ['Quantity'],
 }));
 
-/** Extensions that give an option its number in a score; on the option, or on its Coding. */
-const weights: ReadonlySet<string> = new Set([
-  'http://hl7.org/fhir/StructureDefinition/ordinalValue',
-  'http://hl7.org/fhir/StructureDefinition/itemWeight',
-]);
-
 /** @returns the value in a property `<prefix>Type` of `owner`, e.g. `valueCoding`; undefined when there is none. */
 export function valueOf(owner: object, prefix: 'value' | 'answer'): Value | undefined {
   for (const [key, value] of Object.entries(owner)) {
@@ -58,7 +53,7 @@ export function faultOfAnswer(answer: QuestionnaireResponseItemAnswer, question:
   if (options.length > 0 && !isOpen) {
     if (optionFor(value, options) !== undefined || whyAbsent(answer) !== undefined) return undefined;
     const types = [...new Set(options.flatMap((option) => valueOf(option, 'value')?.type ?? []))];
-    const numbers = options.flatMap((option) => (option.valueCoding === undefined ? [] : weightOf(option) ?? []));
+    const numbers = options.flatMap((option) => (option.valueCoding === undefined ? [] : weightOf(option, option.valueCoding) ?? []));
     const byNumber = numbers.length === 0 ? '' : `, or by what one counts (${numbers.join(', ')}) as valueInteger or valueDecimal`;
     return { code: 'code-invalid', text: `The answer to "${question.linkId}" must be one of its ${options.length} options, as value${types.join(' or value')}${byNumber}.` };
   }
@@ -84,13 +79,7 @@ export function optionFor(value: Value, options: readonly QuestionnaireItemAnswe
     return offered !== undefined && sameValue(offered, value);
   });
   if (exact !== undefined || (value.type !== 'Integer' && value.type !== 'Decimal')) return exact;
-  return options.find((option) => option.valueCoding !== undefined && weightOf(option) === value.value);
-}
-
-function weightOf(option: QuestionnaireItemAnswerOption): number | undefined {
-  const extensions: readonly Extension[] = [...(option.extension ?? []), ...(option.valueCoding?.extension ?? [])];
-  const weight = extensions.find(({ url }) => weights.has(url));
-  return weight?.valueDecimal ?? weight?.valueInteger;
+  return options.find((option) => option.valueCoding !== undefined && weightOf(option, option.valueCoding) === value.value);
 }
 
 /** @returns whether two values are the same answer. Whole numbers and decimals compare by number. */

@@ -1,6 +1,7 @@
 import t from 'tap';
 import type { Resource } from '../../src/fhir/resource.ts';
-import { answerValueSets, systemsOf, weighedLists, weightOf } from '../../src/outcomes/answer-weights.ts';
+import { answerValueSets, systemsOf, weighedLists } from '../../src/outcomes/answer-weights.ts';
+import { weightOf } from '../../src/fhir/item-weight.ts';
 import { formAnswers, formTotal } from '../../src/outcomes/form-total.ts';
 import { itemScores } from '../../src/outcomes/score.ts';
 import { recognise } from '../../src/outcomes/recognise.ts';
