@@ -5,7 +5,7 @@ import { derivedId } from '../fhir/uuid.ts';
 import type { Change, DeriveContext, DerivedWrite } from './derived-write.ts';
 import { scoreId, sourceOf, type PatientRecord, type Score } from './record.ts';
 import { isSafetyReview } from './review-times.ts';
-import { alertId, alertsOf, isMorePressing, scoreAlerts, type Alert } from './safety.ts';
+import { alertId, alertsOf, alertsOfScores, isMorePressing, scoreAlerts, type Alert } from './safety.ts';
 import { clientMessage } from './safety-message.ts';
 import { alertResources, isClosed, moreUrgent, notification, reviewAfterAmendment, reviewTask, type AlertContext, type Changed } from './safety-resources.ts';
 import { defaultSafety } from './safety-settings.ts';
@@ -42,11 +42,9 @@ function responseWrites(writes: DerivedWrite[], before: PatientRecord, after: Pa
  */
 function importWrites(writes: DerivedWrite[], before: PatientRecord, after: PatientRecord, { resource }: Change, context: DeriveContext): void {
   const own = scoreId({ type: resource.resourceType, id: resource.id! });
-  const alerts = ({ scores }: PatientRecord): Alert[] => [...scores].flatMap(([key, list]) => {
-    const scale = context.registry.scales.get(key);
-    const score = list.find(({ id }) => id === own);
-    return scale === undefined || score === undefined || isOldImport(score, context) ? [] : scoreAlerts(scale, list, own, context.safety ?? defaultSafety);
-  }).map((alert) => ({ ...alert, tellsClient: false }));
+  const isOld = ({ scores }: PatientRecord): boolean => [...scores.values()].some((list) => list.some((score) => score.id === own && isOldImport(score, context)));
+  const alerts = (record: PatientRecord): Alert[] =>
+    (isOld(record) ? [] : alertsOfScores(record, own, context.registry, context.safety ?? defaultSafety).map((alert) => ({ ...alert, tellsClient: false })));
   alertWrites(writes, { response: { ...resource, authored: context.now }, was: alerts(before), is: alerts(after), by: 'itself', mayExist: resource.meta?.versionId !== '1' }, within(context));
 }
 

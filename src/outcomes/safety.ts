@@ -55,10 +55,7 @@ export interface AlertSource { readonly record: PatientRecord; readonly response
 /** @returns the alerts of `response` as the record stands, one for each trigger (the most pressing). */
 export function alertsOf({ record, response, registry, settings }: AlertSource): Alert[] {
   const found = [
-    ...[...record.scores].flatMap(([key, scores]) => {
-      const scale = registry.scales.get(key);
-      return scale === undefined ? [] : scoreAlerts(scale, scores, response.id!, settings);
-    }),
+    ...alertsOfScores(record, response.id!, registry, settings),
     ...answerAlerts(response, settings),
     ...phraseAlerts(response, settings),
   ];
@@ -69,6 +66,12 @@ export function alertsOf({ record, response, registry, settings }: AlertSource):
   }
   return [...byTrigger.values()];
 }
+
+/** @param source whose scores (`scoreId`). @returns the alerts that they give rise to, on every scale. */
+export const alertsOfScores = ({ scores }: PatientRecord, source: string, { scales }: Registry, settings: SafetySettings): Alert[] => [...scores].flatMap(([key, list]) => {
+  const scale = scales.get(key);
+  return scale === undefined ? [] : scoreAlerts(scale, list, source, settings);
+});
 
 /** @returns the alerts that the score of a response on one scale gives rise to, beside the `scores` before it. */
 export function scoreAlerts(scale: Scale, scores: readonly Score[], responseId: string, settings: SafetySettings): Alert[] {

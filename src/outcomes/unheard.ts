@@ -1,8 +1,8 @@
 import type { Issue } from '../fhir/outcome.ts';
 import type { Resource } from '../fhir/resource.ts';
 import { recordEntries, type ProjectionContext } from './project.ts';
-import { patientRecord, scoreId, type PatientRecord } from './record.ts';
-import { alertsOf, scoreAlerts, type Alert } from './safety.ts';
+import { patientRecord, scoreId } from './record.ts';
+import { alertsOf, alertsOfScores } from './safety.ts';
 import { defaultSafety, type SafetySettings } from './safety-settings.ts';
 
 /**
@@ -13,15 +13,10 @@ export function unheard(resource: Resource, context: ProjectionContext, settings
   const { resourceType } = resource;
   if (resourceType !== 'QuestionnaireResponse' && resourceType !== 'Observation') return undefined;
   const record = patientRecord(recordEntries(resource, context));
-  const alerts = resourceType === 'Observation' ? ofScores(record, resource, context, settings) : alertsOf({ record, response: resource, registry: context.registry, settings });
+  const alerts = resourceType === 'Observation' ? alertsOfScores(record, scoreId({ type: resourceType, id: resource.id! }), context.registry, settings) : alertsOf({ record, response: resource, registry: context.registry, settings });
   if (!alerts.some(({ flagged }) => flagged)) return undefined;
   return {
     severity: 'error', code: 'required', expression: `${resourceType}.subject`,
     text: 'A person is to look at these answers, and without the Patient in subject nobody would be told: name the Patient of this server whose they are, as Patient/id.',
   };
 }
-
-const ofScores = ({ scores }: PatientRecord, { resourceType, id }: Resource, { registry }: ProjectionContext, settings: SafetySettings): Alert[] => [...scores].flatMap(([key, list]) => {
-  const scale = registry.scales.get(key);
-  return scale === undefined ? [] : scoreAlerts(scale, list, scoreId({ type: resourceType, id: id! }), settings);
-});
