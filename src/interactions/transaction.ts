@@ -126,9 +126,14 @@ function withFormsOf(context: Context, steps: readonly Step[]): Context {
   }
   if (forms.size === 0) return context;
   const stored = listsIn(context.database);
+  // Every response of the Bundle asks; its lists are looked for once.
+  const whole = new Map<Resource, Promise<Resource>>();
   const find = async (canonical: string): Promise<Resource | undefined> => {
     const form = forms.get(canonical);
-    return form === undefined ? context.questionnaire(canonical) : withAnswerLists(form, async (type, url) => lists.get(`${type}/${url.split('|', 1)[0]!}`) ?? stored(type, url));
+    if (form === undefined) return context.questionnaire(canonical);
+    const found = whole.get(form) ?? withAnswerLists(form, async (type, url) => lists.get(`${type}/${url.split('|', 1)[0]!}`) ?? stored(type, url));
+    whole.set(form, found);
+    return found;
   };
   return { ...context, questionnaire: Object.assign(find, { forget: context.questionnaire.forget }) };
 }

@@ -7,9 +7,10 @@ import type { Context } from '../interactions/context.ts';
 import { calendarParts, isOfCalendar, type CalendarParts } from '../outcomes/measures/calendar.ts';
 import type { Subject } from '../outcomes/measures/courses.ts';
 import type { MeasurementPeriod } from '../outcomes/measures/membership.ts';
-import { withoutHidden, type ProgressContext } from '../outcomes/progress.ts';
+import { withoutHidden } from '../outcomes/progress.ts';
 import { patientRecord } from '../outcomes/record.ts';
 import { readCaseload, type CaseloadQuery } from '../store/caseload.ts';
+import { readerOf } from './episode.ts';
 import { one, type Input } from './input.ts';
 
 /** What operations on a caseload have in common: the period, who is in it for this caller, and reading it. */
@@ -93,15 +94,17 @@ export function inCareOf(visibility: Visibility, practitioner: string | undefine
   return { ...visibility, reach: { kind: 'practitioner', reference }, consents: [] };
 }
 
-const readerOf = ({ reach, restricted }: Visibility): ProgressContext['reader'] => (reach.kind === 'all' ? 'any' : restricted ? 'clinician' : 'client');
-
 /** Reads a caseload, one subject after the other, as far as `visibility` reaches. */
 export async function* caseload(context: Context, visibility: Visibility, query: CaseloadQuery): AsyncGenerator<{ readonly rid: bigint; readonly subject: Subject }> {
   for await (const batch of readCaseload(context.database, visibility, query)) {
     for (const { rid, body, entries, resources } of batch) {
       const byType = new Map<string, Resource[]>();
-      for (const { type, body: text } of resources) byType.set(type, [...byType.get(type) ?? [], JSON.parse(text) as Resource]);
-      yield { rid, subject: { patient: JSON.parse(body) as Resource, record: withoutHidden(patientRecord(entries, context.zone), readerOf(visibility)), byType } };
+      for (const { type, body: text } of resources) {
+        const list = byType.get(type);
+        if (list === undefined) byType.set(type, [JSON.parse(text) as Resource]);
+        else list.push(JSON.parse(text) as Resource);
+      }
+      yield { rid, subject: { patient: JSON.parse(body) as Resource, record: withoutHidden(patientRecord(entries, context.zone), readerOf({ visibility })), byType } };
     }
   }
 }

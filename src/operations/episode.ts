@@ -11,7 +11,7 @@ import { readOfPatient, readRecord } from '../store/record.ts';
 export interface SeenRecord { readonly rid: bigint; readonly patient: string; readonly now: string; readonly record: PatientRecord }
 
 /** @returns for which reader a caller is answered: what is labelled for the other side is left out. */
-export const readerOf = ({ visibility: { reach, restricted } }: Context): ProgressContext['reader'] =>
+export const readerOf = ({ visibility: { reach, restricted } }: Pick<Context, 'visibility'>): ProgressContext['reader'] =>
   (reach.kind === 'all' ? 'any' : restricted ? 'clinician' : 'client');
 
 /**
