@@ -24,7 +24,11 @@ export interface Cell {
 /** Sums are kept modulo a prime, in which products stay small and exact; a combination of whole numbers is one there as well. */
 const prime = 32_749;
 
-type Vector = Int32Array;
+/**
+ * Whole numbers that stand for what they leave modulo the prime, which is taken only where one is looked at: each step of an elimination
+ * adds less than 2^30 to a number, so that a million steps stay exact, and the loop that does most of the work has no division.
+ */
+type Vector = Float64Array;
 
 /**
  * Round by round: what is decided in one round does not depend on later ones, so that a report of a year says the same whether or
@@ -55,22 +59,22 @@ function decideRound(cells: readonly Cell[], vectors: readonly Vector[], before:
 function choose(cells: readonly Cell[], vectors: readonly Vector[], before: Decision, round: number, withheld: ReadonlySet<number>): Decision {
   const shown = [...before.shown];
   let { basis } = before;
-  let targets = vectors.filter((_, at) => isSmall(cells[at]!.counts) && (cells[at]!.round ?? 0) <= round).map((vector) => basis.reduce(without, vector)).filter(isSomething);
+  const targets = vectors.filter((_, at) => isSmall(cells[at]!.counts) && (cells[at]!.round ?? 0) <= round).map((vector) => reduced(vector, basis)).filter(isSomething);
   for (const [at, cell] of cells.entries()) {
     if ((cell.round ?? 0) !== round) continue;
     shown[at] = false;
     if (cell.isSecret === true || isSmall(cell.counts) || withheld.has(at) || (cell.within !== undefined && !shown[cell.within]!)) continue;
-    const row = rowOf(basis.reduce(without, vectors[at]!));
+    const row = rowOf(reduced(vectors[at]!, basis));
     if (row !== undefined && targets.some((target) => isMultiple(target, row))) continue;
     shown[at] = true;
     if (row === undefined) continue;
-    targets = targets.map((target) => without(target, row));
+    for (const target of targets) eliminate(target, row);
     basis = [...basis, row];
   }
   return { shown, basis };
 }
 
-const isSomething = (vector: Vector): boolean => vector.some((value) => value !== 0);
+const isSomething = (vector: Vector): boolean => vector.some((value) => value % prime !== 0);
 
 /** What is hidden of the parts of a cell that is shown is known together: where that is small, the smallest part that is shown has to be hidden too. */
 function nextToHide(cells: readonly Cell[], shown: readonly boolean[], round: number): number[] {
@@ -84,27 +88,38 @@ function nextToHide(cells: readonly Cell[], shown: readonly boolean[], round: nu
   });
 }
 
-/** A vector whose first number that is not 0 is 1. */
+/** A vector whose first number that is not 0 is 1, all below the prime. */
 interface Row { readonly pivot: number; readonly values: Vector }
 
 function rowOf(values: Vector): Row | undefined {
-  const pivot = values.findIndex((value) => value !== 0);
+  const pivot = values.findIndex((value) => value % prime !== 0);
   if (pivot === -1) return undefined;
-  const inverse = power(values[pivot]!, prime - 2);
-  return { pivot, values: values.map((value) => (value * inverse) % prime) };
+  const inverse = power(values[pivot]! % prime, prime - 2);
+  return { pivot, values: values.map((value) => ((value % prime) * inverse) % prime) };
 }
 
-/** `values` less as much of `row` as it has of its pivot. */
-function without(values: Vector, { pivot, values: row }: Row): Vector {
-  const factor = values[pivot]!;
-  if (factor === 0) return values;
-  const result = new Int32Array(values);
-  for (let at = pivot; at < values.length; at += 1) result[at] = (values[at]! + (prime - factor) * row[at]!) % prime;
-  return result;
+/** Takes as much of `row` from `values` as they have of its pivot. */
+function eliminate(values: Vector, { pivot, values: row }: Row): void {
+  const factor = values[pivot]! % prime;
+  if (factor === 0) return;
+  for (let at = pivot; at < values.length; at += 1) values[at]! += (prime - factor) * row[at]!;
 }
 
-/** Whether nothing is left of `values` without `row`. */
-const isMultiple = (values: Vector, { pivot, values: row }: Row): boolean => values.every((value, at) => value === (values[pivot]! * row[at]!) % prime);
+/** @returns what is left of `values` without the rows. */
+function reduced(values: Vector, rows: readonly Row[]): Vector {
+  const rest = Float64Array.from(values);
+  for (const row of rows) eliminate(rest, row);
+  return rest;
+}
+
+/** Whether nothing is left of `values`, which are not all 0, without `row`. Most differ next to the pivot, which is looked at first: before it both are 0 as a rule. */
+function isMultiple(values: Vector, { pivot, values: row }: Row): boolean {
+  const factor = values[pivot]! % prime;
+  if (factor === 0) return false;
+  for (let at = pivot + 1; at < values.length; at += 1) if (values[at]! % prime !== (factor * row[at]!) % prime) return false;
+  for (let at = 0; at < pivot; at += 1) if (values[at]! % prime !== 0) return false;
+  return true;
+}
 
 /** By Fermat, the power prime - 2 is the inverse. */
 function power(base: number, exponent: number): number {
@@ -123,9 +138,9 @@ function vectorsOf(cells: readonly Cell[]): Vector[] {
   for (const [at, { units }] of cells.entries()) for (const unit of new Set(units)) cellsOf.set(unit, [...cellsOf.get(unit) ?? [], at]);
   const patterns = [...new Map([...cellsOf.values()].map((list) => [list.join(), list])).values()];
   const size = Math.min(patterns.length, cells.filter(({ isSecret }) => isSecret !== true).length + spare);
-  const vectors = cells.map(() => new Int32Array(size));
+  const vectors = cells.map(() => new Float64Array(size));
   for (const [direction, list] of patterns.entries()) {
-    const mixed = Int32Array.from({ length: size }, (_, place) => (patterns.length === size ? Number(place === direction) : mixture(direction, place)));
+    const mixed = Float64Array.from({ length: size }, (_, place) => (patterns.length === size ? Number(place === direction) : mixture(direction, place)));
     for (const vector of list.map((at) => vectors[at]!)) for (const [place, value] of mixed.entries()) vector[place] = (vector[place]! + value) % prime;
   }
   return vectors;
