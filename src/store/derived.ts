@@ -4,6 +4,7 @@ import { problem } from '../fhir/outcome.ts';
 import type { Meta, Resource } from '../fhir/resource.ts';
 import { derive, type Change, type DeriveContext, type DerivedWrite } from '../outcomes/derive.ts';
 import { isImport } from '../outcomes/imported.ts';
+import { instant } from '../outcomes/instant.ts';
 import { recordEntries } from '../outcomes/project.ts';
 import { provenance } from '../outcomes/provenance.ts';
 import { patientRecord, withScales, withSource, type PatientRecord } from '../outcomes/record.ts';
@@ -94,7 +95,7 @@ export async function deriveUnit(unit: Unit, staging: Staging, source: RecordSou
   if (changed.length === 0) return;
   const records = new Map<string, PatientRecord>();
   const pending = new Map<string, Pending>();
-  for (const change of answersFirst(changed)) {
+  for (const change of inTimeOrder(changed)) {
     const patientId = change.patientId!;
     const questionnaire = questionnaireOf(unit, change.resource);
     const before = records.get(patientId) ?? patientRecord(source.entries.get(patientId) ?? [], rules.zone);
@@ -128,11 +129,18 @@ export async function deriveUnit(unit: Unit, staging: Staging, source: RecordSou
   }
 }
 
-/** A total or an item that comes together with the response that it is from is not looked at before it: it is the same answer. */
-const answersFirst = (changed: readonly Changed[]): readonly Changed[] => {
-  const [observations, others] = [true, false].map((wanted) => changed.filter(({ resource }) => (resource.resourceType === 'Observation') === wanted));
-  return [...others!, ...observations!];
-};
+/**
+ * New responses in the order in which they were given: a history that comes newest first would move the baseline of all before it
+ * with each, and call for looks at what is long over. A total or an item that comes together with the response that it is from is not looked at before it:
+ * it is the same answer. All else stays in its order.
+ */
+function inTimeOrder(changed: readonly Changed[]): readonly Changed[] {
+  const [observations, others] = [true, false].map((wanted) => changed.filter(({ resource }) => (resource.resourceType === 'Observation') === wanted)) as [Changed[], Changed[]];
+  const isNew = ({ resource, previous, deleted }: Changed): boolean => resource.resourceType === 'QuestionnaireResponse' && previous === undefined && !deleted;
+  const given = ({ resource }: Changed): number => instant(resource['authored'] as string | undefined) ?? Infinity;
+  const responses = others.filter(isNew).sort((a, b) => (given(a) < given(b) ? -1 : given(a) > given(b) ? 1 : 0)).values();
+  return [...others.map((each) => (isNew(each) ? responses.next().value! : each)), ...observations];
+}
 
 /** @throws Problem `invalid` for a response, or an answer that another system sent, in nobody's record that a person is to look at. */
 function refuseUnheard(unit: Unit, response: Resource, { registry, safety }: OutcomeRules): void {
@@ -183,6 +191,8 @@ function stagePending(entry: Pending, staging: Staging, rules: OutcomeRules): bo
   const { type, id } = entry;
   const current = staging.current(type, id);
   let next: Resource | null = null;
+  // What came and went within the unit was never there: nobody needs to be told that it does not count.
+  if (entry.base?.kind === 'put' && current === undefined && entry.base.resource.status === 'entered-in-error') return false;
   if (entry.base?.kind === 'once' && entry.base.when !== undefined) {
     const { when } = entry.base;
     const other = staging.current(when.type, when.id);

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { gad7Items, phq9Items, spread } from '../kit/answers.ts';
+import { gad7Items, phq9, phq9Items, spread } from '../kit/answers.ts';
 import { testService, type Client, type Reply } from '../kit/service.ts';
 
 // The same record by several ways: whatever the order in which its resources come, are amended, withdrawn, deleted and come again,
@@ -215,4 +215,24 @@ t.test('any order, any number of clients: the same is computed, and computing it
     const again = await fhir('POST', `${patient}/$recompute`, { resourceType: 'Parameters' });
     t.equal(again.body.parameter?.find(({ name: each }: any) => each === 'differences').valueInteger, 0, `${name}: ${again.text.slice(0, 600)}`);
   }
+});
+
+t.test('a history of answers in one transaction gives the same in any order, and nothing that is withdrawn from the start', async (t) => {
+  const fhir = (await testService(t)).as();
+  const ways = { oldest: (days: number[]) => days, newest: (days: number[]) => days.toReversed(), mixed: (days: number[]) => days.toSorted((a, b) => ((a * 7) % 23) - ((b * 7) % 23)) };
+  const computedBy = new Map<string, unknown>();
+  for (const [id, order] of Object.entries(ways)) {
+    const responses = order(Array.from({ length: 24 }, (_, n) => n)).map((n) => ({
+      request: { method: 'POST', url: 'QuestionnaireResponse' },
+      resource: phq9(id, spread((n * 11) % 25), at(5 * n)),
+    }));
+    const { status, text } = await fhir('POST', '', { resourceType: 'Bundle', type: 'transaction', entry: [{ request: { method: 'PUT', url: `Patient/${id}` }, resource: { resourceType: 'Patient', id } }, ...responses] });
+    t.equal(status, 200, text.slice(0, 300));
+    const found = (await fhir('GET', `Observation?patient=${id}&_count=1000`)).body.entry.map(({ resource }: any) => resource);
+    t.ok(found.length > 70, `${found.length} Observations`);
+    t.same(found.filter((each: any) => each.status === 'entered-in-error'), [], `${id}: what was implied on the way only is not stored`);
+    computedBy.set(id, found.map((each: any) => [each.effectiveDateTime, each.code, each.status, each.valueInteger ?? each.valueQuantity ?? each.valueCodeableConcept, each.note?.map(({ text: words }: any) => words)]).map((each: unknown) => JSON.stringify(each)).sort());
+  }
+  t.same(computedBy.get('newest'), computedBy.get('oldest'));
+  t.same(computedBy.get('mixed'), computedBy.get('oldest'));
 });
