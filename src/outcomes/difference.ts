@@ -53,8 +53,12 @@ function comparedIn(series: Series | undefined, { definition }: Scale): (score: 
 
 /** Adds to `writes` what turns the Observations of `before` into those of `after`. */
 export function observationWrites(writes: DerivedWrite[], scale: Scale, before: PatientRecord, after: PatientRecord, change: Change, context: DeriveContext): void {
-  const was = new Map(factsOf(before, scale).map((fact) => [fact.score.id, fact]));
-  for (const fact of factsOf(after, scale)) {
+  const [earlier, now] = [factsOf(before, scale), factsOf(after, scale)];
+  // As a rule an answer is the latest, and all before it are as they were.
+  let first = 0;
+  while (first < earlier.length && first < now.length && same(earlier[first]!, now[first]!)) first += 1;
+  const was = new Map(earlier.slice(first).map((fact) => [fact.score.id, fact]));
+  for (const fact of now.slice(first)) {
     const { id } = fact.score;
     const known = was.get(id);
     was.delete(id);

@@ -75,7 +75,7 @@ export const alertsOfScores = ({ scores }: PatientRecord, source: string, { scal
 
 /** @returns the alerts that the score of a response on one scale gives rise to, beside the `scores` before it. */
 export function scoreAlerts(scale: Scale, scores: readonly Score[], responseId: string, settings: SafetySettings): Alert[] {
-  const index = scores.findIndex(({ id }) => id === responseId);
+  const index = scores.findLastIndex(({ id }) => id === responseId);
   if (index < 0) return [];
   const score = scores[index]!;
   const earlier = scores.slice(0, index);
