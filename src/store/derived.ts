@@ -56,13 +56,13 @@ export const concernsRecord = (resource: Resource, { registry }: OutcomeRules): 
 
 type Label = NonNullable<Meta['security']>[number];
 
-interface Pending { type: string; id: string; base: Extract<DerivedWrite, { kind: 'put' | 'once' }> | null; changes: Extract<DerivedWrite, { kind: 'change' }>['change'][]; mayExist: boolean; patientId: string; source: Resource }
+interface Pending { type: string; id: string; base: Extract<DerivedWrite, { kind: 'put' | 'once' }> | null; first: Resource | null; changes: Extract<DerivedWrite, { kind: 'change' }>['change'][]; mayExist: boolean; patientId: string; source: Resource }
 
 function collect(pending: Map<string, Pending>, write: DerivedWrite, patientId: string, source: Resource): void {
   const type = write.kind === 'change' ? write.type : write.resource.resourceType;
   const id = write.kind === 'change' ? write.id : write.resource.id!;
   const key = `${type}/${id}`;
-  const entry = pending.get(key) ?? { type, id, base: null, changes: [], mayExist: false, patientId, source };
+  const entry = pending.get(key) ?? { type, id, base: null, first: null, changes: [], mayExist: false, patientId, source };
   pending.set(key, entry);
   if (write.kind === 'change') {
     entry.changes.push(write.change);
@@ -70,8 +70,11 @@ function collect(pending: Map<string, Pending>, write: DerivedWrite, patientId: 
   } else {
     // A later answer in the same unit replaces what an earlier one implied, unless it may be created only once.
     if (!(write.kind === 'once' && entry.base !== null)) entry.base = write;
-    // What an earlier change of the unit made of it is of a record that has moved on: it was withdrawn, and is implied again.
-    if (write.kind === 'put') entry.changes.length = 0;
+    if (write.kind === 'put') {
+      // What an earlier change of the unit made of it is of a record that has moved on: it was withdrawn, and is implied again.
+      entry.changes.length = 0;
+      entry.first ??= write.resource;
+    }
     entry.mayExist ||= write.mayExist;
   }
 }
@@ -198,7 +201,7 @@ function stagePending(entry: Pending, staging: Staging, rules: OutcomeRules): bo
     const other = staging.current(when.type, when.id);
     if (other?.live !== true || !when.holds(JSON.parse(other.body!) as Resource)) return false;
   }
-  if (entry.base !== null && !(entry.base.kind === 'once' && current !== undefined)) next = entry.base.resource;
+  if (entry.base !== null && !(entry.base.kind === 'once' && current !== undefined)) next = current === undefined ? asFirstSeen(entry.base.resource, entry.first) : entry.base.resource;
   else if (current?.live !== true) return false;
   let lossless = false;
   for (const change of entry.changes) {
@@ -219,6 +222,12 @@ function stagePending(entry: Pending, staging: Staging, rules: OutcomeRules): bo
   }
   return true;
 }
+
+const revised: readonly unknown[] = ['amended', 'corrected'];
+
+/** Nobody saw what was computed on the way through the unit: what it comes to is no correction of that, and has the status that the first had. */
+const asFirstSeen = (resource: Resource, first: Resource | null): Resource =>
+  (first !== null && first !== resource && revised.includes(resource.status) && first.status !== 'entered-in-error' ? { ...resource, status: first.status } : resource);
 
 function questionnaireOf(unit: Unit, resource: Resource): Resource | undefined {
   if (resource.resourceType !== 'QuestionnaireResponse') return undefined;
