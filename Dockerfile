@@ -20,7 +20,7 @@ COPY package.json ./
 COPY migrations ./migrations
 COPY schemas ./schemas
 COPY src ./src
-# The one folder that is written to: keys and exports. Everything else may be read-only.
+# The one folder that is written to: keys and the signed heads of the access log. Everything else may be read-only.
 RUN install -d -o node -g node -m 0700 /data
 VOLUME /data
 USER node

@@ -1,5 +1,5 @@
 /**
- * `npm run bench`: the figures of the README, measured in one run on this machine. It starts all it needs (the service with
+ * `npm run bench`: the figures of docs/search.md and docs/adr/0010-what-a-scored-response-costs.md, measured in one run on this machine. It starts all it needs (the service with
  * its built-in PostgreSQL in a temporary folder, the bare HTTP framework), fills the database, prints one table, and removes everything.
  * Method: docs/adr/0006-benchmark-method.md.
  */

@@ -104,7 +104,7 @@ export interface Config {
   /** The key that signs the heads of the access log, and where they are appended. */
   readonly auditKeyFile: string;
   readonly auditHeadsFile: string;
-  /** Clients that may erase a person's record and place holds, with system scopes. */
+  /** Clients that may erase a person's record, place holds and have records computed anew, with system scopes. */
   readonly adminClients: readonly string[];
   readonly keepIdempotencyDays: number;
   /** Whether one role for everything is no reason for a warning. */
