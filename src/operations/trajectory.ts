@@ -3,7 +3,7 @@ import { problem } from '../fhir/outcome.ts';
 import { accessRows } from '../interactions/access-log.ts';
 import type { Answer, Context } from '../interactions/context.ts';
 import { scaleFor } from '../outcomes/form-total.ts';
-import { forReader } from '../outcomes/parts.ts';
+import { forReader } from '../outcomes/client-answer.ts';
 import { scaleForSex } from '../outcomes/registry.ts';
 import { trajectoryParts } from '../outcomes/trajectory-view.ts';
 import { episodeRecord, readerOf } from './episode.ts';

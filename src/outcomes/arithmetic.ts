@@ -34,7 +34,7 @@ export function scoringFormula({ items, instrument, definition: { formula, facto
   const numbers = items.flatMap(({ linkId, reverse }) => (reverse || instrument.definition.items.find((each) => each.linkId === linkId)?.reverse === true ? [placeOf(items, linkId)] : []));
   const how = {
     'sum': items.length === 1 ? count : `sum of ${count}`, 'mean': `mean of ${count}`, 'table': `conversion table of the sum of ${count}`, 'difference': 'first item score less the second',
-    'criteria': `1 where all are met, else 0: ${criteria.map(({ items: of, atLeast, count: needed }) => `${needed} or more of ${of.length} items at ${atLeast} or more`).join('; ')}`,
+    'criteria': `1 where all are met, else 0: ${criteria.map(({ title, items: of, atLeast, count: needed }) => `${title}: ${needed} or more of ${of.length} items at ${atLeast} or more`).join('; ')}`,
     'goal-attainment': attainmentFormula,
   }[formula];
   const open = missing.method === 'none' || missing.max === 0 ? 'no item may be missing' : `up to ${missing.max} missing: sum × items / answered${{ 'half-up': ', rounded half up', '1dp': ', rounded to one decimal', 'none': '' }[missing.round]}`;
@@ -47,7 +47,7 @@ export function scoringFormula({ items, instrument, definition: { formula, facto
 const placeOf = (items: Scale['items'], linkId: string): number => items.findIndex((item) => item.linkId === linkId) + 1;
 
 /** @returns how a total is reached from its item scores, e.g. `2 + 1 + 0 = 3; 3 × 4 = 12`. */
-export function totalArithmetic(scale: Scale, scores: ReadonlyMap<string, number>, notApplicable: ReadonlySet<string>): string {
+export function totalArithmetic(scale: Scale, scores: ReadonlyMap<string, number>, notApplicable: ReadonlySet<string>, skipped: ReadonlySet<string> = new Set()): string {
   const { items, instrument, definition: { formula, factor = 1, missing, max } } = scale;
   const result = total(scale, scores, notApplicable);
   const own = items.flatMap(({ linkId }) => scores.get(linkId) ?? []);
@@ -57,7 +57,8 @@ export function totalArithmetic(scale: Scale, scores: ReadonlyMap<string, number
   if (formula === 'goal-attainment') return attainmentArithmetic(scale, scores, result.value);
   if (items.length === 1 && factor === 1) return instrument.definition.licence.shipItemText ? `the answer counts ${precise(result.value)}` : `the total was entered as such: ${precise(result.value)}`;
   const sum = exact(own.reduce((all, each) => all + each, 0));
-  const steps = [...turnedItems(scale, scores), `${plus(own)} = ${precise(sum)}`, ...(result.prorated ? openItems(scale, scores, notApplicable) : [])];
+  const left = items.flatMap(({ linkId }) => (skipped.has(linkId) ? [linkId] : []));
+  const steps = [...turnedItems(scale, scores), ...(left.length === 0 ? [] : [`left out by the form after the answers before, and counted 0: ${numbered(scale, left)}`]), `${plus(own)} = ${precise(sum)}`, ...(result.prorated ? openItems(scale, scores, notApplicable) : [])];
   let raw = sum;
   if (result.prorated && formula !== 'mean') {
     raw = total({ ...scale, definition: { ...scale.definition, formula: 'sum', factor: 1 } }, scores, notApplicable).value!;
@@ -94,7 +95,7 @@ function turnedItems(scale: Scale, scores: ReadonlyMap<string, number>): string[
 }
 
 function patternArithmetic({ definition: { criteria = [] } }: Scale, scores: ReadonlyMap<string, number>, value: number): string {
-  const parts = criteria.map(({ items: of, atLeast, count }) => `${of.filter((linkId) => (scores.get(linkId) ?? -Infinity) >= atLeast).length} of ${of.length} items at ${atLeast} or more, ${count} needed`);
+  const parts = criteria.map(({ title, items: of, atLeast, count }) => `${title}: ${of.filter((linkId) => (scores.get(linkId) ?? -Infinity) >= atLeast).length} of ${of.length} items at ${atLeast} or more, ${count} needed`);
   return `${parts.join('; ')}; ${value === 1 ? 'all criteria are met: 1' : 'not all criteria are met: 0'}`;
 }
 
@@ -164,16 +165,19 @@ export interface Drop {
   readonly later: readonly number[];
   /** As it is stored: decided without rounding the reference. */
   readonly size: string | undefined;
+  /** The least drop that counts on the scale. */
+  readonly least: number | undefined;
 }
 
 /** @returns how the size of a drop is reached, and how it went on. */
-export function dropArithmetic({ at, before, reference, spreadOf, later, size }: Drop): string {
+export function dropArithmetic({ at, before, reference, spreadOf, later, size, least }: Drop): string {
   const drop = exact(before - at);
   const back = exact(before - reference);
   return [
     `drop = ${less(before, at)}`,
     `${spreadOf.length === 0 ? 'standard deviation (SD) in a sample' : `standard deviation (SD, n - 1) of ${spreadOf.map(precise).join(', ')}`} = ${precise(reference)}`,
     `${precise(drop)} / ${precise(reference)} = ${precise(drop / reference)} SD, ${size === 'major' ? '2 or more: major' : 'from 1 to below 2: minor'}`,
+    ...(least === undefined ? [] : [`the least drop that counts on this form: ${against(drop, { op: '>=', value: least })}`]),
     `a repair is a return to ${precise(before)} - ${precise(reference)} = ${precise(back)} or more within three sessions; later: ${later.length === 0 ? 'none yet' : later.map(precise).join(', ')}`,
   ].join('; ');
 }

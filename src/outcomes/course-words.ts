@@ -87,7 +87,7 @@ const weekWords = ({ week, usual, compared }: CheckInWeek): string => `In the ch
 function relapseWords(scale: Scale, mine: string, { anchor, after: { reference, state } }: Extract<CourseEvent, { metric: 'relapse' }>): Words {
   const how = state === 'relapse' ? 'by a reliable change' : 'by less than a reliable change';
   return {
-    clinician: `${scale.definition.title} was ${shown(reference.value)} at the end of the therapy (${dayOf(reference.date)}) and ${shown(anchor.value)} on ${dayOf(anchor.date)}: on the clinical side of the cut-off again (${limitOf(scale.cutoff!)}), worse by ${points(exact(Math.abs(anchor.value - reference.value)))}, ${how} (${limitOf(scale.threshold!, points)}).`,
+    clinician: `${scale.definition.title} was ${shown(reference.value)} at the end of the therapy (${dayOf(reference.date)}) and ${shown(anchor.value)} on ${dayOf(anchor.date)}: on the clinical side of the cut-off again (${limitOf(scale.cutoff!)}, ${marks[scale.cutoff!.verification]}), worse by ${points(exact(Math.abs(anchor.value - reference.value)))}, ${how}; ${thresholdWords(scale)}.`,
     client: `${capital(mine)} was ${shown(reference.value)} on ${dayOf(reference.date)} and ${shown(anchor.value)} on ${dayOf(anchor.date)}. ${roughPatch} You are welcome to get in touch.`,
   };
 }
@@ -101,12 +101,14 @@ function stepWords(scale: Scale, mine: string, { step: { kind, before, after, si
 }
 
 function signalWords(scale: Scale, mine: string, { signal, session, anchor, reliable }: Extract<CourseEvent, { metric: 'trajectory-signal' }>): Words {
-  const prompt = signal.code === 'watch' || signal.code === 'not-on-track' ? ' A prompt to talk, never a verdict and no forecast.' : ' It is no forecast.';
   return {
-    clinician: `${scale.definition.title} ${shown(anchor.value)} at session ${session} (${dayOf(anchor.date)}): ${standing(signal, reliable)}${signal.code === signal.uncapped ? '' : ' Before session 6 this counts as "watch" at most: many people change late.'}${prompt}`,
+    clinician: `${scale.definition.title} ${shown(anchor.value)} at session ${session} (${dayOf(anchor.date)}): ${standing(signal, reliable)}${signal.code === signal.uncapped ? '' : ' Before session 6 this counts as "watch" at most: many people change late.'}${promptOf(signal)}`,
     client: `${beside(`Here are ${plural(mine)}`, signal, session)}. It is something to look at together.`,
   };
 }
+
+/** What a signal is for. */
+export const promptOf = ({ code }: Pick<Signal, 'code'>): string => (code === 'watch' || code === 'not-on-track' ? ' A prompt to talk, never a verdict and no forecast.' : ' It is no forecast.');
 
 /** @returns for a client: what the scores are shown beside, which without a reference is nothing but the client's own start. */
 export const beside = (what: string, { reference }: Pick<Signal, 'reference'>, session: number): string =>

@@ -59,7 +59,7 @@ const words: Readonly<Record<CheckCode, Partial<Record<CheckState, Words>>>> = {
   },
   'homework-review': {
     open: { clinician: 'Completed homework was not talked about in a session ({n}).', client: 'Something that you did has not been talked about yet ({n}).' },
-    done: { clinician: 'All completed homework was talked about.', client: 'You have talked about everything that you did.' },
+    done: { clinician: 'No completed homework waits to be talked about.', client: 'Nothing that you did waits to be talked about.' },
   },
   'goal': {
     open: { clinician: 'Of goals it is not said how far they were attained ({n}).', client: 'For some of your goals you have not said yet where you stand ({n}).' },
@@ -77,7 +77,7 @@ const words: Readonly<Record<CheckCode, Partial<Record<CheckState, Words>>>> = {
   },
   'feedback': {
     open: { clinician: 'What the client said about the sessions waits for a response ({n}).', client: 'What you said about the sessions still waits for a response ({n}).' },
-    done: { clinician: 'No feedback waits for a response.', client: 'What you said about the sessions has been responded to.' },
+    done: { clinician: 'No feedback waits for a response.', client: 'Nothing that you said about the sessions waits for a response.' },
   },
   'session': {
     open: { clinician: 'Sessions or appointments are planned or under way ({n}): hold them, or cancel them.', client: 'There are sessions or appointments still to come ({n}).' },

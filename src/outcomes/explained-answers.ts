@@ -24,7 +24,7 @@ export function value(name: string, holder: Valued): Part[] {
 export function answerParts(response: Resource, reference: string, scale: Scale | undefined, { registry, forms }: { readonly registry: Registry; readonly forms: ReadonlyMap<string, Resource> }): Part[] {
   const recognised = recognise(response, registry, forms.get(reference)).find(({ instrument }) => instrument === scale?.instrument);
   if (recognised === undefined || scale === undefined) return scale === undefined ? weighedParts(response, forms.get(reference)) : [];
-  const { scores, notApplicable } = itemScores(recognised);
+  const { scores, notApplicable, skipped } = itemScores(recognised);
   const { items: definitions, licence } = recognised.instrument.definition;
   return scale.items.map(({ linkId }): Part => {
     const definition = definitions.find((each) => each.linkId === linkId);
@@ -34,7 +34,7 @@ export function answerParts(response: Resource, reference: string, scale: Scale 
       name: 'item',
       part: [
         { name: 'linkId', valueString: linkId }, ...(licence.shipItemText && definition?.text !== undefined ? [{ name: 'text', valueString: definition.text }] : []),
-        ...(answer === undefined ? [] : value('answer', answer)), ...answerText(recognised.instrument.definition, definition?.answers, answer), ...(definition?.reverse === true ? [{ name: 'reversed', valueBoolean: true }] : []),
+        ...(answer === undefined ? [] : value('answer', answer)), ...answerText(recognised.instrument.definition, definition?.answers, answer), ...(definition?.reverse === true ? [{ name: 'reversed', valueBoolean: true }] : []), ...(skipped.has(linkId) ? [{ name: 'skipped', valueBoolean: true }] : []),
         ...(score === undefined ? [{ name: 'absent', valueCode: notApplicable.has(linkId) ? 'not-applicable' : 'unknown' }] : [exactNumber('score', score)]),
       ],
     };

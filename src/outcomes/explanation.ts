@@ -5,6 +5,7 @@ import type { Source } from './cause.ts';
 import { eventArithmetic, type Given } from './event-arithmetic.ts';
 import { answerParts, value, type Coding, type Valued } from './explained-answers.ts';
 import { formAnswers } from './form-total.ts';
+import { instant } from './instant.ts';
 import { dayIn } from './local-time.ts';
 import { number, type Part } from './parts.ts';
 import { marks } from './plain-words.ts';
@@ -170,10 +171,10 @@ function arithmetic(observation: Resource & Computed, scale: Scale | undefined, 
   if (first?.resource?.resourceType === 'QuestionnaireResponse') {
     const recognised = recognise(first.resource, context.registry, context.forms.get(first.reference)).find(({ instrument }) => instrument === own.instrument);
     if (recognised === undefined) return undefined;
-    const { scores, notApplicable } = itemScores(recognised);
+    const { scores, notApplicable, skipped } = itemScores(recognised);
     const item = itemOf(observation, own);
     const coded = recognised.add === 0 ? '' : `on this form the numbers are others: each counts ${Math.abs(recognised.add)} ${recognised.add > 0 ? 'more' : 'less'}; `;
-    return item === undefined ? `${coded}${totalArithmetic(own, scores, notApplicable)}` : itemArithmetic(own, item, scores.get(item));
+    return item === undefined ? `${coded}${totalArithmetic(own, scores, notApplicable, skipped)}` : itemArithmetic(own, item, scores.get(item));
   }
   if (metric !== undefined && !inputs.some(({ resource }) => resource === undefined)) {
     const told = eventArithmetic(metric, own, inputs.flatMap(({ resource }) => givenIn(resource, own, context)), {
@@ -187,7 +188,7 @@ function arithmetic(observation: Resource & Computed, scale: Scale | undefined, 
   const code = observation.code?.coding?.find((coding) => Object.hasOwn(metricTable, coding.code ?? ''))?.code;
   if (code === 'change-from-baseline') return changeArithmetic(own, baseline, current);
   if (metric === 'reliable-change') return classArithmetic(own, baseline, current);
-  if (metric === 'alliance-rupture') return drop(observation, inputs.flatMap(({ resource }) => givenIn(resource, own, context)));
+  if (metric === 'alliance-rupture') return drop(observation, own, inputs.flatMap(({ resource }) => givenIn(resource, own, context)));
   if (metric === 'response') return shareArithmetic(own, baseline, current);
   return undefined;
 }
@@ -207,13 +208,15 @@ function low({ component = [] }: Computed, rating: Resource & Computed, scale: S
 }
 
 /** A drop with the ratings before it, whose spread it is measured by, and those after it. */
-function drop(observation: Resource & Computed, [at, before, ...others]: readonly Given[]): string | undefined {
+function drop(observation: Resource & Computed, scale: Scale, [at, before, ...others]: readonly Given[]): string | undefined {
   const reference = componentOf(observation, 'reference-sd');
   if (at === undefined || before === undefined || reference === undefined) return undefined;
-  const values = (list: readonly Given[]): number[] => [...list].sort((a, b) => (a.at < b.at ? -1 : 1)).map(({ value: each }) => each);
-  const earlier = others.filter((each) => each.at < at.at);
+  // By the instant: offsets differ within one course.
+  const time = (each: Given): number => instant(each.at)!;
+  const values = (list: readonly Given[]): number[] => [...list].sort((a, b) => time(a) - time(b)).map(({ value: each }) => each);
+  const earlier = others.filter((each) => time(each) < time(at));
   return dropArithmetic({
-    at: at.value, before: before.value, reference, spreadOf: earlier.length === 0 ? [] : values([...earlier, before]), later: values(others.filter((each) => each.at > at.at)),
+    at: at.value, before: before.value, reference, spreadOf: earlier.length === 0 ? [] : values([...earlier, before]), later: values(others.filter((each) => time(each) > time(at))), least: scale.definition.alliance?.leastDrop,
     size: (observation['valueCodeableConcept'] as { coding?: { code?: string }[] } | undefined)?.coding?.[0]?.code,
   });
 }

@@ -48,8 +48,8 @@ const scale = z.strictObject({
    * `weights`; what is not scored is left out.
    */
   formula: z.enum(['sum', 'mean', 'table', 'difference', 'criteria', 'goal-attainment']),
-  /** At least `count` of `items` score `atLeast` or more. */
-  criteria: z.array(z.strictObject({ items: z.array(z.string()).min(1), atLeast: z.number(), count: z.int().positive() })).optional(),
+  /** At least `count` of `items` score `atLeast` or more; `title` is what the items are about together. */
+  criteria: z.array(z.strictObject({ title: z.string(), items: z.array(z.string()).min(1), atLeast: z.number(), count: z.int().positive() })).optional(),
   /** linkId of a level -> linkId of its weight, which is 1 where it is not given. */
   weights: z.record(z.string(), z.string()).optional(),
   /** The result of the formula is multiplied by it (WHO-5: 4). */

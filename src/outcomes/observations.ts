@@ -5,9 +5,9 @@ import type { Valid } from './baseline.ts';
 import { changeBetween, isClinical, type Change } from './change.ts';
 import { changeForClient, classForClient, safetyItemForClient, scoreForClient } from './client-words.ts';
 import { changeSentence, classSentence, safetyItemSentence, scoreSentence } from './explain.ts';
-import type { Band, Coding } from './instrument.ts';
+import type { Band, Coding, Cutoff } from './instrument.ts';
 import { metricTable, ruleOf, type MetricId } from './metrics.ts';
-import { limitOf } from './plain-words.ts';
+import { limitOf, marks } from './plain-words.ts';
 import { sourceOf, type Episode, type Score } from './record.ts';
 import type { ScoreData } from './record-entry.ts';
 import { dependsOnSex, type Scale, type Threshold } from './registry.ts';
@@ -91,23 +91,21 @@ function fixed(scale: Scale): Fixed {
     referenceRange: bands.map(({ low, high, clinicianLabel }) => ({ low: { value: low }, high: { value: high }, text: clinicianLabel })),
     bands: new Map(bands.map((band) => [band, [{ coding: [{ system: codeSystem('score-band'), code: band.code, display: band.clinicianLabel }], text: band.clinicianLabel }]])),
     limits: [...(scale.threshold === undefined ? [] : thresholdParts(scale.threshold)), ...(cutoff === undefined ? [] : [
-      limit('cut-off', 'Cut-off', cutoff),
+      limit('cut-off', 'On the clinical side', cutoff),
     ])],
   };
   fixedOf.set(scale, built);
   return built;
 }
 
-const operators: Readonly<Record<string, string>> = { '>=': 'at least', '>': 'above', '<=': 'at most', '<': 'below' };
-
-/** A limit of a rule. A whole number is an integer, which takes no rows in the indexes of quantities; its operator is in words. */
-const limit = (code: ProgressMetric, name: string, { id, value, op, verification }: { id: string; value: number; op: string; verification: string }): object =>
-  ({ code: metric(code, `${name} ${id}: ${operators[op]} (${verification})`), ...number(value) });
+/** A limit of a rule, in words with how sure it is. A whole number is an integer, which takes no rows in the indexes of quantities. */
+const limit = (code: ProgressMetric, name: string, { value, op, verification }: Pick<Cutoff, 'value' | 'op' | 'verification'>): object =>
+  ({ code: metric(code, `${name}: ${limitOf({ op, value })} (${marks[verification]})`), ...number(value) });
 
 /** The threshold that decides and, where that one is computed, the standard error behind it. */
-const thresholdParts = ({ id, value, op, sDiff, definition: { verification } }: Threshold): object[] => [
-  limit('threshold', 'Reliable change threshold', { id, value, op, verification }),
-  ...(sDiff === undefined ? [] : [{ code: metric('s-diff', `Standard error of the difference, ${id} (${verification})`), ...number(sDiff) }]),
+const thresholdParts = ({ value, op, sDiff, definition: { verification } }: Threshold): object[] => [
+  limit('threshold', 'A change that counts as reliable', { value, op, verification }),
+  ...(sDiff === undefined ? [] : [{ code: metric('s-diff', `Standard error of the difference (${marks[verification]})`), ...number(sDiff) }]),
 ];
 
 const rounded = (value: number): number => Math.round(value * 10_000) / 10_000;
@@ -187,7 +185,7 @@ function beside(scale: Scale, value: number | null): { readonly interpretation?:
   const [code, display] = reached ? ['POS', 'Positive'] : ['NEG', 'Negative'];
   return {
     interpretation: [{ coding: [{ system: interpretationSystem, code, display }], text: `${reached ? 'Reaches' : 'Does not reach'} the cut-off, ${limitOf(cutoff)}` }],
-    limits: [limit('cut-off', 'Cut-off', cutoff)],
+    limits: [limit('cut-off', 'On the clinical side', cutoff)],
   };
 }
 

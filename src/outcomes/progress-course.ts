@@ -3,7 +3,7 @@ import type { Scale } from './registry.ts';
 import type { Series, Valid } from './baseline.ts';
 import { changeBetween } from './change.ts';
 import { courseEvents, earlyResponseOf, pointsOf, signalsOf, type Course, type CourseEvent } from './course.ts';
-import { beside, eventWords, standing } from './course-words.ts';
+import { beside, eventWords, promptOf, standing } from './course-words.ts';
 import { counted, dayOf, percent, shown } from './plain-words.ts';
 import { metricTable, type MetricId } from './metrics.ts';
 import { momentary, type Asked } from './momentary.ts';
@@ -62,10 +62,11 @@ function responseParts({ scale, series: { baseline }, placed }: Course): Part[] 
 function earlyPart(course: Course): Part[] {
   const early = earlyResponseOf(course);
   if (early === undefined) return [];
-  const inputs = early === null ? [course.series.baseline] : [early, course.series.baseline];
+  const { baseline } = course.series;
+  const inputs = early === null ? [baseline] : [early, baseline];
   const words = early === null
     ? { clinician: 'No score 20 % below baseline in the first 28 days, or by session 4 in the first 56 days. For information only: many people change later.', client: 'Change often comes later than in the first weeks.' }
-    : { clinician: `20 % below baseline or more on ${dayOf(early.date)}, in the first 28 days, or by session 4 in the first 56 days. For information only.`, client: `In the first weeks your score had moved by a fifth or more (${dayOf(early.date)}).` };
+    : { clinician: `From ${shown(baseline.value)} at baseline to ${shown(early.value)} on ${dayOf(early.date)}, by ${percent((baseline.value - early.value) / baseline.value)} %: 20 % or more in the first 28 days, or by session 4 in the first 56 days. For information only.`, client: `In the first weeks your score was lower by a fifth or more: ${shown(early.value)} on ${dayOf(early.date)} after ${shown(baseline.value)}.` };
   return [{ name: 'early-response', part: [...flag('value', early !== null), explained('early-response', words, inputs)] }];
 }
 
@@ -91,7 +92,7 @@ function eventPart({ scale }: Course, event: CourseEvent): Part {
 export function signalPart({ scale, series: { baseline } }: Course, { score, session }: Placed, signal: Signal): Part {
   const { reference: against } = signal;
   const words = {
-    clinician: `Session ${session}, ${shown(score.value)} (baseline ${shown(baseline.value)}): ${standing(signal, changeBetween(scale, baseline.value, score.value).reliable)} A prompt to talk, never a verdict.`,
+    clinician: `Session ${session}, ${shown(score.value)} (baseline ${shown(baseline.value)}): ${standing(signal, changeBetween(scale, baseline.value, score.value).reliable)}${promptOf(signal)}`,
     client: `${beside('Here are your scores', signal, session)}.`,
   };
   return {

@@ -58,6 +58,7 @@ function sentence({ measures, caseAtStart, recovery, reliableImprovement, reliab
   const each = measures.map(({ scale, first, last, cutoff, threshold }) =>
     `${scale.definition.title} ${shown(first.value)} to ${shown(last.value)} (at the cut-off: ${limitOf(cutoff)}; a reliable change: ${limitOf(threshold)})`).join(', ');
   const end = recovery === null ? 'recovery cannot be told from one measure' : recovery ? 'both below the cut-offs at the end (recovery)' : caseAtStart ? 'not both below the cut-offs at the end' : 'so recovery does not arise';
-  const moved = reliableImprovement ? 'reliable improvement' : reliableDeterioration ? 'reliable deterioration' : 'no reliable change of the pair';
+  const moved = reliableImprovement ? 'reliable improvement' : reliableDeterioration ? 'reliable deterioration'
+    : measures.some(({ reliable }) => reliable === 'better') ? 'one measure reliably better and the other reliably worse, which counts as neither improvement nor deterioration' : measures.length === 1 ? 'no reliable change' : 'no reliable change of the pair';
   return `First and last recorded: ${each}. ${caseAtStart ? 'At a cut-off at the start' : 'Below the cut-offs at the start'}; ${end}; ${moved}.`;
 }

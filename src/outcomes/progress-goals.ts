@@ -113,16 +113,16 @@ function achievementParts(record: PatientRecord, visible: PatientRecord, { goals
 }
 
 /** Where the ratings of a goal began and where they are: no verdict. */
-function goalForClient(title: string, ratings: readonly Valid[]): string {
+function goalForClient(title: string, ratings: readonly Valid[], met: boolean): string {
   const [first, latest] = [ratings[0], ratings.at(-1)];
-  const way = 'The way to a goal is rarely straight.';
+  const way = met ? 'That is where you wanted to get to.' : 'The way to a goal is rarely straight.';
   if (first === undefined || latest === undefined) return way;
   return first === latest ? `${title}: ${shown(first.value)} on ${dayOf(first.date)}. ${way}` : `${title}: ${shown(first.value)} on ${dayOf(first.date)}, ${shown(latest.value)} on ${dayOf(latest.date)}. ${way}`;
 }
 
-function goalExplanation({ ratings, scale, why }: GoalStatus, visible: PatientRecord): Part {
+function goalExplanation({ status, ratings, scale, why }: GoalStatus, visible: PatientRecord): Part {
   const shownRatings = ratings.filter(({ id }) => visible.scores.get(scale.key)?.some((score) => score.id === id) === true);
   const hidden = ratings.length - shownRatings.length;
   const text = hidden === 0 ? why : `Computed from ${counted(ratings.length, 'score')} of ${scale.definition.title}; not shown to you: ${hidden}.`;
-  return explanation(goalRule.id, metricTable['goal-achievement'].version, { clinician: text, client: goalForClient(nameForClient(scale), shownRatings) }, shownRatings.map(sourceOf));
+  return explanation(goalRule.id, metricTable['goal-achievement'].version, { clinician: text, client: goalForClient(nameForClient(scale), shownRatings, hidden === 0 && (status === 'achieved' || status === 'sustaining')) }, shownRatings.map(sourceOf));
 }

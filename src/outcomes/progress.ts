@@ -4,7 +4,8 @@ import { seriesOf } from './baseline.ts';
 import type { ChangeIndexCode } from './change-index.ts';
 import { courseOf } from './course.ts';
 import { scaleFor } from './form-total.ts';
-import { forReader, reference, type Part, type Reader } from './parts.ts';
+import { forReader, type Reader } from './client-answer.ts';
+import { reference, type Part } from './parts.ts';
 import { allianceParts } from './progress-alliance.ts';
 import { completenessPart } from './progress-completeness.ts';
 import { episodeParts } from './progress-episode.ts';
@@ -78,8 +79,9 @@ export function withoutHidden(record: PatientRecord, reader: ProgressContext['re
 }
 
 function alertPart(alert: Resource): Part {
-  const { resourceType, id, status, priority, code, restriction } = alert as Resource & { status?: string; priority?: string; restriction?: { period?: { end?: string } } };
+  const { resourceType, id, status, priority, code, restriction, description } = alert as Resource & { status?: string; priority?: string; description?: string; restriction?: { period?: { end?: string } } };
   const due = restriction?.period?.end;
+  const what = description ?? `${(code as { text?: string } | undefined)?.text ?? 'Alert'}: not closed`;
   return {
     name: 'alert',
     part: [
@@ -88,6 +90,8 @@ function alertPart(alert: Resource): Part {
       ...(code === undefined ? [] : [{ name: 'code', valueCodeableConcept: code }]),
       ...(priority === undefined ? [] : [{ name: 'priority', valueCode: priority }]),
       ...(due === undefined ? [] : [{ name: 'due', valueDateTime: due }]),
+      { name: 'text', valueString: `${what}.` },
+      { name: 'text-for-client', valueString: 'Your care team is asked to look at something that you answered, and to talk with you about it.' },
     ],
   };
 }

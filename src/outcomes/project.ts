@@ -102,16 +102,18 @@ function importedEntries(observation: Resource, registry: Registry): RecordEntry
 /** Label of what only clinicians' access shows (fhir/labels.ts). */
 const clinicians = { system: 'http://terminology.hl7.org/CodeSystem/v3-Confidentiality', code: 'R' } as const;
 
-function scored(scale: Scale, { scores, notApplicable }: ItemScores, common: Omit<ScoreData, 'answered' | 'items' | 'prorated' | 'maxScore'>): { value: number | null; data: ScoreData } {
+function scored(scale: Scale, { scores, notApplicable, skipped }: ItemScores, common: Omit<ScoreData, 'answered' | 'items' | 'prorated' | 'maxScore'>): { value: number | null; data: ScoreData } {
   const { value, answered, items, prorated, maxScore } = total(scale, scores, notApplicable);
   // A response that is still being written has no total, and neither has a form of which only the safety item is known.
   const counts = common.panel && common.status !== 'in-progress';
+  const left = scale.items.filter(({ linkId }) => skipped.has(linkId)).length;
   const remarks = counts && value !== null ? remarksOf(scale, value, scores) : [];
   return {
     value: counts ? value : null,
     data: {
       ...common, answered, items, prorated: counts && prorated, maxScore,
       ...(remarks.length === 0 ? {} : { remarks }),
+      ...(left === 0 ? {} : { skipped: left }),
       ...(scale.definition.audience === undefined ? {} : { security: [...common.security ?? [], clinicians] }),
     },
   };

@@ -161,7 +161,7 @@ function limitLines({ thresholds, threshold, cutoff, sex, definition: { cutoffs 
     ...(looked.includes('threshold') ? others.map((each) => `For comparison only: by another rule it is ${limitOf(each, points)}. ${sure(each.definition.source, each.definition.verification)}`) : []),
     // Of cut-offs by sex one holds for the person.
     ...cutoffs.filter((each) => looked.some((use) => use === each.use) && (each.sex === undefined || each === cutoff)).map((each) => {
-      const whose = each.sex === undefined ? '' : sex === undefined ? ' (the more cautious cut-off, because the sex is not known or has none of its own)' : ` (${each.sex})`;
+      const whose = each.sex === undefined ? '' : sex === undefined ? ' (the more cautious cut-off, because no sex is known for which there is another)' : ` (${each.sex})`;
       return `${each.use === 'remission' ? 'Outside the remission range' : 'On the clinical side'}${whose}: ${limitOf(each)}. ${sure(each.source, each.verification)}`;
     }),
   ];

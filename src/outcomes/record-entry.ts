@@ -42,6 +42,8 @@ export interface ScoreData {
   readonly of?: readonly string[];
   /** The form, where it is none of the registry. */
   readonly form?: FormTotal;
+  /** How many items the form leaves out after the answers before them; absent: none. */
+  readonly skipped?: number;
   /** Ids of the remarks of the scale that hold for these answers. */
   readonly remarks?: readonly string[];
   /** Item scores of the safety items by linkId; null: not answered, or answered with something that cannot be read. */

@@ -15,6 +15,8 @@ export interface ItemScores {
   readonly scores: ReadonlyMap<string, number>;
   /** linkIds of items that do not apply to the person, by the answer. */
   readonly notApplicable: ReadonlySet<string>;
+  /** linkIds of items that the form leaves out after the answers before them, and that score 0. */
+  readonly skipped: ReadonlySet<string>;
   /** What cannot be scored; a response with issues is refused (422), it is never scored as 0. */
   readonly issues: readonly Issue[];
 }
@@ -86,11 +88,16 @@ export function itemScores({ instrument, panel, items, add, form }: Recognised):
     if (typeof score === 'number') scores.set(linkId, score);
     else issues.push(score);
   }
-  for (const { when, items: skipped } of instrument.definition.skips ?? []) {
+  const skipped = new Set<string>();
+  for (const { when, items: left } of instrument.definition.skips ?? []) {
     if (!when.every((linkId) => scores.get(linkId) === 0)) continue;
-    for (const linkId of skipped) if (!scores.has(linkId)) scores.set(linkId, 0);
+    for (const linkId of left) {
+      if (scores.has(linkId)) continue;
+      scores.set(linkId, 0);
+      skipped.add(linkId);
+    }
   }
-  return { scores, notApplicable, issues };
+  return { scores, notApplicable, skipped, issues };
 }
 
 interface GivenAnswer {

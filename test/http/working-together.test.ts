@@ -82,7 +82,7 @@ t.test('how two people work together: a drop, a repair that did not come, and fe
   t.equal((await client('GET', 'Task?code=alliance-review')).body.total, 0, 'the prompt is the clinician\'s');
   const explained = await therapist('GET', `${(values(body, 'alliance', 'event', 'observation')[0] as any).reference}/$explain`);
   t.equal(explained.status, 200);
-  t.same(values(explained.body, 'formula-with-numbers'), ['drop = 48 - 44 = 4; standard deviation (SD, n - 1) of 48, 50, 46, 48 = 1.633; 4 / 1.633 = 2.4495 SD, 2 or more: major; a repair is a return to 48 - 1.633 = 46.367 or more within three sessions; later: 40, 41, 42']);
+  t.same(values(explained.body, 'formula-with-numbers'), ['drop = 48 - 44 = 4; standard deviation (SD, n - 1) of 48, 50, 46, 48 = 1.633; 4 / 1.633 = 2.4495 SD, 2 or more: major; the least drop that counts on this form: 4 is 3 or more; a repair is a return to 48 - 1.633 = 46.367 or more within three sessions; later: 40, 41, 42']);
   t.equal(parts(explained.body, 'input').length, 8, 'the two, three before them, three after');
 
   await t.test('a tick or own words ask for an answer; what is agreed is named, and the client sees it', async (t) => {
@@ -93,6 +93,7 @@ t.test('how two people work together: a drop, a repair that did not come, and fe
     t.equal((await therapist('GET', 'QuestionnaireResponse/hidden')).status, 404);
     t.same([values(await progress(therapist), 'alliance', 'ratings'), values(await progress(client), 'alliance', 'ratings')], [[9], [10]], 'what is kept private counts for the client only');
     t.same(values(await progress(therapist), 'alliance', 'event', 'state'), ['unrepaired', 'repaired']);
+    t.same([values(await progress(client), 'alliance', 'event', 'state'), new Set(values(await progress(client), 'alliance', 'event', 'title'))], [[], new Set(['A change in how you rated the sessions'])], 'in words, to the client');
     t.same(values(await progress(client), 'feedback', 'state'), ['given']);
     await fhir('PUT', 'Goal/agreed', { resourceType: 'Goal', id: 'agreed', lifecycleStatus: 'active', subject: ada, description: { text: 'Time for what is not work' } });
     const task = asked.entry[0].resource;

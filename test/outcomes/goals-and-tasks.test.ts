@@ -226,5 +226,7 @@ t.test('$progress: series, baseline, change, goal, homework and alerts, each num
   const limited = (progress(world.record, { ...context, reader: 'client' }) as Resource & { parameter: Part[] }).parameter;
   t.equal(named(named(limited, 'instrument')[0]!.part, 'score').length, 1, 'a restricted response is left out');
   t.notMatch(JSON.stringify(limited), /QuestionnaireResponse\/q2|to 9/);
-  t.match(named(named(limited, 'goal')[0]!.part, 'status'), [{ valueCode: 'improving' }], 'the status is the one that is stored');
+  t.same(named(limited, 'goal')[0]!.part!.map(({ name }) => name), ['reference', 'explanation'], 'a client gets the words about a goal and no verdict');
+  t.match(named(named(named(limited, 'goal')[0]!.part, 'explanation')[0]!.part, 'text'), [{ valueString: /rarely straight/ }]);
+  t.match(named(limited, 'alert').map(({ part }) => part!.map(({ name }) => name).join(' ')), [/^resource status text$/, /^resource status due text$/], 'what an alert is about is said by people');
 });

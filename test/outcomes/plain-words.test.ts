@@ -7,6 +7,8 @@ import { instrumentPart } from '../../src/outcomes/progress-instrument.ts';
 import { recordEntries } from '../../src/outcomes/project.ts';
 import { patientRecord } from '../../src/outcomes/record.ts';
 import { counted, dayOf, limitOf, percent } from '../../src/outcomes/plain-words.ts';
+import { progress } from '../../src/outcomes/progress.ts';
+import { changeIndices } from '../../src/outcomes/change-index.ts';
 import { base, phq9, registry, session, totalling, World } from '../kit/record.ts';
 import { jargonWords, judgingWords, verdictWords } from './words.ts';
 
@@ -151,6 +153,24 @@ for (const [name, tell] of Object.entries(stories)) {
   });
 }
 
+/** Names, codes and words of an answer, without references, addresses and times, and without what a form is called and which way its axis points. */
+const saidIn = (parts: readonly Told[]): string[] => parts.filter((each) => each.name !== 'direction' && !(each.name === 'code' && 'valueCodeableConcept' in each)).flatMap((each) => [
+  each.name, ...Object.entries(each).flatMap(([key, found]) => (/^value(?:String|Code|CodeableConcept|Coding)$/.test(key) ? JSON.stringify(found).replaceAll(/"(?:system|version)":"[^"]*"/g, '') : [])), ...saidIn(each.part ?? []),
+]);
+
+t.test('nothing in a client\'s $progress judges, not even a code or a name', async (t) => {
+  for (const [name, tell] of Object.entries(stories)) {
+    const world = new World();
+    world.now = '2025-03-01T12:00:00Z';
+    tell(world);
+    const context = { registry, now: world.now, patient: 'Patient/p', goals: world.all('Goal'), tasks: world.all('Task'), alerts: [...world.all('Flag'), ...world.all('Task')], indices: changeIndices };
+    const said = saidIn((progress(world.record, { ...context, reader: 'client' })['parameter'] as Told[]));
+    t.ok(said.length > 20, name);
+    t.same(said.filter((each) => judgingWords.test(each)), [], name);
+    t.ok(saidIn(progress(world.record, { ...context, reader: 'any' })['parameter'] as Told[]).length > said.length, 'which a clinician has beside them');
+  }
+});
+
 t.test('a reading names what was turned round and left open, the band, and where each rule is from and how sure it is', async (t) => {
   const world = new World();
   const { 'core10-09': _open, ...others } = every('core-10', () => 1);
@@ -175,6 +195,14 @@ t.test('a reading names what was turned round and left open, the band, and where
   world.write(answers('e', 'bs-experiment-outcome', 0, { 'belief-strength-before': 80, 'belief-strength-after': 45 }));
   t.match(reading('k10', 'clinician'), [/^K10 of/, 'on this form the numbers are others: each counts 1 more', /^(?:3 \+ )+3 = 30$/]);
   t.match(reading('oq-45', 'clinician')[1], 'the total was entered as such: 82');
+  world.write(answers('au', 'audit', 0, { '/68518-0': 2, '/68519-8': 0, '/68520-6': 0, '/97739-7': 0, '/97740-5': 2 }));
+  world.write(answers('ac', 'audit-c', 0, { '/68518-0': 2, '/68519-8': 1, '/68520-6': 0 }));
+  t.match(reading('audit', 'clinician'), [/^AUDIT of/, 'left out by the form after the answers before, and counted 0: items 4, 5, 6, 7 and 8', '2 + 0 + 0 + 0 + 0 + 0 + 0 + 0 + 0 + 2 = 4'], 'what was not asked is not said to be answered');
+  const said = (id: string): string[] => world.all('Observation', ({ derivedFrom }) => JSON.stringify(derivedFrom ?? []).includes(`/${id}"`)).map(({ note }) => (note as { text: string }[])[0]!.text);
+  t.match(said('au'), [/ 5 of 10 items are answered; after these answers the form leaves out the other 5, which count 0 \(checked in its source\)\. /]);
+  t.match(said('ac'), [/ All 3 items are answered\. /]);
+  world.write(answers('pcl', 'pcl-5', 0, every('pcl-5', (at) => (at < 7 ? 2 : 0))));
+  t.match(reading('pcl-5.pattern', 'clinician'), [/^PCL-5 of/, 'cluster B: 5 of 5 items at 2 or more, 1 needed', 'cluster C: 2 of 2 items at 2 or more, 1 needed', 'cluster D: 0 of 7 items at 2 or more, 2 needed', 'cluster E: 0 of 6 items at 2 or more, 2 needed', 'not all criteria are met: 0'], 'which cluster is which');
   const notes = (world.all('Observation', ({ code }) => JSON.stringify(code).includes('belief-change'))[0]!.note as { text: string }[]).map(({ text }) => text);
   t.match(notes, [/: -35 on a scale .* Both items are answered\./, /^Belief after and before the experiment, 1 November 2024: 35 points lower\./]);
   t.match(reading('swemwbs', 'clinician').join(' '), /conversion table recalled.*to be checked before use/);
