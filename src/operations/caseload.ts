@@ -1,12 +1,14 @@
+import { setImmediate } from 'node:timers/promises';
 import { authorize } from '../auth/decide.ts';
 import { dateRange } from '../fhir/dates.ts';
 import { problem } from '../fhir/outcome.ts';
 import type { Resource } from '../fhir/resource.ts';
 import { limitsOf, type Visibility } from '../fhir/visibility.ts';
 import type { Context } from '../interactions/context.ts';
-import { calendarParts, isOfCalendar, type CalendarParts } from '../outcomes/measures/calendar.ts';
+import { calendarParts, datesOf, insteadOf, isOfCalendar, type CalendarParts } from '../outcomes/measures/calendar.ts';
 import type { Subject } from '../outcomes/measures/courses.ts';
 import type { MeasurementPeriod } from '../outcomes/measures/membership.ts';
+import type { Pieces } from '../outcomes/pieces.ts';
 import { withoutHidden } from '../outcomes/progress.ts';
 import { patientRecord } from '../outcomes/record.ts';
 import { readCaseload, type CaseloadQuery } from '../store/caseload.ts';
@@ -15,8 +17,11 @@ import { one, type Input } from './input.ts';
 
 /** What operations on a caseload have in common: the period, who is in it for this caller, and reading it. */
 
+/** A period as it was written, and as a span. */
+export interface AskedPeriod { readonly written: { readonly start: string; readonly end: string }; readonly span: MeasurementPeriod }
+
 /** @returns `periodStart` and `periodEnd`, which are dates (also `2026-03` or `2026`), as they were written and as a span. @throws Problem `malformed`. */
-export function periodOf(inputs: readonly Input[]): { written: { start: string; end: string }; span: MeasurementPeriod } {
+export function periodOf(inputs: readonly Input[]): AskedPeriod {
   const read = (name: string): { text: string; low: number; high: number } => {
     const text = one(inputs, name);
     const range = text === undefined || text.includes('T') ? undefined : dateRange(text);
@@ -28,13 +33,16 @@ export function periodOf(inputs: readonly Input[]): { written: { start: string; 
   return { written: { start: start.text, end: end.text }, span: { start: start.low, end: end.high } };
 }
 
+/** Periods to ask for in place of one that is refused, ready to use. */
+const queries = (period: MeasurementPeriod, now: number): string => insteadOf(period, now).map((each) => `periodStart=${datesOf(each).start}&periodEnd=${datesOf(each).end}`).join(' or ');
+
 /**
- * What is shown to whoever may not know individuals is of whole months, quarters or years that are over: of two periods that
- * differ by a day, or of one that is asked for every day, one person more could be seen.
- * @throws Problem `malformed`
+ * What is shown to whoever may not know individuals is of whole months, quarters or years that are over, or of the first quarters of a
+ * year together: of two periods that differ by a day, or of one that is asked for every day, one person more could be seen.
+ * @throws Problem `malformed`, which says what to ask for instead
  */
 export function refuseOtherPeriods(period: MeasurementPeriod, now: number): void {
-  if (!isOfCalendar(period) || period.end > now) throw problem('malformed', 'value', 'Where small numbers are hidden, the period is a month, a quarter or a year of the calendar that is over.', 'http.periodEnd');
+  if (!isOfCalendar(period, now)) throw problem('malformed', 'value', `Where small numbers are hidden, the period is a month, a quarter or a year of the calendar, or the first quarters of a year, that is over: ${queries(period, now)}.`, 'http.periodEnd');
 }
 
 /**
@@ -42,18 +50,28 @@ export function refuseOtherPeriods(period: MeasurementPeriod, now: number): void
  * @throws Problem `malformed`
  */
 export function refuseOtherThanYears(period: MeasurementPeriod, now: number): void {
-  if (calendarParts(period)?.own !== 0 || period.end > now) throw problem('malformed', 'value', 'caseMix is of a year of the calendar that is over: a caseload is held against those of others.', 'http.periodEnd');
+  const parts = calendarParts(period, now);
+  if (parts?.own !== 0 || !parts.withStrata) throw problem('malformed', 'value', `caseMix is of a year of the calendar that is over, such as ${queries(period, now).split(' or ').find((each) => each.endsWith('-12-31'))!}: a caseload is held against those of others.`, 'http.periodEnd');
 }
 
 /**
  * The same for rates with strata, of which there are too many in the months of a year to tell what they give away together.
- * @returns the period with those that it is a part of
- * @throws Problem `malformed`
+ * @returns the period with those of its year beside which it is shown
+ * @throws Problem `malformed`, which says what to ask for instead
  */
 export function partsFor(period: MeasurementPeriod, now: number): CalendarParts {
-  const parts = calendarParts(period);
-  if (parts === undefined || period.end > now) throw problem('malformed', 'value', 'Where small numbers are hidden, the period is a quarter or a year of the calendar that is over.', 'http.periodEnd');
+  const parts = calendarParts(period, now);
+  if (parts === undefined) throw problem('malformed', 'value', `Where small numbers are hidden, the period is a quarter or a year of the calendar, or the first quarters of a year, that is over: ${queries(period, now)}.`, 'http.periodEnd');
   return parts;
+}
+
+/** Runs a long computation so that others are answered meanwhile: the event loop has a turn after each of its pieces. */
+export async function inPieces<T>(work: Pieces<T>): Promise<T> {
+  for (;;) {
+    const { done, value } = work.next();
+    if (done === true) return value;
+    await setImmediate();
+  }
 }
 
 /** What counting reads of a record beside the types of a rule: the Patient, and scores as the Observations that show them. */
@@ -94,10 +112,14 @@ export function inCareOf(visibility: Visibility, practitioner: string | undefine
   return { ...visibility, reach: { kind: 'practitioner', reference }, consents: [] };
 }
 
+/** Patients that are counted before others are answered. */
+const together = 20;
+
 /** Reads a caseload, one subject after the other, as far as `visibility` reaches. */
 export async function* caseload(context: Context, visibility: Visibility, query: CaseloadQuery): AsyncGenerator<{ readonly rid: bigint; readonly subject: Subject }> {
   for await (const batch of readCaseload(context.database, visibility, query)) {
-    for (const { rid, body, entries, resources } of batch) {
+    for (const [at, { rid, body, entries, resources }] of batch.entries()) {
+      if (at % together === 0) await setImmediate();
       const byType = new Map<string, Resource[]>();
       for (const { type, body: text } of resources) {
         const list = byType.get(type);

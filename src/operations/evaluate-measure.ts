@@ -7,7 +7,7 @@ import type { Visibility } from '../fhir/visibility.ts';
 import { accessRows } from '../interactions/access-log.ts';
 import type { Answer, Context } from '../interactions/context.ts';
 import { measureConcepts } from '../interactions/measure-concepts.ts';
-import type { CalendarPart, CalendarParts } from '../outcomes/measures/calendar.ts';
+import { asFarAsOver, datesOf, type CalendarParts } from '../outcomes/measures/calendar.ts';
 import { conceptsFrom } from '../outcomes/measures/concepts.ts';
 import { measureReport, type ReportType } from '../outcomes/measures/measure-report.ts';
 import { ruleOf, type MeasureContext, type NamedRule } from '../outcomes/measures/measures.ts';
@@ -16,7 +16,7 @@ import { reportCells, type MayShow } from '../outcomes/measures/report-cells.ts'
 import { readDefinition } from '../store/definitions.ts';
 import { groupMembers } from '../store/group-members.ts';
 import { readNewest } from '../store/read.ts';
-import { caseload, inCareOf, partsFor, periodOf, seeingAll } from './caseload.ts';
+import { type AskedPeriod, caseload, inCareOf, inPieces, partsFor, periodOf, seeingAll } from './caseload.ts';
 import { inputsOf, one, refuseUnknown, type Input } from './input.ts';
 import type { Call, Operation } from './operation.ts';
 import { flag } from './terminology-input.ts';
@@ -41,20 +41,20 @@ async function evaluate(context: Context, call: Call, body: string): Promise<Ans
   const measure = await measureOf(context, call, inputs);
   const named = ruleOf(measure, context.registry);
   if (typeof named === 'string') throw problem('invalid', 'not-supported', named, 'Measure.group[0].population[0].criteria');
-  const period = periodOf(inputs);
   const isAuditor = context.visibility.reach.kind === 'auditor';
+  const period = isAuditor ? overOf(periodOf(inputs), now()) : periodOf(inputs);
   if (isAuditor) refuseConfined(inputs);
   const who = await subjectOf(context, inputs);
   const type = reportType(inputs, who);
   if (isAuditor && type !== 'summary') throw problem('forbidden', 'forbidden', 'Reports about individuals are not for auditors: reportType=population.', 'http.reportType');
   const seeing = seeingAll(context.visibility, named.rule.types);
   const isSuppressed = isAuditor || flag(inputs, 'suppressed');
-  const { parts, own } = isAuditor ? partsFor(period.span, now()) : { parts: [{ period: period.span }], own: 0 };
-  const { counted, patients } = await collect(context, seeing, named, { parts, own }, who);
+  const calendar = isAuditor ? partsFor(period.span, now()) : { parts: [{ period: period.span }], own: 0, withStrata: true };
+  const { counted, patients } = await collect(context, seeing, named, calendar, who);
   if (type === 'individual' && patients.length === 0) throw problem('not-found', 'not-found', 'No such Patient.');
   if (isSuppressed && type !== 'summary') throw problem('malformed', 'invalid', 'suppressed is for reports about a population.', 'http.suppressed');
-  const report = measureReport(counted[own]!, {
-    measure, type, period: period.written, now: new Date(now()).toISOString(), ...(isSuppressed ? { mayShow: whatMayBeShown(measure, counted, parts, own) } : {}),
+  const report = measureReport(counted[calendar.own]!, {
+    measure, type, period: period.written, now: new Date(now()).toISOString(), ...(isSuppressed ? { mayShow: await whatMayBeShown(measure, counted, calendar) } : {}),
     ...(who.reporter === undefined ? {} : { reporter: who.reporter }), ...(type === 'individual' ? { subject: `Patient/${who.patients![0]!}` } : {}),
   });
   await context.audit.record(accessRows(context, { interaction: '$evaluate-measure', action: 'E', type: 'Measure', id: measure.id!, patients: isSuppressed ? [] : patients }));
@@ -137,9 +137,20 @@ async function collect(context: Context, visibility: Visibility, { rule, argumen
 }
 
 /** For each group of the Measure. */
-function whatMayBeShown(measure: Resource, counted: Collected['counted'], parts: readonly CalendarPart[], own: number): MayShow[] {
+async function whatMayBeShown(measure: Resource, counted: Collected['counted'], { parts, own, withStrata }: CalendarParts): Promise<MayShow[]> {
   const definitions = (measure.group ?? []) as { stratifier?: { code?: { coding?: { code?: string }[] } }[] }[];
-  return counted[own]!.map((_, at) => reportCells(parts.map((part, place) => ({ ...part, memberships: counted[place]![at] ?? [] })), own, (definitions[at]?.stratifier ?? []).map(({ code }) => code?.coding?.[0]?.code ?? '')));
+  const found: MayShow[] = [];
+  for (const at of counted[own]!.keys()) {
+    const stratifiers = withStrata ? (definitions[at]?.stratifier ?? []).map(({ code }) => code?.coding?.[0]?.code ?? '') : [];
+    found.push(await inPieces(reportCells(parts.map((part, place) => ({ ...part, memberships: counted[place]![at] ?? [] })), own, stratifiers)));
+  }
+  return found;
+}
+
+/** A period that goes on to a day of this year is reported as far as the quarters are over; the report says so in its `period`. */
+function overOf(period: AskedPeriod, at: number): AskedPeriod {
+  const span = asFarAsOver(period.span, at);
+  return span === period.span || span.end <= span.start ? period : { span, written: datesOf(span) };
 }
 
 /** Reports for auditors are about everybody: those about some could be held against each other to find out about one. */

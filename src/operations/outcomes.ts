@@ -9,7 +9,7 @@ import type { MeasurementPeriod } from '../outcomes/measures/membership.ts';
 import { changeIndices } from '../outcomes/change-index.ts';
 import { ruleOf } from '../outcomes/metrics.ts';
 import { groupMembers } from '../store/group-members.ts';
-import { caseload, everybody, inCareOf, periodOf, refuseOtherPeriods, refuseOtherThanYears, seeingAll } from './caseload.ts';
+import { caseload, everybody, inCareOf, inPieces, periodOf, refuseOtherPeriods, refuseOtherThanYears, seeingAll } from './caseload.ts';
 import { inputsOf, many, one, refuseUnknown, type Input } from './input.ts';
 import type { Call, Operation } from './operation.ts';
 import { flag } from './terminology-input.ts';
@@ -55,7 +55,7 @@ async function caseloadOutcomes(context: Context, call: Call, body: string): Pro
   }
   const isOthers = reach.kind === 'auditor' && call.type === 'Practitioner';
   const reference = withCaseMix ? await caseMix(context, scales, span, gathered) : undefined;
-  const lines = isOthers && gathered.courses < leastForOthers ? [] : gathered.lines(isSuppressed, reference);
+  const lines = isOthers && gathered.courses < leastForOthers ? [] : await inPieces(gathered.lines(isSuppressed, reference));
   await context.audit.record(accessRows(context, { interaction: '$outcomes', action: 'E', type: call.type!, id: call.id!, patients: isSuppressed ? [] : patients }));
   if (context.format === 'text/csv') return { status: 200, headers: { 'content-type': 'text/csv; charset=utf-8; header=present', 'content-disposition': 'attachment; filename="outcomes.csv"' }, body: linesAsCsv(lines) };
   return { status: 200, body: JSON.stringify({ resourceType: 'Parameters', ...(lines.length === 0 ? {} : { parameter: lines.map(linePart) }) }) };

@@ -1,3 +1,4 @@
+import type { Pieces } from './pieces.ts';
 import { isSmall, type Counts } from './suppression.ts';
 
 /**
@@ -36,19 +37,19 @@ type Vector = Float64Array;
  * @param cells those that matter most first, in the order of their rounds
  * @returns whether each may be shown
  */
-export function mayBeShown(cells: readonly Cell[]): boolean[] {
-  const vectors = vectorsOf(cells);
+export function* mayBeShown(cells: readonly Cell[]): Pieces<boolean[]> {
+  const vectors = yield* vectorsOf(cells);
   let decided: Decision = { shown: [], basis: [] };
-  for (const round of new Set(cells.map((cell) => cell.round ?? 0))) decided = decideRound(cells, vectors, decided, round);
+  for (const round of new Set(cells.map((cell) => cell.round ?? 0))) decided = yield* decideRound(cells, vectors, decided, round);
   return [...decided.shown];
 }
 
 interface Decision { readonly shown: readonly boolean[]; readonly basis: readonly Row[] }
 
-function decideRound(cells: readonly Cell[], vectors: readonly Vector[], before: Decision, round: number): Decision {
+function* decideRound(cells: readonly Cell[], vectors: readonly Vector[], before: Decision, round: number): Pieces<Decision> {
   const withheld = new Set<number>();
   for (;;) {
-    const decision = choose(cells, vectors, before, round, withheld);
+    const decision = yield* choose(cells, vectors, before, round, withheld);
     const more = nextToHide(cells, decision.shown, round);
     if (more.length === 0) return decision;
     for (const at of more) withheld.add(at);
@@ -56,14 +57,21 @@ function decideRound(cells: readonly Cell[], vectors: readonly Vector[], before:
 }
 
 /** In order, each cell of a round that does not make a small one known. */
-function choose(cells: readonly Cell[], vectors: readonly Vector[], before: Decision, round: number, withheld: ReadonlySet<number>): Decision {
+function* choose(cells: readonly Cell[], vectors: readonly Vector[], before: Decision, round: number, withheld: ReadonlySet<number>): Pieces<Decision> {
   const shown = [...before.shown];
   let { basis } = before;
-  const targets = vectors.filter((_, at) => isSmall(cells[at]!.counts) && (cells[at]!.round ?? 0) <= round).map((vector) => reduced(vector, basis)).filter(isSomething);
+  const targets: Vector[] = [];
+  for (const [at, { counts, round: of = 0 }] of cells.entries()) {
+    if (at % together === 0) yield;
+    if (!isSmall(counts) || of > round) continue;
+    const target = reduced(vectors[at]!, basis);
+    if (isSomething(target)) targets.push(target);
+  }
   for (const [at, cell] of cells.entries()) {
     if ((cell.round ?? 0) !== round) continue;
     shown[at] = false;
     if (cell.isSecret === true || isSmall(cell.counts) || withheld.has(at) || (cell.within !== undefined && !shown[cell.within]!)) continue;
+    yield;
     const row = rowOf(reduced(vectors[at]!, basis));
     if (row !== undefined && targets.some((target) => isMultiple(target, row))) continue;
     shown[at] = true;
@@ -73,6 +81,9 @@ function choose(cells: readonly Cell[], vectors: readonly Vector[], before: Deci
   }
   return { shown, basis };
 }
+
+/** Vectors that are gone through in one piece: a few milliseconds. */
+const together = 64;
 
 const isSomething = (vector: Vector): boolean => vector.some((value) => value % prime !== 0);
 
@@ -133,15 +144,26 @@ function power(base: number, exponent: number): number {
  * cases; sums of fixed mixtures of them, a few more than there are cells to be shown, depend on each other as the cells do (but for a chance
  * of one in `prime`).
  */
-function vectorsOf(cells: readonly Cell[]): Vector[] {
+function* vectorsOf(cells: readonly Cell[]): Pieces<Vector[]> {
   const cellsOf = new Map<string, number[]>();
-  for (const [at, { units }] of cells.entries()) for (const unit of new Set(units)) cellsOf.set(unit, [...cellsOf.get(unit) ?? [], at]);
+  for (const [at, { units }] of cells.entries()) {
+    for (const unit of new Set(units)) {
+      const list = cellsOf.get(unit);
+      if (list === undefined) cellsOf.set(unit, [at]);
+      else list.push(at);
+    }
+    if (at % together === 0) yield;
+  }
   const patterns = [...new Map([...cellsOf.values()].map((list) => [list.join(), list])).values()];
   const size = Math.min(patterns.length, cells.filter(({ isSecret }) => isSecret !== true).length + spare);
   const vectors = cells.map(() => new Float64Array(size));
   for (const [direction, list] of patterns.entries()) {
     const mixed = Float64Array.from({ length: size }, (_, place) => (patterns.length === size ? Number(place === direction) : mixture(direction, place)));
-    for (const vector of list.map((at) => vectors[at]!)) for (const [place, value] of mixed.entries()) vector[place] = (vector[place]! + value) % prime;
+    for (const at of list) {
+      const vector = vectors[at]!;
+      for (let place = 0; place < size; place += 1) vector[place]! += mixed[place]!;
+    }
+    if (direction % together === 0) yield;
   }
   return vectors;
 }

@@ -1,5 +1,6 @@
 import type { ChangeClass } from './change.ts';
 import { mixedModel, type Estimate, type MixedModel, type Timed } from './mixed-model.ts';
+import type { Pieces } from './pieces.ts';
 import { z95, type Interval } from './proportions.ts';
 
 /**
@@ -39,7 +40,7 @@ export interface HlmChange {
 export const leastScores = 3;
 /** Service-defined: how courses differ is not known from fewer; curves are shown from as many on. */
 const leastCourses = 20;
-/** What is computed while somebody waits: 2,000 courses take about 0.2 s. */
+/** What is computed while somebody waits: 2,000 courses take about 0.2 s, in pieces. */
 const mostCourses = 2000;
 
 /**
@@ -47,11 +48,11 @@ const mostCourses = 2000;
  * @param sign +1 where a higher score is worse, -1 where it is better
  * @returns the model and the classes; or why it is not computed
  */
-export function hlmChange(courses: readonly ScoredCourse[], sign: 1 | -1): HlmChange | string {
+export function* hlmChange(courses: readonly ScoredCourse[], sign: 1 | -1): Pieces<HlmChange | string> {
   const used = courses.filter(isUsed);
   if (used.length < leastCourses) return `not computed: fewer than ${leastCourses} courses with ${leastScores} scores or more`;
   if (used.length > mostCourses) return `not computed: more than ${mostCourses} courses; ask for a shorter period`;
-  const model = mixedModel(used.map(({ points }) => points));
+  const model = yield* mixedModel(used.map(({ points }) => points));
   if (model === 'no-residual') return 'not computed: the scores of each course lie on a line, without any scatter to judge a slope by';
   if (model === 'not-converged') return 'not computed: the search for the best model did not come to an end';
   const t = t95(used.length - 1);

@@ -1,3 +1,4 @@
+import type { Pieces } from './pieces.ts';
 import { simplexMinimum, type Minimum } from './simplex.ts';
 
 /**
@@ -54,7 +55,7 @@ const determinant = ({ a, b, d }: Matrix): number => a * d - b * b;
  * @returns the model, or why there is none
  * @throws RangeError for one person alone, or a person with fewer than three different times
  */
-export function mixedModel(persons: readonly (readonly Timed[])[]): MixedModel | NoModel {
+export function* mixedModel(persons: readonly (readonly Timed[])[]): Pieces<MixedModel | NoModel> {
   if (persons.length < 2) throw new RangeError('Lines are compared between two persons or more.');
   if (persons.some((points) => new Set(points.map(({ time }) => time)).size < 3)) throw new RangeError('Each person needs scores at three different times.');
   const all = persons.flat();
@@ -64,7 +65,7 @@ export function mixedModel(persons: readonly (readonly Timed[])[]): MixedModel |
   const sums = persons.map((points) => sumsOf(points.map(({ time, value }) => ({ time: (time - center) / unit, value: value - middle }))));
   const variance = mean(all.map(({ value }) => (value - middle) ** 2));
   if (sums.every((each) => residualOf(each) <= 1e-9 * variance * each.n)) return 'no-residual';
-  const factor = fittedFactor(sums, all.length);
+  const factor = yield* fittedFactor(sums, all.length);
   if (factor === undefined) return 'not-converged';
   const fit = fitWith(factor, sums, all.length);
   const sigma = Math.sqrt(fit.residual);
@@ -126,16 +127,20 @@ const starts = [1, 0.2, 4] as const;
 const mostRounds = 5;
 
 /** @returns undefined where five searches more about the best point found still found a better one. */
-function fittedFactor(sums: readonly Sums[], total: number): Factor | undefined {
+function* fittedFactor(sums: readonly Sums[], total: number): Pieces<Factor | undefined> {
   const criterion = (at: readonly number[]): number => fitWith(at as unknown as Factor, sums, total).criterion;
-  const from = (start: readonly number[], step: number): Minimum => simplexMinimum(criterion, start, step);
-  let best = starts.map((size) => from([size, 0, size], size / 2)).reduce((least, each) => (each.value < least.value ? each : least));
+  const from = (start: readonly number[], step: number): Pieces<Minimum> => simplexMinimum(criterion, start, step);
+  let best: Minimum | undefined;
+  for (const size of starts) {
+    const found = yield* from([size, 0, size], size / 2);
+    if (best === undefined || found.value < best.value) best = found;
+  }
   // A simplex may have closed too early; a new one about the point shows it.
   for (let round = 0; round < mostRounds; round += 1) {
-    const next = from(best.at, 0.1);
-    const gain = best.value - next.value;
+    const next: Minimum = yield* from(best!.at, 0.1);
+    const gain = best!.value - next.value;
     if (gain > 0) best = next;
-    if (next.settled && gain < 1e-9) return best.at as unknown as Factor;
+    if (next.settled && gain < 1e-9) return best!.at as unknown as Factor;
   }
   return undefined;
 }

@@ -1,4 +1,6 @@
-/** The smallest value of a function of few variables without its derivatives (Nelder and Mead 1965). Pure. */
+import type { Pieces } from './pieces.ts';
+
+/** The smallest value of a function of few variables without its derivatives (Nelder and Mead 1965), in pieces of one step. Pure. */
 
 interface Vertex { readonly at: readonly number[]; readonly value: number }
 
@@ -13,7 +15,7 @@ const mostSteps = 500;
  * @param step how far apart the first points are
  * @returns the best point found in at most 500 steps: a minimum near `start`, not always the least of all
  */
-export function simplexMinimum(of: (at: readonly number[]) => number, start: readonly number[], step: number): Minimum {
+export function* simplexMinimum(of: (at: readonly number[]) => number, start: readonly number[], step: number): Pieces<Minimum> {
   const vertex = (at: readonly number[]): Vertex => ({ at, value: of(at) });
   const n = start.length;
   const points = [vertex(start), ...start.map((_, axis) => vertex(start.map((each, i) => (i === axis ? each + step : each))))];
@@ -22,6 +24,7 @@ export function simplexMinimum(of: (at: readonly number[]) => number, start: rea
     points.sort((a, b) => a.value - b.value);
     settled = isSmall(points);
     if (!settled) move(points, n, vertex);
+    yield;
   }
   return { ...points.reduce((least, each) => (each.value < least.value ? each : least)), settled };
 }

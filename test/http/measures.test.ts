@@ -97,10 +97,21 @@ t.test('who may not see individuals gets rates with small numbers hidden, and no
   t.equal((await auditor('GET', `${path}&reportType=subject-list`)).status, 403);
   for (const confined of ['subject=Practitioner/ann', 'practitioner=Practitioner/ann', 'subject=Group/g']) t.equal((await auditor('GET', `${path}&${confined}`)).status, 403, `${confined}: two reports must not differ by few`);
   const of = (from: string, to: string): string => `Measure/reliable-improvement-phq-9/$evaluate-measure?periodStart=${from}&periodEnd=${to}`;
-  for (const [from, to] of [['2025-01-01', '2025-12-30'], ['2025-01-02', '2025-12-31'], ['2025-02-01', '2025-04-30'], ['2025-01-01', '2025-06-30'], ['2024-07-01', '2025-06-30'], ['2025-06', '2025-06'], ['2099', '2099']] as const) {
-    t.match(await auditor('GET', of(from, to)), { status: 400, body: { issue: [{ expression: ['http.periodEnd'] }] } }, `${from} to ${to}`);
+  for (const [from, to] of [['2025-01-01', '2025-12-30'], ['2025-01-02', '2025-12-31'], ['2025-02-01', '2025-04-30'], ['2025-04-01', '2025-12-31'], ['2024-07-01', '2025-06-30'], ['2025-06', '2025-06'], ['2099', '2099']] as const) {
+    const refused = await auditor('GET', of(from, to));
+    t.match(refused, { status: 400, body: { issue: [{ expression: ['http.periodEnd'] }] } }, `${from} to ${to}`);
+    for (const [query] of refused.body.issue[0].details.text.matchAll(/periodStart=\S+&periodEnd=[\d-]+/g)) t.equal((await auditor('GET', `Measure/reliable-improvement-phq-9/$evaluate-measure?${query}`)).status, 200, `what it says to ask for: ${query}`);
   }
-  for (const [from, to] of [['2025', '2025'], ['2025-04-01', '2025-06-30'], ['2025-04', '2025-06']] as const) t.equal((await auditor('GET', of(from, to))).body.group[0].measureScore.value, 0.9, `all ended in June: ${from} to ${to}`);
+  t.match((await auditor('GET', of('2025-02-01', '2025-04-30'))).body.issue[0].details.text, /: periodStart=2025-01-01&periodEnd=2025-12-31 or periodStart=2025-01-01&periodEnd=2025-03-31\.$/);
+  // This year, which is not over: as far as its quarters are. In the first of them nothing is.
+  const today = new Date();
+  const [thisYear, over] = [today.getUTCFullYear(), Math.floor(today.getUTCMonth() / 3)];
+  for (const to of [`${thisYear}-12-31`, today.toISOString().slice(0, 10)]) {
+    const now = await auditor('GET', of(`${thisYear}-01-01`, to));
+    if (over === 0) t.match(now.body.issue[0].details.text, `periodStart=${thisYear - 1}-01-01&periodEnd=${thisYear - 1}-12-31`);
+    else t.same(now.body.period, { start: `${thisYear}-01-01`, end: new Date(Date.UTC(thisYear, 3 * over, 0)).toISOString().slice(0, 10) }, `${to}: the report says what it is of`);
+  }
+  for (const [from, to] of [['2025', '2025'], ['2025-04-01', '2025-06-30'], ['2025-04', '2025-06'], ['2025-01', '2025-09'], ['2025-01-01', '2025-06-30']] as const) t.equal((await auditor('GET', of(from, to))).body.group[0].measureScore.value, 0.9, `all ended in June: ${from} to ${to}`);
   t.equal((await auditor('GET', of('2025-07-01', '2025-09-30'))).body.group[0].measureScore.value, undefined);
   t.equal((await auditor('GET', 'Observation')).status, 403, 'and of the records nothing');
   const chosen = await fhir('GET', `${path}&suppressed=true`);

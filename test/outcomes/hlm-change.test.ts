@@ -4,6 +4,7 @@ import { hlmChange, type HlmChange, type ScoredCourse } from '../../src/outcomes
 import { linesAsCsv, suppressedLines, type Line } from '../../src/outcomes/measures/caseload-line.ts';
 import { mixedModel, type MixedModel } from '../../src/outcomes/mixed-model.ts';
 import { simplexMinimum } from '../../src/outcomes/simplex.ts';
+import { atOnce } from '../kit/pieces.ts';
 
 const near = (test: Pick<typeof t, 'ok'>, found: number | null | undefined, wanted: number, name: string, within = 1e-6): void => {
   test.ok(found != null && Math.abs(found - wanted) <= within * (1 + Math.abs(wanted)), `${name}: ${wanted}, found ${found}`);
@@ -33,7 +34,7 @@ const mean = (values: readonly number[]): number => values.reduce((sum, value) =
 t.test('where all scores are of the same weeks the model has a closed form', async (t) => {
   const times = [0, 1, 3, 6, 10], n = 30, k = times.length;
   const all = varied(n, () => times);
-  const model = mixedModel(all.map(({ points }) => points)) as MixedModel;
+  const model = atOnce(mixedModel(all.map(({ points }) => points))) as MixedModel;
   // Each course by least squares; S is the covariance of their lines: that of the true lines, and what scatter adds to it.
   const [x, xx] = [times.reduce((a, b) => a + b), times.reduce((a, b) => a + b * b, 0)];
   const det = k * xx - x * x;
@@ -71,7 +72,7 @@ t.test('where all scores are of the same weeks the model has a closed form', asy
 t.test('courses of different lengths: as lme4 has them', async (t) => {
   state = 4;
   const all = varied(24, (at) => Array.from({ length: 3 + (at % 7) }, (_, i) => i * 2 + (at % 3) / 7));
-  const model = mixedModel(all.map(({ points }) => points)) as MixedModel;
+  const model = atOnce(mixedModel(all.map(({ points }) => points))) as MixedModel;
   // R 4.2.2, lme4 1.1-31, lmer(score ~ week + (week | course)), bobyqa to 1e-9; errors of slopes by Henderson's equations.
   const wanted: Record<string, number> = {
     criterion: 645.4212429467, b0: 17.1179027251, b1: -0.6149153923, se0: 0.8506710948, se1: 0.1044658896, sd0: 3.9941191859, sd1: 0.4440536149, r: 0.2997945227,
@@ -88,7 +89,7 @@ t.test('courses of different lengths: as lme4 has them', async (t) => {
 t.test('the class goes by the own slope, whichever way the scale runs and whatever time is counted in', async (t) => {
   state = 21;
   const all = varied(40, (at) => Array.from({ length: 3 + (at % 5) }, (_, i) => 2 * i), -0.2);
-  const found = hlmChange(all, 1) as HlmChange;
+  const found = atOnce(hlmChange(all, 1)) as HlmChange;
   const { courses: slopes } = found;
   if (typeof slopes === 'string') throw new Error(slopes);
   t.same(new Set(slopes.map((each) => each.class)), new Set(['improved', 'unchanged', 'deteriorated']));
@@ -101,7 +102,7 @@ t.test('the class goes by the own slope, whichever way the scale runs and whatev
   // 39 degrees of freedom: t = 2.0226909 (R, qt(.975, 39)).
   near(t, found.slope.interval.high, found.slope.value + 2.0226909 * found.slope.error, 'limits of the mean slope');
   const classes = (list: readonly ScoredCourse[], sign: 1 | -1): (string | undefined)[] => {
-    const { courses: each } = hlmChange(list, sign) as HlmChange;
+    const { courses: each } = atOnce(hlmChange(list, sign)) as HlmChange;
     return typeof each === 'string' ? [each] : each.map((course) => course.class);
   };
   const changed = (how: (point: { time: number; value: number }) => { time: number; value: number }): ScoredCourse[] => all.map(({ episode, points }) => ({ episode, points: points.map(how) }));
@@ -113,25 +114,25 @@ t.test('the class goes by the own slope, whichever way the scale runs and whatev
 t.test('what cannot be computed says why', async (t) => {
   state = 31;
   const weeks = [0, 2, 4, 6];
-  t.match(hlmChange([], 1), /fewer than 20 courses with 3 scores/);
-  t.match(hlmChange([...varied(19, () => weeks), ...varied(5, () => [0, 2])], 1), /fewer than 20/);
-  t.match(hlmChange(courses(25, () => weeks, (at, time) => at + time * (at % 3)), 1), /without any scatter/);
-  t.match(hlmChange(courses(25, () => weeks, () => 7), 1), /without any scatter/, 'nothing but sevens');
-  t.match(hlmChange(courses(2001, () => weeks, (at, time) => at % 7 + time), 1), /more than 2000 courses/);
-  const alike = hlmChange(courses(25, () => weeks, (at, time) => 15 - time + ((at + time) % 4)), 1) as HlmChange;
+  t.match(atOnce(hlmChange([], 1)), /fewer than 20 courses with 3 scores/);
+  t.match(atOnce(hlmChange([...varied(19, () => weeks), ...varied(5, () => [0, 2])], 1)), /fewer than 20/);
+  t.match(atOnce(hlmChange(courses(25, () => weeks, (at, time) => at + time * (at % 3)), 1)), /without any scatter/);
+  t.match(atOnce(hlmChange(courses(25, () => weeks, () => 7), 1)), /without any scatter/, 'nothing but sevens');
+  t.match(atOnce(hlmChange(courses(2001, () => weeks, (at, time) => at % 7 + time), 1)), /more than 2000 courses/);
+  const alike = atOnce(hlmChange(courses(25, () => weeks, (at, time) => 15 - time + ((at + time) % 4)), 1)) as HlmChange;
   t.match(alike.courses, /do not differ enough/, 'one line for all');
   t.ok(alike.slope.interval.high < 0, 'and the mean slope is known all the same');
   t.equal(alike.spread.correlation, null, 'what does not vary goes with nothing');
-  t.throws(() => mixedModel([[{ time: 0, value: 1 }, { time: 1, value: 2 }, { time: 1, value: 3 }], []]), /three different times/);
-  t.throws(() => mixedModel([]), /two persons/);
+  t.throws(() => atOnce(mixedModel([[{ time: 0, value: 1 }, { time: 1, value: 2 }, { time: 1, value: 3 }], []])), /three different times/);
+  t.throws(() => atOnce(mixedModel([])), /two persons/);
 });
 
 t.test('the search finds a minimum, and says when it has not', async (t) => {
   fc.assert(fc.property(fc.tuple(...[0, 1, 2].map(() => fc.double({ min: -5, max: 5, noNaN: true }))), (goal) => {
-    const { at, settled } = simplexMinimum((x) => x.reduce((sum, each, axis) => sum + (axis + 1) * (each - goal[axis]!) ** 2, 0), [1, 0, 1], 0.5);
+    const { at, settled } = atOnce(simplexMinimum((x) => x.reduce((sum, each, axis) => sum + (axis + 1) * (each - goal[axis]!) ** 2, 0), [1, 0, 1], 0.5));
     return settled && at.every((each, axis) => Math.abs(each - goal[axis]!) < 1e-5);
   }), { numRuns: 50 });
-  t.equal(simplexMinimum(([x]) => -x!, [1], 0.5).settled, false, 'down and down');
+  t.equal(atOnce(simplexMinimum(([x]) => -x!, [1], 0.5)).settled, false, 'down and down');
 });
 
 const line = (more: Partial<Line>): Line => ({ scale: 'phq-9', statistic: 'x', metric: 'caseload-outcomes', n: 23, value: 0.5, ...more });

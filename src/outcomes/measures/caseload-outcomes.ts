@@ -4,6 +4,7 @@ import type { ChangeIndexCode } from '../change-index.ts';
 import { areFew, observedExpected, referenceRates, type Case, type ReferenceRates } from '../case-mix.ts';
 import { association, effectSize, effectSizeMinimum } from '../effect-size.ts';
 import type { ScoredCourse } from '../hlm-change.ts';
+import type { Pieces } from '../pieces.ts';
 import { bounds, funnel, wilson, z998, type Interval } from '../proportions.ts';
 import type { Registry, Scale } from '../registry.ts';
 import { bandOf } from '../score.ts';
@@ -105,18 +106,21 @@ export class CaseloadOutcomes {
    * @param isSuppressed for somebody who may not know the people in it (`suppressedLines`).
    * @param reference what the caseload is held against; absent: nothing.
    */
-  lines(isSuppressed: boolean, reference?: ReadonlyMap<string, CaseMix>): Line[] {
-    return this.#scales.flatMap((scale) => {
+  *lines(isSuppressed: boolean, reference?: ReadonlyMap<string, CaseMix>): Pieces<Line[]> {
+    const found: Line[] = [];
+    for (const scale of this.#scales) {
       const gathered = this.#gathered.get(scale.key)!;
       const mix = reference?.get(scale.key);
       const lines = [
         ...this.#linesOf(scale, gathered, isSuppressed),
         ...(mix === undefined || scale.threshold === undefined ? [] : caseMixLines(scale, gathered.cases, mix, isSuppressed)),
-        ...(this.#wanted.hlm === true ? hlmLines(scale, gathered.scored) : []),
+        ...(this.#wanted.hlm === true ? yield* hlmLines(scale, gathered.scored) : []),
         ...(this.#wanted.index === undefined ? [] : indexLines(scale, gathered.pairs, this.#wanted.index.code, this.#wanted.index.reliability, isSuppressed)),
       ];
-      return isSuppressed ? suppressedLines(lines) : lines;
-    });
+      found.push(...(isSuppressed ? suppressedLines(lines) : lines));
+      yield;
+    }
+    return found;
   }
 
   #linesOf(scale: Scale, { pairs, improvement, recovery, homework }: Gathered, isSuppressed: boolean): Line[] {

@@ -1,4 +1,5 @@
 import { hlmChange, isUsed, type HlmChange, type ScoredCourse } from '../hlm-change.ts';
+import type { Pieces } from '../pieces.ts';
 import { daysBetween } from '../local-time.ts';
 import { wilson } from '../proportions.ts';
 import type { Scale } from '../registry.ts';
@@ -19,9 +20,9 @@ export function scoredCourse(course: Course, scale: Scale): ScoredCourse {
  * @param courses all that ended in the period
  * @returns the mean line and how courses differ from it, how many improved and deteriorated by their own slopes, and each course
  */
-export function hlmLines(scale: Scale, courses: readonly ScoredCourse[]): Line[] {
+export function* hlmLines(scale: Scale, courses: readonly ScoredCourse[]): Pieces<Line[]> {
   const used = courses.filter(isUsed).length;
-  const found = hlmChange(courses, scale.sign);
+  const found = yield* hlmChange(courses, scale.sign);
   const line = (statistic: string, more: Pick<Line, 'value'> & Partial<Line>): Line => ({ scale: scale.key, statistic: `hlm-${statistic}`, metric: 'hlm-change', n: used, ...more });
   const coverage = line('courses', { n: courses.length, value: courses.length === 0 ? null : used / courses.length, ...wilson(used, courses.length), tells: [used], isShare: true });
   if (typeof found === 'string') return [coverage, line('slope', { value: null, note: found })];
