@@ -66,7 +66,7 @@ export async function createApp({ config, database, log }: { config: Config; dat
   const reference = new NewestReference(database, referenceTtlMs, () => performance.now());
   await reference.refresh();
   const committer = new Committer({
-    database, rules: { registry, device, zone, safety, reference }, lanes: config.writeLanes ?? 2, queueLimit: 2000, observer: { batch: (units) => metrics.batch(units) },
+    database, rules: { registry, device, zone, safety, reference }, lanes: config.writeLanes ?? 2, queueLimit: 2000, observer: { batch: (units) => metrics.batch(units), full: () => metrics.shed('writes') },
   });
   const shipped = [...shippedResources(registry), ...readShipped(new URL('../schemas/', import.meta.url), version)];
   await storeShipped(database, committer, shipped);
@@ -101,11 +101,14 @@ export async function createApp({ config, database, log }: { config: Config; dat
     authorization: () => authorization?.handle,
     answered: (event) => report(event, log, metrics),
     failed: (requestId, error) => log.error({ event: 'failed', requestId, ...failure(error) }),
+    full: () => metrics.shed('large-bodies'),
   });
   return {
     async listen() {
       const port = await server.listen(config.host, config.port);
       metricsServer = await serveMetrics(metrics, config.metricsPort);
+      const { port: metricsPort } = metricsServer;
+      log[[0, metricsPort].includes(config.metricsPort) ? 'info' : 'warn']({ event: 'metrics-port', port: metricsPort });
       const origin = originOf(config, port);
       const baseUrl = `${origin}/fhir/R4`;
       const limit = rateLimiter(config.rateLimits);

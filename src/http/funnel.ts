@@ -18,27 +18,25 @@ export interface Service extends Parts {
   readonly limit: RateLimiter;
 }
 
-/** What became of a request, for the response and for the event that reports it. */
-export interface Journey { readonly answer: Answer; readonly interaction: Interaction | null }
-
 /**
  * The whole journey of a request, one stage a line. A stage refuses by throwing a Problem; nothing travels back.
  * Up to `perform` no database connection is taken, but for the row of the log about one who has no access
  * (test/http/funnel.test.ts proves it).
+ * @param known told what is asked for as soon as that is known: a request that is refused is counted under it too.
  */
-export async function journey(service: Service, request: Incoming): Promise<Journey> {
+export async function journey(service: Service, request: Incoming, known: (interaction: Interaction) => void): Promise<Answer> {
   const native = nativeWanted(request);
   const format = native === undefined ? negotiate(request) : undefined;    // 406
-  if (isPublic(request)) return { answer: capabilities(service), interaction: { kind: 'capabilities' } };
+  if (isPublic(request)) return capabilities(service, known);
   const caller = await authenticated(service, request);                    // 401
   const interaction = routed(request);                                     // 400 404 405 415
+  known(interaction);
   await service.limit.request(caller, interaction);                        // 429
   const visible = visibility(caller);                                      // 403
   const context = { ...contextOf(service, request, caller, visible), ...(format === undefined ? {} : { format }), ...(native === undefined ? {} : { native }) }; // 400
   try {
     permit(visible, interaction);                                          // 403
-    const answer = await perform(context, interaction, request.body, statusOf); // 400 404 409 410 412 422 503
-    return { answer, interaction };
+    return await perform(context, interaction, request.body, statusOf);    // 400 404 409 410 412 422 503
   } catch (error) {
     if (error instanceof Problem) await recordRefusal(context, interaction, error);
     throw error;
@@ -73,7 +71,8 @@ function isPublic({ method, path }: Incoming): boolean {
   return (method === 'GET' || method === 'HEAD') && path.replace(/^\/|\/$/g, '') === 'metadata';
 }
 
-function capabilities(service: Service): Answer {
+function capabilities(service: Service, known: (interaction: Interaction) => void): Answer {
+  known({ kind: 'capabilities' });
   return { status: 200, body: service.capabilities };
 }
 

@@ -12,17 +12,22 @@ export interface LargeBodies {
   readonly isKnown: (request: FastifyRequest) => Promise<boolean>;
   /** Answers a request of anybody else, without its body. */
   readonly refuse: (request: FastifyRequest, reply: FastifyReply) => Promise<FastifyReply>;
+  /** Told of each that is refused for want of room. */
+  readonly full: () => void;
 }
 
 /**
  * Keeps many large bodies at once from taking the memory: what does not fit is refused with 503 and may come again, and one
  * that comes from a stranger is refused before it is read. A body that does not say how long it is, is counted as it arrives.
  */
-export function confineLargeBodies(fastify: FastifyInstance, { isKnown, refuse }: LargeBodies): void {
+export function confineLargeBodies(fastify: FastifyInstance, { isKnown, refuse, full }: LargeBodies): void {
   let taken = 0;
   const claims = new WeakMap<FastifyRequest, number>();
   const claim = (request: FastifyRequest, bytes: number): boolean => {
-    if (taken + bytes > together) return false;
+    if (taken + bytes > together) {
+      full();
+      return false;
+    }
     taken += bytes;
     claims.set(request, (claims.get(request) ?? 0) + bytes);
     return true;
@@ -33,7 +38,7 @@ export function confineLargeBodies(fastify: FastifyInstance, { isKnown, refuse }
     if (encoding === undefined && size <= small) return;
     if (!await isKnown(request)) return refuse(request, reply);
     reply.raw.once('close', () => { taken -= claims.get(request) ?? 0; });
-    if (encoding === undefined && !claim(request, size)) throw full();
+    if (encoding === undefined && !claim(request, size)) throw noRoom();
   });
   fastify.addHook('preParsing', (request, _reply, payload, done) => {
     done(null, request.headers['transfer-encoding'] === undefined ? payload : counted(payload as Readable, (bytes) => claim(request, bytes)));
@@ -46,7 +51,7 @@ function counted(payload: Readable, claim: (bytes: number) => boolean): Readable
   const counting = new Transform({
     transform(chunk: Buffer, _encoding, done) {
       size += chunk.length;
-      if (size > small && !claim(chunk.length)) done(full());
+      if (size > small && !claim(chunk.length)) done(noRoom());
       else done(null, chunk);
     },
   });
@@ -55,4 +60,4 @@ function counted(payload: Readable, claim: (bytes: number) => boolean): Readable
   return payload.pipe(counting);
 }
 
-const full = (): Error => problem('unavailable', 'transient', 'Too many large bodies arrive at the same time. Send it again in a moment, or in smaller parts.', undefined, { 'retry-after': '2' });
+const noRoom = (): Error => problem('unavailable', 'transient', 'Too many large bodies arrive at the same time. Send it again in a moment, or in smaller parts.', undefined, { 'retry-after': '2' });

@@ -3,6 +3,7 @@ import http, { type IncomingMessage, type Server, type ServerResponse } from 'no
 import cors, { type FastifyCorsOptions } from '@fastify/cors';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { problem, Problem } from '../fhir/outcome.ts';
+import type { Answer } from '../interactions/context.ts';
 import type { Interaction } from '../interactions/route.ts';
 import type { ClientAddress } from './client-address.ts';
 import { closingIdle } from './closing.ts';
@@ -41,6 +42,8 @@ export interface ServerOptions {
   readonly authorization: () => ((request: IncomingMessage, response: ServerResponse) => boolean) | undefined;
   readonly answered: (event: Answered) => void;
   readonly failed: (requestId: string, error: unknown) => void;
+  /** Told of a large body that is refused because there is no room for it. */
+  readonly full: () => void;
 }
 
 /** The HTTP side of the service: limits, health, and the one FHIR route that leads into the funnel. */
@@ -79,7 +82,7 @@ export function httpServer(options: ServerOptions): HttpServer {
   const handler = (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => handle(options, request, reply);
   void fastify.register(async (api) => {
     await api.register(cors, crossOrigin(options.isOrigin));
-    confineLargeBodies(api, { isKnown: (request) => isKnown(options.service(), incomingOf(options, request)), refuse: handler });
+    confineLargeBodies(api, { isKnown: (request) => isKnown(options.service(), incomingOf(options, request)), refuse: handler, full: options.full });
     for (const url of [fhirRoot, `${fhirRoot}/*`]) api.route({ method: methods, url, handler });
   });
   return {
@@ -151,18 +154,19 @@ async function handle(options: ServerOptions, request: FastifyRequest, reply: Fa
   const started = performance.now();
   const incoming = incomingOf(options, request);
   const service = options.service();
-  let interaction: Interaction | null = null;
-  let answer;
+  const asked: { interaction?: Interaction } = {};
+  let answer: Answer;
   try {
     if (service === undefined) throw problem('unavailable', 'transient', 'The service is starting.', undefined, { 'retry-after': '1' });
-    ({ answer, interaction } = await journey(service, incoming));
+    answer = await journey(service, incoming, (interaction) => { asked.interaction = interaction; });
   } catch (error) {
     if (!(error instanceof Problem)) options.failed(incoming.id, error);
     else if (error.cause !== undefined) options.failed(incoming.id, error.cause);
     answer = refusalAnswer(error instanceof Problem ? error : defect(incoming.id));
   }
   const { status, headers, body } = represent(incoming, answer);
-  const type = (interaction as { type?: string } | null)?.type;
+  const { interaction } = asked;
+  const type = (interaction as { type?: string } | undefined)?.type;
   options.answered({ requestId: incoming.id, method: request.method, interaction: interaction?.kind ?? 'none', ...(type === undefined ? {} : { type }), status, ms: performance.now() - started });
   return reply.code(status).headers(headers).send(body === '' ? undefined : body);
 }

@@ -21,8 +21,8 @@ interface Waiting {
   readonly reject: (error: unknown) => void;
 }
 
-/** Sizes of the committed batches, for the metrics. */
-export interface CommitObserver { batch(units: number): void }
+/** Sizes of the committed batches, and writes that were refused because too many wait: for the metrics. */
+export interface CommitObserver { batch(units: number): void; full(): void }
 
 export interface CommitterOptions {
   readonly database: Database;
@@ -90,6 +90,7 @@ export class Committer {
    */
   commit(unit: Unit): Promise<Written[]> {
     if (this.#queue.length >= this.#options.queueLimit * (carriesAnswers(unit) ? 1 : forOthers)) {
+      this.#options.observer?.full();
       throw problem('unavailable', 'throttled', 'The service has more writes waiting than it can take. Try again shortly.', undefined, { 'retry-after': '1' });
     }
     return new Promise((resolve, reject) => {

@@ -1,4 +1,6 @@
+import { createServer } from 'node:net';
 import t from 'tap';
+import { silent, type Event } from '../../src/log.ts';
 import { phq9, spread } from '../kit/answers.ts';
 import { tableCounts } from '../kit/consistency.ts';
 import { testService } from '../kit/service.ts';
@@ -97,4 +99,25 @@ t.test('the count is one that counts: what is answered does take connections', a
   t.ok((await send({ what: 'a read', status: 200, path: '/Patient/p1' })).taken >= 1);
   t.ok((await send({ what: 'a write', status: 201, method: 'PUT', path: '/Patient/new', body: patient, headers: json })).taken >= 1);
   t.equal((await send({ what: 'what anybody may read', status: 200, path: '/metadata', headers: { authorization: '' } })).taken, 0);
+});
+
+t.test('a request is counted and logged under what it asked for, answered or refused; on another port where the wanted one is taken, which the log says', async (t) => {
+  const other = createServer();
+  await new Promise<void>((settle) => { other.listen(0, '127.0.0.1', settle); });
+  t.teardown(() => { other.close(); });
+  const events: Event[] = [], warnings: Event[] = [];
+  const { port: taken } = other.address() as { port: number };
+  const counted = await testService(t, { beside: service, env: { METRICS_PORT: String(taken) }, log: { ...silent, info: (event) => { events.push(event); }, warn: (event) => { warnings.push(event); } } });
+  const ask = counted.as();
+  await ask('GET', 'Patient/p1');
+  await ask('GET', 'Patient/nobody');
+  await ask('PUT', 'Patient/new', '{');
+  await ask('GET', 'Pasient/p1');
+  await counted.as({ scopes: 'system/Patient.rs' })('DELETE', 'Patient/p1');
+  t.same(events.filter(({ event }) => event === 'request').map(({ interaction, type, status }) => [interaction, type, status]), [
+    ['read', 'Patient', 200], ['read', 'Patient', 404], ['update', 'Patient', 400], ['none', undefined, 404], ['delete', 'Patient', 403],
+  ]);
+  t.match(warnings, [{ event: 'metrics-port', port: Number }]);
+  const text = await (await fetch(`http://127.0.0.1:${warnings[0]!.port}/metrics`)).text();
+  for (const labels of ['interaction="update",type="Patient",status="4xx"', 'interaction="delete",type="Patient",status="4xx"', 'interaction="none",type="",status="4xx"']) t.ok(text.includes(`fhir_request_seconds_count{${labels}} 1\n`), labels);
 });

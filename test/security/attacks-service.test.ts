@@ -1,13 +1,15 @@
 import http from 'node:http';
 import net from 'node:net';
 import t, { type Test } from 'tap';
+import { silent } from '../../src/log.ts';
 import { testService, type Reply } from '../kit/service.ts';
 
 // Attacks on the service itself: what it keeps in memory, what it computes for others, and how it reads addresses.
 
 t.setTimeout(180_000);
 
-const service = await testService(t);
+let metricsPort = 0;
+const service = await testService(t, { log: { ...silent, info: ({ event, port = 0 }) => { if (event === 'metrics-port') metricsPort = port; } } });
 const system = service.as();
 const { port } = new URL(service.url);
 for (const id of ['victim', 'mallory']) await system('PUT', `Patient/${id}`, { resourceType: 'Patient', id, name: [{ family: id === 'victim' ? 'Zebrowska' : 'Mallory' }] });
@@ -60,6 +62,8 @@ await t.test('many large bodies at once do not take the memory', async (t) => {
     for (const end of open) end();
     t.equal(await soon(400, () => send(token, large, chunked)), 400, `the control: room is given back, ${name}`);
   }
+  const metrics = await (await fetch(`http://127.0.0.1:${metricsPort}/metrics`)).text();
+  t.ok(Number(/fhir_requests_shed_total\{reason="large-bodies"\} (\d+)/.exec(metrics)?.[1]) >= 2, 'each that is refused is counted');
 });
 
 await t.test('connections that say nothing, or say it slowly, hold nobody up', async (t) => {

@@ -63,7 +63,7 @@ const mutants: readonly Mutant[] = [
   { guard: 'an erased person is not brought back', file: 'src/store/decide.ts', from: 'if (current?.erased === true && ', to: 'if (current?.erased === true && unit.writes.length === 0 && ', by: 'security/attacks-record' },
   { guard: 'a denial is not taken back', file: 'src/resources/consent.ts', from: "recorderOf(previous) === 'practitioner' || !denies(", to: "recorderOf(previous) !== undefined || !denies(", by: 'security/attacks-record' },
   { guard: 'no note of therapists in what is taken away', file: 'src/operations/export-record.ts', from: 'list.filter(forClient)', to: 'list.filter((row) => forClient(row) || true)', by: 'security/attacks-record' },
-  { guard: 'large bodies are counted', file: 'src/http/large-bodies.ts', from: 'if (taken + bytes > together) return false;', to: '', by: 'security/attacks-service' },
+  { guard: 'large bodies are counted', file: 'src/http/large-bodies.ts', from: 'if (taken + bytes > together) {', to: 'if (bytes < 0) {', by: 'security/attacks-service' },
   { guard: 'large bodies of strangers are not read', file: 'src/http/large-bodies.ts', from: '    if (!await isKnown(request)) return refuse(request, reply);\n', to: '    void isKnown; void refuse; void reply;\n', by: 'security/attacks-service' },
   { guard: 'heads that are written while the log is read', file: 'src/store/audit-verify.ts', from: 'new Heads(file, sizes[at]!, ', to: 'new Heads(file, sizes[at]! + 1_000_000, ', by: 'security/attacks-log' },
 ];

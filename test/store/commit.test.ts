@@ -26,8 +26,8 @@ const response = (id: string, of: string, scores = totalling(9)): Resource => ph
 type Fault = (text: string, run: () => Promise<any[]>, connection: Lease) => Promise<any[]>;
 
 /** A committer whose transactions run through `fault`; batches are counted. */
-function committer(database: Database, fault: Fault = (_text, run) => run(), more: { lanes?: number; queueLimit?: number } = {}): { committer: Committer; batches: number[] } {
-  const batches: number[] = [];
+function committer(database: Database, fault: Fault = (_text, run) => run(), more: { lanes?: number; queueLimit?: number } = {}): { committer: Committer; batches: number[]; refused: number[] } {
+  const batches: number[] = [], refused: number[] = [];
   const faulty: Database = {
     ...database,
     async lease() {
@@ -35,7 +35,7 @@ function committer(database: Database, fault: Fault = (_text, run) => run(), mor
       return { ...lease, query: (text, values, plan) => fault(text, () => lease.query(text, values, plan), lease) as Promise<any[]> };
     },
   };
-  return { batches, committer: new Committer({ database: faulty, rules: { registry, device: 'Device/d' }, lanes: more.lanes ?? 1, queueLimit: more.queueLimit ?? 100, observer: { batch: (units) => batches.push(units) } }) };
+  return { batches, refused, committer: new Committer({ database: faulty, rules: { registry, device: 'Device/d' }, lanes: more.lanes ?? 1, queueLimit: more.queueLimit ?? 100, observer: { batch: (units) => batches.push(units), full: () => refused.push(1) } }) };
 }
 
 /** A fault that happens the first time a statement begins with `start`. */
@@ -153,7 +153,7 @@ t.test('a connection that PostgreSQL ends in the middle is 503; nothing is store
 
 t.test('more waiting writes than the queue holds are refused with 503 and Retry-After at once; those that wait are stored', async (t) => {
   const database = await store(t);
-  const { committer: store1 } = committer(database, undefined, { queueLimit: 4 });
+  const { committer: store1, refused } = committer(database, undefined, { queueLimit: 4 });
   const blocker = await database.lease();
   await blocker.query('begin');
   await blocker.query('select pg_advisory_xact_lock($1)', [lockKey('patient', 'p1').toString()]);
@@ -172,6 +172,7 @@ t.test('more waiting writes than the queue holds are refused with 503 and Retry-
   // Answers of clients are shed last: there may be a call for help among them.
   const answers = Array.from({ length: 2 }, async (_, at) => store1.commit(unit(create({ resourceType: 'QuestionnaireResponse', id: `a${at}`, status: 'completed', subject: { reference: 'Patient/p1' }, authored: '2025-01-01' }))));
   t.same(await outcomes([answers[1]!]), ['unavailable'], 'only so many of them either');
+  t.equal(refused.length, 2, 'each is counted');
   await blocker.query('rollback');
   blocker.release();
   t.same(await outcomes([first, ...waiting, answers[0]!]), ['updated', 'created', 'created', 'created', 'created']);
