@@ -10,3 +10,9 @@ export const codeSystem = (name: string): string => `${canonicalBase}/CodeSystem
 export const extensionUrl = (name: string): string => `${canonicalBase}/StructureDefinition/${name}`;
 
 export const loinc = 'http://loinc.org';
+
+/** @returns a canonical without its |version. */
+export function withoutVersion(canonical: string): string {
+  const bar = canonical.indexOf('|');
+  return bar < 0 ? canonical : canonical.slice(0, bar);
+}

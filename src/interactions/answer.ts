@@ -4,7 +4,9 @@ import type { Resource } from '../fhir/resource.ts';
 import { grants, limitsOf, within, type Visibility } from '../fhir/visibility.ts';
 import type { VersionRow } from '../store/read.ts';
 import type { Written } from '../store/unit.ts';
+import type { Accepted } from './accept.ts';
 import type { Answer, Context } from './context.ts';
+import { unheard, warnings } from './warnings.ts';
 
 /** HTTP date (RFC 9110 5.6.7) of a FHIR instant. */
 export const httpDate = (instant: string): string => new Date(instant).toUTCString();
@@ -21,11 +23,14 @@ export const writtenStatus = ({ outcome }: Written): number => statusOf[outcome]
 export const versionUrl = (context: Pick<Context, 'baseUrl'>, { type, id, version }: { type: string; id: string; version: number }): string =>
   `${context.baseUrl}/${type}/${id}/_history/${version}`;
 
-/** @returns the OperationOutcome that says what became of a write, for `Prefer: return=OperationOutcome`. */
-export function storedOutcome({ outcome, version, clientMessage }: Written): Record<string, unknown> {
+/**
+ * @param remarks what its sender should know of what is stored (warnings.ts).
+ * @returns the OperationOutcome that says what became of a write, for `Prefer: return=OperationOutcome`.
+ */
+export function storedOutcome({ outcome, version, clientMessage }: Written, remarks: readonly Issue[] = []): Record<string, unknown> {
   const text = outcome === 'deleted' ? 'Deleted.' : outcome === 'existing' || outcome === 'unchanged' ? 'Already stored; nothing changed.' : `Stored as version ${version}.`;
   const message: Issue[] = clientMessage === undefined ? [] : [{ severity: 'information', code: 'informational', text: `There is a message for the client, to be shown at once: GET Communication/${clientMessage}.` }];
-  return operationOutcome([{ severity: 'information', code: 'informational', text }, ...message]);
+  return operationOutcome([{ severity: 'information', code: 'informational', text }, ...message, ...remarks]);
 }
 
 /**
@@ -40,8 +45,8 @@ export function mayRead(visibility: Visibility, { outcome, type, body }: Written
 /** Relation of the link (RFC 8288) from a response to the message that its client is to be shown at once. */
 const clientMessageRelation = `${canonicalBase}/client-message`;
 
-/** The answer to one write, with the body that `Prefer: return` asks for. */
-export function writtenAnswer(context: Context, written: Written): Answer {
+/** The answer to one write, with the body that `Prefer: return` asks for. @param accepted what was sent, where the whole of it was. */
+export function writtenAnswer(context: Context, written: Written, accepted?: Accepted): Answer {
   const { outcome, version, lastUpdated, body } = written;
   const status = statusOf[outcome];
   if (outcome === 'absent') return { status };
@@ -51,9 +56,9 @@ export function writtenAnswer(context: Context, written: Written): Answer {
   headers['location'] = versionUrl(context, written);
   if (context.prefer.return === 'minimal' || !mayRead(context.visibility, written)) return { status, headers };
   if (context.prefer.return === 'OperationOutcome') {
-    return { status, headers, body: JSON.stringify(storedOutcome(written)) };
+    return { status, headers, body: JSON.stringify(storedOutcome(written, accepted === undefined ? [] : warnings(accepted, context.registry))) };
   }
-  return { status, headers, body: body! };
+  return { status, headers, body: body!, ...(accepted === undefined ? {} : { remarks: () => unheard(accepted, context.registry) }) };
 }
 
 /** The answer to a read of one version. */

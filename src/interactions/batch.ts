@@ -1,6 +1,6 @@
 import { authorize } from '../auth/decide.ts';
 import { entriesOf, type Entry } from '../fhir/bundle.ts';
-import { operationOutcome, problem, Problem } from '../fhir/outcome.ts';
+import { operationOutcome, problem, Problem, type Issue } from '../fhir/outcome.ts';
 import type { Resource } from '../fhir/resource.ts';
 import { recordRefusal } from './access-log.ts';
 import type { Answer, Context } from './context.ts';
@@ -76,10 +76,12 @@ async function one(context: Context, entry: Entry, names: ReadonlySet<string>, p
 }
 
 /** The entry for a write, with what `Prefer: return` of the whole request asks for; a write by itself would bring the resource. */
-function writtenEntry(context: Context, { status, headers, body }: Answer): string {
+function writtenEntry(context: Context, { status, headers, body, remarks = () => [] }: Answer): string {
   const link = headers?.['link'];
-  const told = body !== undefined && context.prefer.return === 'OperationOutcome' ? { outcome: JSON.parse(body) as unknown }
-    : link === undefined ? {} : { outcome: operationOutcome([{ severity: 'information', code: 'informational', text: `There is a message for the client, to be shown at once: ${link}` }]) };
+  const message: Issue[] = link === undefined ? [] : [{ severity: 'information', code: 'informational', text: `There is a message for the client, to be shown at once: ${link}` }];
+  const asked = body !== undefined && context.prefer.return === 'OperationOutcome' ? (JSON.parse(body) as unknown) : undefined;
+  const issues = asked === undefined ? [...message, ...remarks()] : [];
+  const told = asked !== undefined ? { outcome: asked } : issues.length > 0 ? { outcome: operationOutcome(issues) } : {};
   const response = JSON.stringify({
     status: String(status), ...(headers?.['location'] === undefined ? {} : { location: headers['location'] }),
     ...(headers?.['etag'] === undefined ? {} : { etag: headers['etag'] }), ...modified(headers), ...told,

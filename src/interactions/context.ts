@@ -1,3 +1,4 @@
+import type { Issue } from '../fhir/outcome.ts';
 import type { Registry } from '../outcomes/registry.ts';
 import type { SafetySettings } from '../outcomes/safety-settings.ts';
 import type { Visibility } from '../fhir/visibility.ts';
@@ -70,4 +71,6 @@ export interface Answer {
   /** Sent instead of `body`, with the media type that `headers` say. */
   readonly content?: Buffer;
   readonly headers?: Readonly<Record<string, string>>;
+  /** What the sender of something that was stored should know of it, where the answer is an entry of a Bundle and has room for it. */
+  readonly remarks?: () => readonly Issue[];
 }

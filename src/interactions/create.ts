@@ -13,13 +13,13 @@ import { conditionPlan } from './condition.ts';
  * Idempotency-Key says that this create was done before.
  */
 export async function create(context: Context, type: string, body: string): Promise<Answer> {
-  const { incoming, questionnaire } = await accept(body, type, context);
+  const accepted = await accept(body, type, context);
   const ifNoneExist: SearchPlan | undefined = context.ifNoneExist === undefined ? undefined : await conditionPlan(context, type, context.ifNoneExist);
   const [written] = await context.committer.commit({
     ...unitOf(context, 'create', `POST ${type} ${body}`),
-    writes: [{ kind: 'create', type, id: newId(), incoming, questionnaire, ...(ifNoneExist === undefined ? {} : { ifNoneExist }) }],
+    writes: [{ kind: 'create', type, id: newId(), ...accepted, ...(ifNoneExist === undefined ? {} : { ifNoneExist }) }],
   });
-  return writtenAnswer(context, written!);
+  return writtenAnswer(context, written!, accepted);
 }
 
 /** The parts of a Unit that come from the request. `content` identifies the request for its Idempotency-Key. */

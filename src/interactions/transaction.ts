@@ -16,6 +16,7 @@ import { linkEntries, type Places } from './transaction-links.ts';
 import { readEntry, refusedEntry, rehearse } from './transaction-reads.ts';
 import { atEntry, entryContext, located, stepsOf, type Step } from './transaction-steps.ts';
 import { conditionalPut, onlyNew } from './update.ts';
+import { unheard, warnings } from './warnings.ts';
 
 /**
  * transaction (http://hl7.org/fhir/R4/http.html#transaction): all or nothing, in FHIR's order, with links between entries
@@ -60,7 +61,7 @@ async function answerOf(context: Context, steps: readonly Step[], results: Reado
   const answers = await each(steps, async (step) => {
     const { entry, interaction } = step;
     const result = results.get(step);
-    if (result !== undefined) return result.length === 1 ? writtenEntry(context, result[0]!) : '{"response":{"status":"204"}}';
+    if (result !== undefined) return result.length === 1 ? writtenEntry(context, result[0]!, step.writes![0]!) : '{"response":{"status":"204"}}';
     try {
       const body = interaction.kind === 'operation' && entry.resource !== undefined ? JSON.stringify(entry.resource) : '';
       return readEntry(entry.method, await located(step.at, () => reads(entryContext(context, entry), interaction, body)));
@@ -172,11 +173,13 @@ async function committed(context: Context, ordered: readonly Step[], references:
   }
 }
 
-function writtenEntry(context: Context, written: Written): string {
+function writtenEntry(context: Context, written: Written, write: WriteRequest): string {
   const { outcome, version, lastUpdated, body } = written;
   const status = String(writtenStatus(written));
   if (outcome === 'absent') return JSON.stringify({ response: { status } });
-  const told = context.prefer.return === 'OperationOutcome' || written.clientMessage !== undefined ? { outcome: storedOutcome(written) } : {};
+  const isAsked = context.prefer.return === 'OperationOutcome';
+  const remarks = !('incoming' in write) ? [] : isAsked ? warnings(write, context.registry) : unheard(write, context.registry);
+  const told = isAsked || written.clientMessage !== undefined || remarks.length > 0 ? { outcome: storedOutcome(written, remarks) } : {};
   const response = JSON.stringify({ status, ...(outcome === 'deleted' ? {} : { location: versionUrl(context, written) }), etag: etag(version), lastModified: lastUpdated, ...told });
   const resource = context.prefer.return === 'representation' && body !== null && mayRead(context.visibility, written) ? `"resource":${body},` : '';
   return `{"fullUrl":${JSON.stringify(`${context.baseUrl}/${written.type}/${written.id}`)},${resource}"response":${response}}`;

@@ -22,7 +22,7 @@ export async function update(context: Context, type: string, id: string, body: s
     ...unitOf(context, 'update', `PUT ${type}/${id} ${body}`),
     writes: [{ kind: 'update', type, id, ...accepted, ...(context.ifMatch === undefined ? {} : { ifMatch: context.ifMatch }), ...onlyNew(context.ifNoneMatch) }],
   });
-  return writtenAnswer(context, written!);
+  return writtenAnswer(context, written!, accepted);
 }
 
 /** `If-None-Match: *` (RFC 9110 13.1.2): create it, or change nothing. Other values of it are for reads. */
@@ -47,7 +47,7 @@ export async function conditionalUpdate(context: Context, type: string, query: s
         ...unitOf(context, 'update', `PUT ${type}?${query} ${body}`),
         writes: [conditionalPut({ type, plan, match, newId: newId(), accepted, ifMatch: context.ifMatch, ifNoneMatch: context.ifNoneMatch })],
       });
-      return writtenAnswer(context, written!);
+      return writtenAnswer(context, written!, accepted);
     } catch (error) {
       // Met twice and still no match: it is not a racing create but the same response, which the condition leaves out.
       const id = error instanceof ExistsElsewhere ? error.id : null;

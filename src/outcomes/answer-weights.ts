@@ -1,7 +1,7 @@
+import { withoutVersion } from '../fhir/canonical.ts';
 import { numberOf, weightOf, type Extended } from '../fhir/item-weight.ts';
 import type { Resource } from '../fhir/resource.ts';
 import type { Coding } from './instrument.ts';
-import { withoutVersion } from './recognise.ts';
 
 /** The numbers that answers carry: on an option, in a value set, in a code system (itemWeight, ordinalValue). Pure. */
 

@@ -1,3 +1,4 @@
+import { withoutVersion } from '../fhir/canonical.ts';
 import { allianceWrites } from './alliance-writes.ts';
 import { checkInKeys } from './check-in-week.ts';
 import { checkInWrites, courseWrites } from './course-difference.ts';
@@ -5,7 +6,6 @@ import type { Change, DeriveContext, DerivedWrite } from './derived-write.ts';
 import { scaleFor } from './form-total.ts';
 import { goalStatus, isPast, withAchievement } from './goals.ts';
 import { observationWrites } from './difference.ts';
-import { withoutVersion } from './recognise.ts';
 import { instant } from './instant.ts';
 import { scoreId, type PatientRecord } from './record.ts';
 import type { Registry, Scale } from './registry.ts';

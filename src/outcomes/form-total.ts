@@ -1,9 +1,8 @@
-import { codeSystem } from '../fhir/canonical.ts';
+import { codeSystem, withoutVersion } from '../fhir/canonical.ts';
 import { weightOf } from '../fhir/item-weight.ts';
 import type { Resource } from '../fhir/resource.ts';
 import { weighedLists, type WeighedLists } from './answer-weights.ts';
 import type { Coding } from './instrument.ts';
-import { withoutVersion } from './recognise.ts';
 import type { PatientRecord, Score } from './record.ts';
 import type { FormTotal } from './record-entry.ts';
 import type { Instrument, Registry, Scale } from './registry.ts';

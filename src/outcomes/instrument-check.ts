@@ -14,7 +14,7 @@ export function checkInstrument(candidate: unknown, warnings: string[]): Instrum
   if (!parsed.success) {
     throw new Error(`Instrument ${name}: ${parsed.error.issues.map(({ path, message }) => `${fieldPath(path)}: ${message}`).join('; ')}`);
   }
-  const wrong = [...codeFaults(parsed.data, warnings), ...itemFaults(parsed.data), ...scaleFaults(parsed.data), ...safetyFaults(parsed.data)];
+  const wrong = [...codeFaults(parsed.data, warnings), ...itemFaults(parsed.data), ...scaleFaults(parsed.data), ...safetyFaults(parsed.data), ...renderingFaults(parsed.data)];
   if (wrong.length > 0) throw new Error(`Instrument ${name}: ${wrong.join('; ')}`);
   return parsed.data;
 }
@@ -153,15 +153,24 @@ function useFaults({ cutoffs, reliableChange, direction, min, max }: ScaleDefini
 }
 
 function safetyFaults(definition: InstrumentDefinition): string[] {
-  return definition.safety.flatMap(({ linkId, levels, minutes }, i) => {
+  return definition.safety.flatMap(({ linkId, levels, minutes, unread }, i) => {
     const item = definition.items.find((each) => each.linkId === linkId);
     if (item === undefined) return [`safety[${i}].linkId: ${linkId} is no item`];
     const scores = optionScores(definition, item);
     return [
       ...Object.keys(levels).filter((score) => !scores.includes(Number(score))).map((score) => `safety[${i}].levels: no answer scores ${score}`),
-      ...Object.values(levels).filter((priority) => minutes[priority] === undefined).map((priority) => `safety[${i}].minutes: ${priority} is missing`),
+      ...[...Object.values(levels), unread].filter((priority) => minutes[priority] === undefined).map((priority) => `safety[${i}].minutes: ${priority} is missing`),
     ];
   });
+}
+
+function renderingFaults({ renderings = [], items, unscored, ...definition }: InstrumentDefinition): string[] {
+  const linkIds = new Set([...items, ...unscored].map(({ linkId }) => linkId));
+  const scores = new Set(items.flatMap((item) => optionScores({ ...definition, items, unscored }, item)));
+  return renderings.flatMap(({ linkIds: theirs = {}, answers }, i) => [
+    ...Object.values(theirs).filter((linkId) => !linkIds.has(linkId)).map((linkId) => `renderings[${i}].linkIds: ${linkId} is no item`),
+    ...Object.values(answers?.scores ?? {}).filter((score) => !scores.has(score)).map((score) => `renderings[${i}].answers: no answer scores ${score}`),
+  ]);
 }
 
 const optionScores = ({ answerLists }: InstrumentDefinition, { answers }: ItemDefinition): number[] =>

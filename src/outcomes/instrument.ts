@@ -124,8 +124,17 @@ export const instrumentDefinition = z.strictObject({
   form: z.literal('shipped').optional(),
   /** Where the answers to `when` sum up to 0, `items` are skipped: what is not answered of them scores 0, and nothing is missing. */
   skips: z.array(z.strictObject({ when: z.array(z.string()).min(1), items: z.array(z.string()).min(1), ...marked })).optional(),
-  /** Forms that print other numbers beside the same answers; `add` turns theirs into ours. By naming the canonical a response declares its coding. */
-  codings: z.array(z.strictObject({ canonical: z.url(), add: z.number(), ...marked })).optional(),
+  /** Forms of the instrument with names of their own. By naming the canonical a response declares them. */
+  renderings: z.array(z.strictObject({
+    canonicals: z.array(z.url()).min(1),
+    /** They print other numbers beside the same answers; this turns theirs into ours. */
+    add: z.number().optional(),
+    /** Their linkIds, where their items carry no code of ours -> ours. */
+    linkIds: z.record(z.string(), z.string()).optional(),
+    /** The score of an item by their answer codes. */
+    answers: z.strictObject({ system: z.url(), scores: z.record(z.string(), z.number()) }).optional(),
+    ...marked,
+  })).optional(),
   /**
    * What the weight (`itemWeight`, `ordinalValue`) that comes with an answer of another code is. `item-score`: the score of
    * the item, after any reversal. Absent: unknown, such an answer is refused. A code or number of ours never looks at it.
@@ -144,6 +153,12 @@ export const instrumentDefinition = z.strictObject({
     raiseWhenWorse: z.number().positive(),
     /** Priority of the review when the item is left out of a completed response. */
     missing: priority,
+    /** Priority of the review when it is answered in a way that cannot be read. */
+    unread: priority,
+    /** Words of the question by which it is known on a form that gives it no code. */
+    words: z.array(z.strictObject({ text: z.string().min(1), language: z.string(), ...marked })).min(1),
+    /** Names by which a form is known to ask it. */
+    names: z.array(z.string().regex(/\d/)).min(1),
     ...marked,
   })),
   /** Canonicals of other publishers' Questionnaires with the same items (by code). */

@@ -9,6 +9,7 @@ import { recognise, type Recognised } from './recognise.ts';
 import type { EpisodeData, GoalData, PersonData, RecordEntry, ScoreData, SessionData, TaskData } from './record-entry.ts';
 import { instant } from './instant.ts';
 import type { Registry, Scale } from './registry.ts';
+import { isGiven } from './safety-questions.ts';
 import { itemScores, remarksOf, total, type ItemScores } from './score.ts';
 import { statedZone } from './time-zone.ts';
 
@@ -50,22 +51,24 @@ const scoredStatuses: readonly unknown[] = ['in-progress', 'completed', 'amended
 function scoreEntries(response: Resource, { registry, questionnaire }: ProjectionContext): RecordEntry[] {
   if (!scoredStatuses.includes(response.status)) return [];
   const recognised = recognise(response, registry, questionnaire);
-  return recognised.length === 0 ? formEntries(response, questionnaire) : recognised.flatMap((each) => instrumentEntries(response, each));
+  const own = recognised.some(({ panel }) => panel) ? [] : formEntries(response, questionnaire);
+  return [...own, ...recognised.flatMap((each) => instrumentEntries(response, each))];
 }
 
 function instrumentEntries(response: Resource, recognised: Recognised): RecordEntry[] {
-  const { instrument, panel, items } = recognised;
+  const { instrument, panel, items, hidesSafety = false } = recognised;
   const given = itemScores(recognised);
   const { scores } = given;
   const common = { ...commonOf(response), panel };
-  const safetyItems = instrument.definition.safety.filter(({ linkId }) => panel || items.has(linkId));
+  const safetyItems = instrument.definition.safety.filter(({ linkId }) => panel || hidesSafety || items.has(linkId));
   const safety = safetyItems.length === 0 ? undefined : Object.fromEntries(safetyItems.map(({ linkId }) => [linkId, scores.get(linkId) ?? null]));
+  const unread = hidesSafety || safetyItems.some(({ linkId }) => !scores.has(linkId) && items.get(linkId)?.some(({ answers }) => answers.some(isGiven)) === true);
   return (panel ? instrument.scales : instrument.scales.slice(0, 1)).flatMap((scale, i) => {
     const { value, data } = scored(scale, given, common);
     const safe = i === 0 && safety !== undefined;
     const alliance = allianceAnswers(scale, response, given);
     if (scale.definition.optional === true && data.answered < data.items && !safe) return [];
-    return [entry('score', scale.key, response, common.authored, value, { ...data, ...(safe ? { safety } : {}), ...(alliance === undefined ? {} : { alliance }) })];
+    return [entry('score', scale.key, response, common.authored, value, { ...data, ...(safe ? { safety } : {}), ...(safe && unread ? { unread } : {}), ...(alliance === undefined ? {} : { alliance }) })];
   });
 }
 

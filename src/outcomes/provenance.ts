@@ -1,5 +1,5 @@
+import { withoutVersion } from '../fhir/canonical.ts';
 import type { Meta, Resource } from '../fhir/resource.ts';
-import { withoutVersion } from './recognise.ts';
 import type { Registry } from './registry.ts';
 
 /** One computation as the store reports it. */

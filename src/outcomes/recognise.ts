@@ -1,7 +1,8 @@
-import { loinc } from '../fhir/canonical.ts';
+import { loinc, withoutVersion } from '../fhir/canonical.ts';
 import type { Resource } from '../fhir/resource.ts';
 import { formCodes, itemCodes, loincOf } from './item-code.ts';
-import type { Instrument, Registry } from './registry.ts';
+import type { Instrument, Registry, Rendering } from './registry.ts';
+import { isChosen, scoreOfWords, uncodedQuestions } from './safety-questions.ts';
 
 /** An item of a response, with where it stands. */
 export interface ResponseItem {
@@ -10,6 +11,8 @@ export interface ResponseItem {
   /** Where the response says it. */
   readonly definition?: string;
   readonly answers: readonly unknown[];
+  /** The words of the question, where the response repeats them. */
+  readonly text?: string;
   /** FHIRPath, e.g. `QuestionnaireResponse.item[3]`. */
   readonly expression: string;
 }
@@ -23,18 +26,26 @@ export interface Recognised {
   readonly form?: Resource;
   /** What the numbers of this form lack to be those of the instrument. */
   readonly add: number;
+  /** The score of an answer that is not the instrument's, where it is known what it stands for on this form. */
+  readonly scoreOf?: (answer: ForeignAnswer) => number | undefined;
+  /** Whether a safety item is among the answers, and nothing says which it is. */
+  readonly hidesSafety?: boolean;
   /** linkId of the instrument -> every item of the response that answers it (more than one is a fault). */
   readonly items: ReadonlyMap<string, readonly ResponseItem[]>;
 }
 
+/** An answer as another publisher codes it. */
+export interface ForeignAnswer { readonly system?: string; readonly code?: string; readonly display?: string }
+
 type Leaf = ResponseItem;
-interface AnsweredItem { readonly linkId?: string; readonly definition?: string; readonly answer?: readonly { item?: readonly AnsweredItem[] }[]; readonly item?: readonly AnsweredItem[] }
+interface AnsweredItem { readonly linkId?: string; readonly definition?: string; readonly text?: unknown; readonly answer?: readonly { item?: readonly AnsweredItem[] }[]; readonly item?: readonly AnsweredItem[] }
 
 /**
  * @returns the instruments that `response` answers.
  * Known by the canonical (with or without |version), ours, LOINC's (`http://loinc.org/q/44249-1`) or another publisher's, by the codes of the Questionnaire that it names, or by LOINC codes in its
  * definitions and linkIds as LHC-Forms, US Core and others write them (`/44250-9`, `44249-1/44250-9`, `LOINC:44250-9`); never by position.
  * Without the panel's own code or canonical every item of the panel must be on the form, or its total and more than half of them. A form may hold several instruments.
+ * A safety item is heard wherever it is asked: by its code, else by its words; and where a form has the name of its instrument, it is said that it is not heard.
  */
 export function recognise(response: Resource, registry: Registry, questionnaire?: Resource): readonly Recognised[] {
   const url = (questionnaire?.url ?? response.questionnaire) as string | undefined;
@@ -44,19 +55,50 @@ export function recognise(response: Resource, registry: Registry, questionnaire?
   walk(response.item as AnsweredItem[] | undefined, 'QuestionnaireResponse', leaves);
   const codes = known?.canonical === canonical || questionnaire === undefined ? undefined : formCodes(questionnaire.item);
   const coded = codes ?? new Map<string, string>();
-  const codeOf = itemCodes(leaves, codes, (code) => registry.codes.has(code));
-  const common = { add: registry.codings.get(canonical) ?? 0, ...(questionnaire === undefined ? {} : { form: questionnaire }) };
-  const instruments = known === undefined ? byCodes(leaves.map(codeOf), codes, questionnaire, registry) : [known];
-  const found = instruments.map((instrument): Recognised => ({ instrument, panel: true, ...common, items: matched(instrument, leaves, codeOf, coded) }));
-  if (known === undefined) return [...found, ...safetyOnly(leaves, codeOf, coded, registry, instruments)];
+  const rendering = registry.renderings.get(canonical) ?? derivedFrom(questionnaire, registry);
+  const byItem = itemCodes(leaves, codes, (code) => registry.codes.has(code));
+  const codeOf = rendering === undefined ? byItem : (leaf: Leaf): string => (coded.has(leaf.linkId) ? byItem(leaf) : rendering.codeOf.get(leaf.linkId) ?? byItem(leaf));
+  const common = {
+    add: rendering?.add ?? 0, ...(rendering?.answers === undefined ? {} : { scoreOf: theirScore(rendering.answers) }),
+    ...(questionnaire === undefined ? {} : { form: questionnaire }),
+  };
+  const instruments = known !== undefined ? [known] : rendering !== undefined ? [rendering.instrument] : byCodes(leaves.map(codeOf), codes, questionnaire, registry);
+  const panels = instruments.map((instrument): Recognised => ({ instrument, panel: true, ...common, items: matched(instrument, leaves, codeOf, coded) }));
+  if (known?.canonical === canonical) return panels;
   // Under the canonical of another publisher the items may have names of their own, of which nothing can be said.
-  return known.canonical === canonical || registry.codings.has(canonical) ? found : found.filter(({ items }) => items.size > 0);
+  const found = known === undefined || rendering !== undefined ? panels : panels.filter(({ items }) => items.size > 0);
+  const coding = known === undefined ? safetyOnly(leaves, codeOf, coded, registry, instruments) : [];
+  return withUncoded([...found, ...coding], { response, leaves: leaves.filter((leaf) => isUnknown(codeOf(leaf), registry)), form: questionnaire, registry });
 }
 
-/** @returns a canonical without its |version. */
-export function withoutVersion(canonical: string): string {
-  const bar = canonical.indexOf('|');
-  return bar < 0 ? canonical : canonical.slice(0, bar);
+/** Apps leave the system out, as those of the instrument's own answers. */
+const theirScore = ({ system: own, scores }: NonNullable<Rendering['answers']>) => ({ system, code }: ForeignAnswer): number | undefined => (code === undefined || (system !== undefined && system !== own) ? undefined : scores.get(code));
+
+/** The form of which one that is put together for a person (SDC adaptive forms) says that it is made. */
+function derivedFrom(form: Resource | undefined, { renderings }: Registry): Rendering | undefined {
+  const canonicals = form?.['derivedFrom'];
+  return Array.isArray(canonicals) ? canonicals.map((each) => renderings.get(withoutVersion(String(each)))).find((each) => each !== undefined) : undefined;
+}
+
+const isUnknown = (code: string, { codes, besides }: Registry): boolean => !codes.has(code) && !besides.has(code);
+
+/** What is known of a response, and of its answers that no code names. */
+interface Uncoded { readonly response: Resource; readonly leaves: readonly Leaf[]; readonly form: Resource | undefined; readonly registry: Registry }
+
+/** With the safety items that have no code of theirs. In a panel whose items are known by codes, words say only that something is not heard: a score never rests on them. */
+function withUncoded(found: readonly Recognised[], { response, leaves, form, registry }: Uncoded): readonly Recognised[] {
+  if (leaves.length === 0) return found;
+  const unheard = registry.instruments.filter((instrument) => !instrument.definition.safety.every(({ linkId }) => found.some((each) => each.instrument === instrument && each.items.has(linkId))));
+  const asked = uncodedQuestions(response, leaves, form, unheard);
+  const isHidden = ({ instrument, items }: Recognised): boolean => (items.size === 0 && unheard.includes(instrument) && leaves.some(({ answers }) => answers.some(isChosen)))
+    || asked.some((each) => each.instrument === instrument && each.items.length > 0);
+  return [
+    ...found.map((each) => (isHidden(each) ? { ...each, hidesSafety: true } : each)),
+    ...asked.filter(({ instrument }) => !found.some((each) => each.instrument === instrument)).map(({ instrument, linkId, items }): Recognised => ({
+      instrument, panel: false, add: 0, ...(form === undefined ? {} : { form }), items: new Map(items.length === 0 ? [] : [[linkId, items]]),
+      scoreOf: (answer) => scoreOfWords(instrument, linkId, answer), ...(items.length === 0 ? { hidesSafety: true } : {}),
+    })),
+  ];
 }
 
 function walk(items: readonly AnsweredItem[] | undefined, parent: string, leaves: Leaf[]): void {
@@ -64,7 +106,7 @@ function walk(items: readonly AnsweredItem[] | undefined, parent: string, leaves
   items.forEach((item: AnsweredItem, i) => {
     const expression = `${parent}.item[${i}]`;
     const answers = Array.isArray(item.answer) ? item.answer : [];
-    leaves.push({ linkId: typeof item.linkId === 'string' ? item.linkId : '', answers, expression, ...(item.definition === undefined ? {} : { definition: item.definition }) });
+    leaves.push({ linkId: typeof item.linkId === 'string' ? item.linkId : '', answers, expression, ...(item.definition === undefined ? {} : { definition: item.definition }), ...(typeof item.text === 'string' ? { text: item.text } : {}) });
     walk(item.item, expression, leaves);
     answers.forEach((answer: { item?: readonly AnsweredItem[] }, j: number) => {
       if (answer.item !== undefined) walk(answer.item, `${expression}.answer[${j}]`, leaves);

@@ -46,8 +46,10 @@ export interface ScoreData {
   readonly skipped?: number;
   /** Ids of the remarks of the scale that hold for these answers. */
   readonly remarks?: readonly string[];
-  /** Item scores of the safety items by linkId; null: not answered, or answered with something that cannot be read. */
+  /** Item scores of the safety items by linkId; null: not answered, or not in a way that can be read. */
   readonly safety?: Readonly<Record<string, number | null>>;
+  /** Whether an answer to a safety item is there, or seems to be, and cannot be read. */
+  readonly unread?: true;
   /** What a rating of the alliance says beside its total; absent: nothing. */
   readonly alliance?: AllianceAnswers;
   /** Reference of QuestionnaireResponse.encounter. */

@@ -67,6 +67,17 @@ export interface Instrument {
   readonly texts: readonly TextPack[];
 }
 
+/** A form of an instrument with names of its own. */
+export interface Rendering {
+  readonly instrument: Instrument;
+  /** What its numbers lack to be ours (a form that prints 0 to 4 where ours has 1 to 5: 1). */
+  readonly add: number;
+  /** linkId of the form -> code of the item. */
+  readonly codeOf: ReadonlyMap<string, string>;
+  /** Their answers: item score by code. */
+  readonly answers?: { readonly system: string; readonly scores: ReadonlyMap<string, number> };
+}
+
 /** All instruments that the service can score. */
 export interface Registry {
   readonly instruments: readonly Instrument[];
@@ -74,8 +85,8 @@ export interface Registry {
   readonly scales: ReadonlyMap<string, Scale>;
   /** Canonical without version -> instrument. */
   readonly byCanonical: ReadonlyMap<string, Instrument>;
-  /** Canonical -> what its numbers lack (a form that prints 0 to 4 where ours has 1 to 5: 1). */
-  readonly codings: ReadonlyMap<string, number>;
+  /** Canonical -> how another form of an instrument names its questions and answers. */
+  readonly renderings: ReadonlyMap<string, Rendering>;
   /** LOINC code of the panel -> instrument. */
   readonly byPanel: ReadonlyMap<string, Instrument>;
   /** `system|code` of a total -> scale: what a Goal's target.measure names. */
@@ -84,6 +95,8 @@ export interface Registry {
   readonly conversions: ReadonlyMap<string, { readonly multiply: number; readonly add: number }>;
   /** Codes of all items and totals. */
   readonly codes: ReadonlySet<string>;
+  /** Codes of what is asked beside the items. */
+  readonly besides: ReadonlySet<string>;
   /** Code of a safety item -> instrument. */
   readonly bySafetyItem: ReadonlyMap<string, Instrument>;
   /** Answer codes whose check digit looks wrong. */
@@ -104,13 +117,14 @@ export function instrumentRegistry(definitions: readonly unknown[], texts: reado
   const byPanel = new Map<string, Instrument>();
   const byMeasure = new Map<string, Scale>();
   const bySafetyItem = new Map<string, Instrument>();
-  const codings = new Map<string, number>();
+  const renderings = new Map<string, Rendering>();
   const conversions = new Map<string, { multiply: number; add: number }>();
   for (const each of instruments) {
     const { id, panel, alsoKnownAs, safety } = each.definition;
-    for (const { canonical, add } of each.definition.codings ?? []) codings.set(canonical, add);
+    const others = renderingsOf(each);
+    for (const [canonical, rendering] of others) renderings.set(canonical, rendering);
     const published = panel === undefined ? [] : [`${loinc}/q/${panel.code}`]; // the Questionnaires that LOINC itself publishes
-    for (const url of [each.canonical, ...published, ...alsoKnownAs, ...(each.definition.codings ?? []).map(({ canonical }) => canonical)]) claim(byCanonical, url, each, id);
+    for (const url of [each.canonical, ...published, ...alsoKnownAs, ...others.keys()]) claim(byCanonical, url, each, id);
     if (panel !== undefined) claim(byPanel, panel.code, each, id);
     for (const scale of each.scales) {
       claim(scales, scale.key, scale, id);
@@ -119,8 +133,19 @@ export function instrumentRegistry(definitions: readonly unknown[], texts: reado
     }
     for (const { linkId } of safety) bySafetyItem.set(each.items.get(linkId)!.code, each);
   }
+  const besides = new Set(instruments.flatMap(({ definition }) => definition.unscored.map(({ code }) => code)));
   const codes = new Set(instruments.flatMap(({ linkIdOf, scales: own }) => [...linkIdOf.keys(), ...own.flatMap(({ codings: each }) => each.map(({ code }) => code!))]));
-  return Object.freeze({ codes, instruments, scales, byCanonical, byPanel, byMeasure, bySafetyItem, codings, conversions, warnings });
+  return Object.freeze({ codes, besides, instruments, scales, byCanonical, byPanel, byMeasure, bySafetyItem, renderings, conversions, warnings });
+}
+
+/** @returns canonical -> rendering, of every other form that is known of an instrument. */
+function renderingsOf(instrument: Instrument): Map<string, Rendering> {
+  const codeOf = new Map([...instrument.linkIdOf].map(([code, linkId]) => [linkId, code]));
+  for (const { linkId, code } of instrument.definition.unscored) codeOf.set(linkId, code);
+  return new Map((instrument.definition.renderings ?? []).flatMap(({ canonicals, add = 0, linkIds = {}, answers }) => canonicals.map((canonical): [string, Rendering] => [canonical, {
+    instrument, add, codeOf: new Map(Object.entries(linkIds).map(([theirs, ours]) => [theirs, codeOf.get(ours)!])),
+    ...(answers === undefined ? {} : { answers: { system: answers.system, scores: new Map(Object.entries(answers.scores)) } }),
+  }])));
 }
 
 function claim<V>(map: Map<string, V>, key: string, value: V, instrumentId: string): void {

@@ -1,7 +1,7 @@
+import { withoutVersion } from '../fhir/canonical.ts';
 import type { Resource } from '../fhir/resource.ts';
 import type { DerivedWrite } from './derived-write.ts';
 import { momentOf } from './local-time.ts';
-import { withoutVersion } from './recognise.ts';
 import type { PatientRecord, QuestionnaireRequest } from './record.ts';
 
 /** Requests to answer a questionnaire: the Task of SDC (http://hl7.org/fhir/uv/sdc/StructureDefinition/sdc-task). */

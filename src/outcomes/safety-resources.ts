@@ -31,10 +31,10 @@ const labelled = ({ audience }: Alert): { meta?: typeof clinicians } => (audienc
 /** @returns who is told, as the care team is now. */
 export const recipientsIn = ({ careTeam, patientResource, now, settings }: AlertContext): Recipients => recipients(careTeam, patientResource, Date.parse(now), settings.dutyLead);
 
-/** @returns what is written once for an alert of `response`: a Task for a clinician, and unless nothing was answered a Flag and a Communication. */
+/** @returns what is written once for an alert of `response`: a Task for a clinician; where it has a time limit, a Communication; where the answer is known, a Flag. */
 export function alertResources(alert: Alert, response: Resource, context: AlertContext): Resource[] {
-  const review = reviewTask(alert, response, context);
-  return alert.flagged ? [flag(alert, response, context), review, notification(alert, response, context)] : [review];
+  const flags = alert.flagged ? [flag(alert, response, context)] : [];
+  return [...flags, reviewTask(alert, response, context), ...(alert.limit === null ? [] : [notification(alert, response, context)])];
 }
 
 const triggerConcept = ({ trigger, title }: Alert): object => ({ coding: [{ system: codeSystem('safety-trigger'), code: trigger, display: title }], text: title });
@@ -140,7 +140,7 @@ export const isClosed = ({ status }: Resource): boolean => closed.includes(statu
 /** Whether a response is looked at again because it was changed, or because one before it came or was changed. */
 export type Changed = 'itself' | 'earlier';
 
-const whatChanged: Readonly<Record<Changed, string>> = { itself: 'It was changed or withdrawn.', earlier: 'An earlier response came in, or was changed or withdrawn.' };
+const whatChanged: Readonly<Record<Changed, string>> = { itself: 'It was changed or withdrawn, or its form became known.', earlier: 'An earlier response came in, or was changed or withdrawn.' };
 
 /** @returns the Flag with the priority of an alert that became more pressing. */
 export const moreUrgent = (current: Resource, alert: Alert): Resource => ({ ...current, extension: [...((current.extension ?? []) as readonly { url?: string }[]).filter(({ url }) => url !== flagPriorityUrl), flagPriority(alert)] });

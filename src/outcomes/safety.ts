@@ -1,11 +1,10 @@
 import triggers from '../../schemas/safety/triggers.json' with { type: 'json' };
-import { canonicalBase } from '../fhir/canonical.ts';
+import { canonicalBase, withoutVersion } from '../fhir/canonical.ts';
 import { audience } from '../fhir/labels.ts';
 import type { Resource } from '../fhir/resource.ts';
 import { derivedId } from '../fhir/uuid.ts';
 import { exact } from './decimals.ts';
 import type { Priority, SafetyItem } from './instrument.ts';
-import { withoutVersion } from './recognise.ts';
 import type { PatientRecord, Score } from './record.ts';
 import type { Registry, Scale } from './registry.ts';
 import { comparable } from './score.ts';
@@ -43,7 +42,7 @@ export const alertId = (responseId: string, trigger: string, what: 'flag' | 'tas
 export function triggerConcepts({ instruments }: Registry): { code: string; display: string }[] {
   const { answers, totals, worsening, phrases, conflict } = triggers;
   return [
-    ...instruments.flatMap(({ definition }) => definition.safety).flatMap(({ trigger, title }) => [{ code: trigger, display: `${title} above 0` }, { code: `${trigger}-missing`, display: `${title} was left open` }]),
+    ...instruments.flatMap(({ definition }) => definition.safety).flatMap(({ trigger, title }) => [{ code: trigger, display: `${title} above 0` }, { code: `${trigger}-missing`, display: openWords(title) }, { code: `${trigger}-unread`, display: unreadWords(title) }]),
     ...[...answers, ...totals, phrases, conflict].map(({ trigger, title }) => ({ code: trigger, display: title })),
     { code: worsening.trigger, display: `Worse by ${worsening.thresholds === 2 ? 'twice' : `${worsening.thresholds} times`} the reliable-change threshold within ${worsening.days} days` },
   ];
@@ -86,14 +85,19 @@ export function scoreAlerts(scale: Scale, scores: readonly Score[], responseId: 
   ];
 }
 
-function itemAlert(item: SafetyItem, { data: { safety, status } }: Score, earlier: readonly Score[], settings: SafetySettings): Alert[] {
+const openWords = (title: string): string => `${title} was left open`;
+const unreadWords = (title: string): string => `${title} could not be read`;
+
+function itemAlert(item: SafetyItem, { data: { safety, status, unread } }: Score, earlier: readonly Score[], settings: SafetySettings): Alert[] {
   const { linkId, trigger, title, levels, minutes, raiseWhenWorse, missing } = item;
   const value = safety?.[linkId];
   if (value === undefined) return [];
   if (value === null) {
     // An answer may still come while the response is being written; a stopped response says by itself that it is incomplete.
-    if (status !== 'completed' && status !== 'amended') return [];
-    return [{ trigger: `${trigger}-missing`, title: `${title} was left open`, priority: missing, limit: null, flagged: false, tellsClient: false }];
+    if (status === 'in-progress' || (status === 'stopped' && unread === undefined)) return [];
+    const common = { flagged: false, tellsClient: false };
+    if (unread === undefined) return [{ trigger: `${trigger}-missing`, title: openWords(title), priority: missing, limit: null, ...common }];
+    return [{ trigger: `${trigger}-unread`, title: unreadWords(title), priority: item.unread, limit: { minutes: setMinutes(settings, trigger, item.unread) ?? minutes[item.unread]! }, ...common }];
   }
   const level = levels[value];
   if (level === undefined) return [];

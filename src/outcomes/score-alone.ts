@@ -6,6 +6,7 @@ import { formTotal } from './form-total.ts';
 import { recordEntries } from './project.ts';
 import { recognise } from './recognise.ts';
 import { patientRecord } from './record.ts';
+import type { ScoreData } from './record-entry.ts';
 import type { Registry } from './registry.ts';
 import { isSafetyReview } from './review-times.ts';
 import { alertsOf, type Alert } from './safety.ts';
@@ -61,6 +62,17 @@ export function unscorable(response: Resource, registry: Registry, questionnaire
       return warning('required', `${title} has no total: too few items are answered. Open: ${missing.join(', ')}.`, 'QuestionnaireResponse.item');
     });
   });
+}
+
+/** @returns a warning where an answer to a safety item is there, or seems to be, and cannot be read: a clinician is asked to look, and the sender can mend it. */
+export function unread(response: Resource, registry: Registry, questionnaire: Resource | undefined): Issue[] {
+  const entries = recordEntries({ ...response, id: response.id ?? '' }, { registry, ...(questionnaire === undefined ? {} : { questionnaire }) });
+  return entries.filter(({ kind, data }) => kind === 'score' && (JSON.parse(data) as ScoreData).unread === true)
+    .flatMap(({ key }) => registry.scales.get(key)!.instrument)
+    .flatMap(({ definition: { safety, shortTitle }, items }) => safety.map(({ linkId, title }) => {
+      const { code, system } = items.get(linkId)!;
+      return warning('incomplete', `${title} could not be read, so that a clinician is asked to look. Say what the questions ask: by the canonical of a form of the ${shortTitle} that this service knows, by a Questionnaire stored here whose items have codes (${code} of ${system} for this one), or by linkIds that end in them.`, 'QuestionnaireResponse.item');
+    }));
 }
 
 function unknownForm(questionnaire: Resource | undefined): Issue {

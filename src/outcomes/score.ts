@@ -59,10 +59,10 @@ const nothing: ReadonlySet<string> = new Set();
  * Scores each item by the instrument's own map. Weights in the response or its form are looked at only for codes that are not the
  * instrument's, and only where it says what they are.
  */
-export function itemScores({ instrument, panel, items, add, form }: Recognised): ItemScores {
+export function itemScores({ instrument, panel, items, add, form, scoreOf }: Recognised): ItemScores {
   const scores = new Map<string, number>();
   const issues: Issue[] = [];
-  const weighing = instrument.definition.foreignWeights === 'item-score' ? form ?? null : undefined;
+  const foreign: Foreign = { add, scoreOf, weighing: instrument.definition.foreignWeights === 'item-score' ? form ?? null : undefined };
   let notApplicable = nothing;
   for (const [linkId, found] of items) {
     const item = instrument.items.get(linkId);
@@ -75,7 +75,7 @@ export function itemScores({ instrument, panel, items, add, form }: Recognised):
     const only = given[0]!;
     if (!panel) {
       // Nobody refuses a form that only asks a safety item among others: asked twice, the answer that is most pressing is heard.
-      const heard = given.flatMap((each) => each.answers.map((answer) => answerScore(item, { ...each, answers: [answer] }, add, weighing))).filter((score) => typeof score === 'number');
+      const heard = given.flatMap((each) => each.answers.map((answer) => answerScore(item, { ...each, answers: [answer] }, foreign))).filter((score) => typeof score === 'number');
       if (heard.length > 0) scores.set(linkId, Math.max(...heard));
       continue;
     }
@@ -84,7 +84,7 @@ export function itemScores({ instrument, panel, items, add, form }: Recognised):
       issues.push({ severity: 'error', code: 'structure', expression, text: `Item ${linkId} of ${instrument.definition.shortTitle} is answered more than once; give one answer.` });
       continue;
     }
-    const score = answerScore(item, only, add, weighing);
+    const score = answerScore(item, only, foreign);
     if (typeof score === 'number') scores.set(linkId, score);
     else issues.push(score);
   }
@@ -101,7 +101,8 @@ export function itemScores({ instrument, panel, items, add, form }: Recognised):
 }
 
 interface GivenAnswer {
-  readonly valueCoding?: { readonly system?: string; readonly code?: string; readonly extension?: readonly { readonly url?: string }[] };
+  readonly valueCoding?: { readonly system?: string; readonly code?: string; readonly display?: string; readonly extension?: readonly { readonly url?: string }[] };
+  readonly valueString?: string;
   readonly valueInteger?: unknown;
   readonly valueDecimal?: unknown;
   readonly extension?: readonly { readonly url?: string }[];
@@ -110,18 +111,26 @@ interface GivenAnswer {
 /** Whether there is an answer to score. "Asked but declined" is none, as a choice that the form offers, and as one that it does not. */
 const hasValue = (answer: unknown): boolean => whyAbsent(answer) === undefined;
 
-/** @param form whose weights may be looked at for codes that are not ours; null: it is not known, undefined: they may not. */
-function answerScore(item: Item, { linkId, answers, expression }: ResponseItem, add: number, form: Resource | null | undefined): number | Issue {
+/** How answers that are not the instrument's are read. */
+interface Foreign extends Pick<Recognised, 'add' | 'scoreOf'> {
+  /** The form whose weights may be looked at; null: it is not known, undefined: they may not. */
+  readonly weighing: Resource | null | undefined;
+}
+
+function answerScore(item: Item, { linkId, answers, expression }: ResponseItem, { add, scoreOf, weighing: form }: Foreign): number | Issue {
   const answer = answers[0] as GivenAnswer;
   let score: number | undefined;
   if (answer.valueCoding !== undefined) {
     const { system, code } = answer.valueCoding;
     // Exports of older LHC-Forms leave the system of LOINC answer codes out.
     if (system === undefined || system === item.answerSystem) score = item.byCode.get(code ?? '');
+    score ??= scoreOf?.(answer.valueCoding);
     if (score === undefined && form !== undefined) {
       const weight = weightOf(answer.valueCoding, answer) ?? (form === null ? undefined : optionWeight(form, linkId, answer.valueCoding));
       if ([...item.byCode.values()].includes(weight!)) score = weight;
     }
+  } else if (answer.valueString !== undefined) {
+    score = scoreOf?.({ display: answer.valueString });
   } else {
     const number = answer.valueInteger ?? answer.valueDecimal;
     if (number !== undefined) score = numberScore(item, Number(number) + add);

@@ -1,9 +1,9 @@
+import { withoutVersion } from '../fhir/canonical.ts';
 import { sql } from 'kysely';
 import { parseJson } from '../fhir/json.ts';
 import type { Resource } from '../fhir/resource.ts';
 import { recordEntries } from '../outcomes/project.ts';
 import { provenance } from '../outcomes/provenance.ts';
-import { withoutVersion } from '../outcomes/recognise.ts';
 import { differences, StoredResource, type Difference } from '../outcomes/recompute.ts';
 import { kindsOf, type RecordEntry } from '../outcomes/record-entry.ts';
 import type { Connection, Database, Lease } from './database.ts';

@@ -61,6 +61,31 @@ t.test('safety reviews', async (t) => {
     t.equal(calm.headers.get('link'), null);
   });
 
+  await t.test('whoever sends answers or a form whose safety item has no code is told so wherever the answer has room for it', async (t) => {
+    await patient('uncoded');
+    const nine = Array.from({ length: 9 }, (_, i) => ({ linkId: `q${i + 1}`, answer: [{ valueInteger: 1 }] }));
+    const response = { resourceType: 'QuestionnaireResponse', status: 'completed', questionnaire: 'http://example.org/forms/phq-9', subject: { reference: 'Patient/uncoded' }, authored: '2026-03-01T10:00:00Z', item: nine };
+    const form = { resourceType: 'Questionnaire', status: 'active', url: 'http://example.org/forms/other', item: [{ linkId: 'a', type: 'integer', text: 'Thoughts that you would be better off dead' }] };
+    const asked = { prefer: 'return=OperationOutcome' };
+    for (const [sent, told, element] of [[response, /^PHQ-9 item 9 could not be read.*44260-8/, 'QuestionnaireResponse.item'], [form, /^PHQ-9 item 9 is asked without its code: .*44260-8/, 'Questionnaire.item']] as const) {
+      const warning = [{ severity: 'warning', details: { text: told }, expression: [element] }];
+      const type = sent.resourceType;
+      const alone = await system('POST', type, sent, asked);
+      t.equal(alone.status, 201, alone.text.slice(0, 300));
+      t.match(alone.body.issue.slice(1), warning);
+      t.match((await system('POST', `${type}/$validate`, sent)).body.issue, warning);
+      for (const kind of ['transaction', 'batch']) {
+        const reply = await system('POST', '', { resourceType: 'Bundle', type: kind, entry: [{ request: { method: 'POST', url: type }, resource: sent }] });
+        t.match(reply.body.entry[0].response.outcome.issue.at(-1), warning[0], kind);
+      }
+    }
+    const fine = await system('POST', 'QuestionnaireResponse', phq9('uncoded', spread(12), '2026-03-02T10:00:00Z'), asked);
+    t.equal(fine.body.issue.length, 1, fine.text);
+    const open = { ...phq9('uncoded', spread(12), '2026-03-03T10:00:00Z') } as { item: object[] };
+    t.match((await system('POST', 'QuestionnaireResponse', { ...open, item: open.item.slice(0, 5) }, asked)).body.issue.slice(1), [{ severity: 'warning', code: 'required', details: { text: /has no total: too few items are answered/ } }]);
+    t.match(await review((await system('POST', 'QuestionnaireResponse', response)).body.id, 'phq-9-item-9-unread'), { priority: 'urgent', status: 'requested' });
+  });
+
   await t.test('an answer to item 9 that another system sends as an Observation is looked at', async (t) => {
     await system('PUT', 'Patient/elsewhere', { resourceType: 'Patient', id: 'elsewhere' });
     const item = (valueInteger: number, more: object = {}): object => ({ resourceType: 'Observation', status: 'final', code: { coding: [{ system: 'http://loinc.org', code: '44260-8' }] }, subject: { reference: 'Patient/elsewhere' }, effectiveDateTime: new Date(Date.now() - 60_000).toISOString(), valueInteger, ...more });

@@ -19,7 +19,8 @@ import { matches, phraseIndex } from '../../src/outcomes/safety-phrases.ts';
 import { recipients } from '../../src/outcomes/safety-recipients.ts';
 import { defaultSafety, safetySettings } from '../../src/outcomes/safety-settings.ts';
 import { afterStaffed, afterWorkingDays, nextStaffed, staffedHours } from '../../src/outcomes/staffed-hours.ts';
-import { base, gad7, phq9, registry, totalling, World, wsas } from '../kit/record.ts';
+import { answerIssues } from '../../src/outcomes/score.ts';
+import { base, gad7, phq9, phqItems, registry, totalling, World, wsas } from '../kit/record.ts';
 
 const trigger = 'phq-9-item-9';
 const task = (world: World, id: string, what = trigger): Resource | undefined => world.resources.get(`Task/${alertId(id, what, 'task')}`);
@@ -115,6 +116,92 @@ t.test('item 9 left open in a completed response asks for a routine look, withou
   const stopped = new World();
   stopped.write(phq9('q1', '2024-03-01', [1, 1, 1, 1, 1, 1, 1, 1, null], { status: 'stopped' }));
   t.equal(stopped.all('Task').length, 0);
+});
+
+const sdc = 'http://hl7.org/fhir/uv/sdc/Questionnaire/questionnaire-sdc-profile-example-PHQ9';
+const sdcAnswers = ['Not-at-all', 'Several days', 'More than half the days', 'Nearly every day'];
+
+t.test('forms of other publishers whose items carry no codes are scored under their canonicals', async (t) => {
+  const scores = [1, 2, 3, 0, 1, 0, 0, 2, 3];
+  const answered = (linkId: (n: number) => string, answer: (score: number) => object): object[] => scores.map((score, i) => ({ linkId: linkId(i + 1), answer: [answer(score)] }));
+  const loincAnswer = (score: number): object => ({ valueCoding: { code: ['LA6568-5', 'LA6569-3', 'LA6570-1', 'LA6571-9'][score] } });
+  const theirs = (score: number): object => ({ valueCoding: { system: 'http://hl7.org/fhir/uv/sdc/CodeSystem/CSPHQ9', code: sdcAnswers[score] } });
+  const adaptive = { resourceType: 'Questionnaire', id: 'own', derivedFrom: [`${sdc}|4.0.0`], status: 'active', item: [] } as Resource;
+  for (const [questionnaire, item, form] of [
+    [`${sdc}|4.0.0`, [{ linkId: 'H1/T1', item: answered((n) => `H1/T1/Q${n}`, theirs) }], undefined],
+    [sdc, answered((n) => `H1/T1/Q${n}`, (score) => ({ valueCoding: { code: sdcAnswers[score], display: 'no system' } })), undefined],
+    ['#own', answered((n) => `H1/T1/Q${n}`, theirs), adaptive],
+    ['http://fhir.org/guides/argonaut/questionnaire/Questionnaire/questionnaire-example-phq9', answered((n) => `g1.q${n}`, loincAnswer), undefined],
+    ['https://www.medizininformatik-initiative.de/fhir/ext/modul-pro/Questionnaire/mii-qst-pro-phq-9', answered((n) => `PHQ-9.${n}`, loincAnswer), undefined],
+  ] as const) {
+    const world = new World();
+    world.write({ ...phq9('q1', '2024-03-01', []), questionnaire, item }, form);
+    t.match(world.observation('score', 'q1'), { valueInteger: 12 }, questionnaire);
+    t.match(task(world, 'q1'), { priority: 'stat' }, questionnaire);
+  }
+  const refused = answerIssues({ ...phq9('q1', '2024-03-01', []), questionnaire: sdc, item: [{ linkId: 'H1/T1/Q1', answer: [{ valueCoding: { code: 'Often' } }] }] }, { registry });
+  t.match(refused, [{ code: 'code-invalid', expression: 'QuestionnaireResponse.item[0].answer[0].value' }], 'an answer that is none of theirs is not scored as something');
+});
+
+/** A response of a form that says nothing by codes. */
+const uncoded = (item: readonly object[], more: object = {}): Resource => ({ ...phq9('q1', '2024-03-01', []), questionnaire: 'http://example.org/own', item, ...more });
+const nine = Array.from({ length: 9 }, (_, i) => ({ linkId: `q${i + 1}`, answer: [{ valueInteger: 1 }] }));
+
+t.test('a question is known by its words, for safety alone: read where the answer is one of the instrument, else somebody is asked to look', async (t) => {
+  const words = { linkId: 'x', text: 'Thoughts that you would be  better off dead, or of hurting yourself' };
+  for (const [answer, priority] of [[{ valueInteger: 2 }, 'asap'], [{ valueCoding: { system: 'http://loinc.org', code: 'LA6571-9' } }, 'stat'], [{ valueCoding: { code: 'often', display: 'Nearly every day' } }, 'stat'], [{ valueString: 'several days' }, 'urgent']] as const) {
+    const world = new World();
+    world.write(uncoded([{ ...words, answer: [answer] }]));
+    t.equal(task(world, 'q1')?.priority, priority, JSON.stringify(answer));
+    t.equal(world.observation('score', 'q1'), undefined, 'words make no score');
+  }
+  const german = new World();
+  german.write(uncoded([{ linkId: 'x', answer: [{ valueInteger: 3 }] }]), { resourceType: 'Questionnaire', item: [{ linkId: 'x', text: 'Gedanken, dass Sie lieber tot wären' }] } as Resource);
+  t.equal(task(german, 'q1')?.priority, 'stat', 'the words of the form');
+  for (const answer of [{ valueBoolean: true }, { valueInteger: 7 }, { valueString: 'sometimes, at night' }]) {
+    const world = new World();
+    world.write(uncoded([{ ...words, answer: [answer] }]));
+    t.match(task(world, 'q1', `${trigger}-unread`), { priority: 'urgent', description: /could not be read/, restriction: { period: { end: '2024-03-02T04:00:00.000Z' } } }, JSON.stringify(answer));
+    t.same(counts(world), [0, 1, 1], 'a Task with a limit and its message; no Flag for what nobody knows');
+  }
+  for (const item of [{ ...words, answer: [{ valueInteger: 0 }] }, { ...words, answer: [{ valueBoolean: false }] }, { ...words, answer: [{ valueCoding: { system: 'http://terminology.hl7.org/CodeSystem/data-absent-reason', code: 'asked-declined' } }] }, words]) {
+    const world = new World();
+    world.write(uncoded([item]));
+    t.same(counts(world), [0, 0, 0], JSON.stringify(item));
+  }
+});
+
+t.test('a form that has the name of an instrument, or its code, and no codes of its items: somebody is asked to look at each response', async (t) => {
+  const unread = (response: Resource, form?: object): unknown => {
+    const world = new World();
+    world.write(response, form as Resource | undefined);
+    return task(world, 'q1', `${trigger}-unread`)?.priority ?? task(world, 'q1', 'core-10-item-6-unread')?.priority;
+  };
+  t.equal(unread(uncoded(nine, { questionnaire: 'http://example.org/forms/phq9-de|2' })), 'urgent');
+  t.equal(unread(uncoded(nine, { questionnaire: 'http://example.org/forms/core_10', status: 'stopped' })), 'urgent');
+  t.equal(unread(uncoded(nine), { resourceType: 'Questionnaire', title: 'Patient Health Questionnaire - 9 Item' }), 'urgent');
+  t.equal(unread(uncoded(nine), { resourceType: 'Questionnaire', code: [{ system: 'http://loinc.org', code: '44249-1' }] }), 'urgent');
+  for (const [why, response] of [
+    ['nothing says so', uncoded(nine)],
+    ['another name', uncoded(nine, { questionnaire: 'http://example.org/forms/phq-90' })],
+    ['part of a word', uncoded(nine, { questionnaire: 'http://example.org/forms/score-10' })],
+    ['too few answers for it', uncoded(nine.slice(0, 4), { questionnaire: 'http://example.org/forms/about-the-phq-9' })],
+    ['still being written', uncoded(nine, { questionnaire: 'http://example.org/forms/phq9', status: 'in-progress' })],
+    ['known by codes, left open', phq9('q1', '2024-03-01', [1, 1, 1, 1, 1, 1, 1, 1, null])],
+  ] as const) t.equal(unread(response), undefined, why);
+  t.match(unread({ ...phq9('q1', '2024-03-01', [1, 1, 1, 1, 1, 1, 1, 1, null]), questionnaire: 'http://example.org/x', item: [...phq9('q1', '', [1, 1, 1, 1, 1, 1, 1, 1, null])['item'] as object[], { linkId: 'own', text: 'better off dead', answer: [{ valueInteger: 3 }] }] },
+    { resourceType: 'Questionnaire', code: [{ system: 'http://loinc.org', code: '44249-1' }] }), 'urgent', 'the ninth of eight that are known has no code');
+});
+
+t.test('when the form comes that says what was asked, the answer is heard, and the Task says so', async (t) => {
+  const world = new World();
+  world.write(uncoded(nine.map((each, i) => (i === 8 ? { ...each, answer: [{ valueInteger: 3 }] } : each)), { questionnaire: 'http://example.org/forms/phq9' }));
+  t.equal(task(world, 'q1'), undefined);
+  const form = { resourceType: 'Questionnaire', item: nine.map(({ linkId }, i) => ({ linkId, code: [{ system: 'http://loinc.org', code: phqItems[i] }] })) } as unknown as Resource;
+  world.write(world.resources.get('QuestionnaireResponse/q1')!, form);
+  t.match(world.observation('score', 'q1'), { valueInteger: 11 });
+  t.equal(task(world, 'q1')?.priority, 'stat');
+  t.match(task(world, 'q1', `${trigger}-unread`)?.note, [{ text: /does not call for a look by itself any more/ }]);
 });
 
 t.test('writing the response again makes no second alert', async (t) => {
