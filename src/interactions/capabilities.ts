@@ -2,7 +2,7 @@ import { canonicalBase } from '../fhir/canonical.ts';
 import type { Resource } from '../fhir/resource.ts';
 import { searchParameters, type SearchParameter } from '../fhir/search-parameters.ts';
 import { servedType, servedTypes } from '../fhir/types.ts';
-import { isAt, isOn } from '../operations/operation.ts';
+import { isAt, isOn, type Operation } from '../operations/operation.ts';
 import { operations } from '../operations/operations.ts';
 import { auditParameters } from '../store/audit-search.ts';
 
@@ -43,6 +43,10 @@ function profilesByType(resources: readonly Resource[]): ReadonlyMap<string, rea
 
 const stated = (parameters: readonly SearchParameter[]): object[] => parameters.map(({ code, type, url }) => ({ name: code, ...(url === '' ? {} : { definition: url }), type }));
 
+/** An operation, with the scopes without which it is refused; one without any asks for those of the type that it is called on. */
+const called = ([name, { definition, needs }]: readonly [string, Operation]): object =>
+  ({ name, definition, ...(needs.length === 0 ? {} : { documentation: `Needs the scopes ${needs.map(([type, verb]) => `${type}.${verb}`).join(', ')}.` }) });
+
 function resource(type: string, profiles: readonly string[] = []): Record<string, unknown> {
   const parameters = searchParameters(type).filter((parameter) => searchable(parameter, type));
   const references = parameters.filter((parameter) => parameter.type === 'reference');
@@ -66,7 +70,7 @@ function resource(type: string, profiles: readonly string[] = []): Record<string
     referencePolicy: ['literal', 'logical', 'local'],
     ...(readOnly ? {} : { searchInclude: ['*', ...references.map(({ code }) => `${type}:${code}`)], searchRevInclude: incoming }),
     searchParam: [...stated(parameters), ...(readOnly ? [] : general)],
-    ...(offered.length === 0 ? {} : { operation: offered.map(([name, { definition }]) => ({ name, definition })) }),
+    ...(offered.length === 0 ? {} : { operation: offered.map(called) }),
   };
 }
 
@@ -112,7 +116,7 @@ export function capabilityStatement({ baseUrl, version, date, shipped, authoriza
       resource: servedTypes.map((type) => resource(type, profiles.get(type))),
       interaction: ['transaction', 'batch', 'search-system', 'history-system'].map((code) => ({ code })),
       searchParam: [...stated(searchParameters('Goal').filter(({ code }) => code.startsWith('_'))), { name: '_type', type: 'token', documentation: 'Of a search over several types: all other parameters must be ones of each of them. AuditEvent is searched by itself.' }],
-      ...(ofSystem.length === 0 ? {} : { operation: ofSystem.map(([name, { definition }]) => ({ name, definition })) }),
+      ...(ofSystem.length === 0 ? {} : { operation: ofSystem.map(called) }),
       compartment: ['http://hl7.org/fhir/CompartmentDefinition/patient'],
     }],
   });

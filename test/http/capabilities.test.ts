@@ -4,7 +4,7 @@ import { testService, type Client, type Reply } from '../kit/service.ts';
 // The CapabilityStatement promises nothing that is not done: every line of it is called.
 
 interface Param { readonly name: string; readonly type: string; readonly definition?: string }
-interface Offered { readonly name: string; readonly definition: string }
+interface Offered { readonly name: string; readonly definition: string; readonly documentation?: string }
 interface Stated {
   readonly type: string; readonly interaction: readonly { readonly code: string }[]; readonly searchParam: readonly Param[];
   readonly supportedProfile?: readonly string[]; readonly searchInclude?: readonly string[]; readonly searchRevInclude?: readonly string[]; readonly operation?: readonly Offered[];
@@ -97,6 +97,19 @@ t.test('every statement of the CapabilityStatement holds', async (t) => {
     for (const [url, { outcome }] of await all(fhir, instances)) t.notMatch(JSON.stringify(outcome ?? ''), /no such operation|is called on/, url);
     const published = (await fhir('GET', 'OperationDefinition?_count=100&_elements=url')).body.entry.map(({ resource }: { resource: { url: string } }) => resource.url) as string[];
     t.same(published.filter((url) => ![...definitions.values()].includes(url)), [], 'and nothing is published that is not offered');
+  });
+
+  await t.test('an operation is refused without a scope that it names', async (t) => {
+    const named = new Map(resources.flatMap(({ type, operation = [] }) => operation.filter(({ documentation }) => documentation !== undefined).map((each) => [each.name, { type, ...each }])));
+    t.ok(named.size > 20);
+    for (const { type, name, definition, documentation } of named.values()) {
+      const scopes = documentation!.match(/[A-Z][A-Za-z]+\.[cruds]\b/g)!;
+      const path = (await fhir('GET', definition.slice(base.length))).body.instance ? `${type}/none/$${name}` : `${type}/$${name}`;
+      for (const lacking of scopes) {
+        const others = service.as({ scopes: ['List.s', ...scopes.filter((each) => each !== lacking)].map((scope) => `system/${scope}`).join(' ') });
+        t.equal((await others('POST', path, { resourceType: 'Parameters' })).status, 403, `${name} without ${lacking}`);
+      }
+    }
   });
 
   await t.test('every profile is known, every parameter of this service is published', async (t) => {
