@@ -1,5 +1,6 @@
 import { codeSystem, withoutVersion } from '../fhir/canonical.ts';
 import { weightOf } from '../fhir/item-weight.ts';
+import { derivedId } from '../fhir/uuid.ts';
 import type { Resource } from '../fhir/resource.ts';
 import { weighedLists, type WeighedLists } from './answer-weights.ts';
 import type { Coding } from './instrument.ts';
@@ -60,15 +61,21 @@ export interface FormScore { readonly key: string; readonly value: number | null
 
 /** @returns the total of a response to a form that weighs its answers; null where a required one is missing; undefined for other forms. */
 export function formTotal(response: Resource, questionnaire: Resource | undefined): FormScore | undefined {
-  const url = (questionnaire?.url ?? response['questionnaire']) as string | undefined;
-  if (questionnaire === undefined || typeof url !== 'string') return undefined;
+  const canonical = (questionnaire?.url ?? response['questionnaire']) as string | undefined;
+  if (questionnaire === undefined || typeof canonical !== 'string') return undefined;
   const weighed = weighedForm(questionnaire);
   if (weighed === null) return undefined;
   const answers = formAnswers(response, questionnaire);
   const sum = answers.reduce((all, { weight }) => all + weight, 0);
   const answered = new Set(answers.map(({ linkId }) => linkId));
   const complete = answered.size > 0 && [...weighed.questions].every(([linkId, { required }]) => !required || answered.has(linkId));
-  return { key: withoutVersion(url), value: complete ? Math.round(sum * 1e6) / 1e6 : null, answered: answered.size, items: weighed.questions.size, form: { ...weighed.form, ...rangeOf(weighed, timesAsked(response)) } };
+  return { key: keyOfForm(canonical, weighed), value: complete ? Math.round(sum * 1e6) / 1e6 : null, answered: answered.size, items: weighed.questions.size, form: { ...weighed.form, ...rangeOf(weighed, timesAsked(response)) } };
+}
+
+/** Scores are of one series where the form is the same. One that is contained and has no canonical is known by what it asks and weighs: its id (`#form`) may be any form's. */
+function keyOfForm(canonical: string, { form: { title }, questions }: WeighedForm): string {
+  if (!canonical.startsWith('#')) return withoutVersion(canonical);
+  return `#${derivedId('form', JSON.stringify([title, [...questions].map(([linkId, { offered }]) => [linkId, [...offered.weights]])]))}`;
 }
 
 /** What one weighed answer of a response counts. */

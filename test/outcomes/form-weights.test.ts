@@ -44,6 +44,16 @@ t.test('a form whose options are in a value set is weighed by it', async (t) => 
   t.same([answerValueSets(contained), systemsOf(contained['contained'] instanceof Array ? contained['contained'][0] as Resource : contained)], [['#own'], [system]]);
 });
 
+t.test('contained forms without a canonical are of one series where they ask and weigh the same, whatever their id', async (t) => {
+  const option = (code: string, weight: number): object => ({ valueCoding: { system, code }, ...ordinal(weight) });
+  const own = (id: string, weight: number, title = 'Mood'): Resource => ({ ...form({ answerOption: [option('never', 0), option('often', weight)] }), id, url: undefined, title });
+  const key = (contained: Resource): string | undefined => formTotal({ ...answered({ system, code: 'often' }, { system, code: 'never' }), questionnaire: `#${contained.id}` }, contained)?.key;
+  t.match(key(own('form', 2)), /^#[0-9a-f-]{36}$/);
+  t.equal(key(own('form', 2)), key(own('f1', 2)));
+  t.not(key(own('form', 2)), key(own('form', 3)), 'other weights');
+  t.not(key(own('form', 2)), key(own('form', 2, 'Sleep')), 'another form under the same id');
+});
+
 t.test('an option may be answered by its number, is chosen once, and a group that repeats asks again', async (t) => {
   const option = (code: string, weight: number): object => ({ valueCoding: { system, code }, ...ordinal(weight) });
   const questionnaire: Resource = { resourceType: 'Questionnaire', url: 'http://example.org/form', status: 'active', item: [
