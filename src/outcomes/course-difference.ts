@@ -143,5 +143,5 @@ function moved(was: readonly Course[], is: readonly Course[], change: Change): s
 const continues = (was: Course, is: Course): boolean =>
   was.series.baseline === is.series.baseline && was.placed.every(({ score, session }, i) => is.placed[i]?.score === score && is.placed[i].session === session);
 
-const placesIn = (courses: readonly Course[]): Map<string, string> => new Map(courses.flatMap(({ placed, series: { baseline } }) =>
+const placesIn = (courses: readonly Course[]): Map<string, string> => new Map(courses.flatMap(({ placed, baseline }) =>
   placed.filter(({ session }) => session >= 3).map(({ score, session }): [string, string] => [score.id, `${session} ${score.value} ${baseline.value} ${baseline.id}`])));

@@ -44,7 +44,7 @@ function asked(courses: readonly Course[], { reference = null, now }: DeriveCont
 }
 
 /** What a client keeps private tells a clinician nothing, not even that there is something to look at. */
-function restsOnPrivate({ placed, series: { baseline } }: Course, { score }: Placed): boolean {
+function restsOnPrivate({ placed, baseline }: Course, { score }: Placed): boolean {
   const at = placed.findIndex((each) => each.score.id === score.id);
   return [baseline, score, placed[at - 1]?.score].some((each) => each !== undefined && audienceOf('Observation', each.data.security).private);
 }

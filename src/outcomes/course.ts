@@ -17,7 +17,10 @@ import type { TrajectoryReference } from './trajectory-reference.ts';
 /** The scores of a course with their sessions, one a date, from the baseline on. */
 export interface Course {
   readonly scale: Scale;
+  /** As it is recorded. */
   readonly series: Series;
+  /** On the whole scale, as are `scores` and `placed`. */
+  readonly baseline: Valid;
   /** One a date, in time order, those before the baseline included. */
   readonly scores: readonly Valid[];
   readonly sessions: readonly Session[];
@@ -48,14 +51,14 @@ export function courseOf(record: PatientRecord, scale: Scale, series: Series): C
   const numberOf = sessionNumbers(sessions);
   const placed = scores.filter((score) => score.id === series.baseline.id || isLater(score, series))
     .map((score) => ({ score, session: score.id === series.baseline.id ? 1 : numberOf(score) }));
-  return { scale, series: { ...series, baseline: onWholeScale(scale, series.baseline) }, scores, sessions, placed, discharge: dischargeOf(series.episode), checkIns: checkInsOf(record) };
+  return { scale, series, baseline: onWholeScale(scale, series.baseline), scores, sessions, placed, discharge: dischargeOf(series.episode), checkIns: checkInsOf(record) };
 }
 
 /**
  * @returns every score of a course with the session that it belongs to, those before the baseline included: for a line through what was.
  * A baseline from before the first session stands at session 1.
  */
-export function pointsOf({ scores, sessions, series: { baseline } }: Course): Placed[] {
+export function pointsOf({ scores, sessions, baseline }: Course): Placed[] {
   const numberOf = sessionNumbers(sessions);
   return scores.map((score) => ({ score, session: score.id === baseline.id ? Math.max(1, numberOf(score)) : numberOf(score) }));
 }
@@ -89,7 +92,7 @@ export function withWeek({ checkIns, discharge }: Course, event: CourseEvent): C
 }
 
 /** The first time that a level is reached. */
-function levelEvents({ scale, series: { baseline }, discharge }: Course, within: readonly Valid[]): CourseEvent[] {
+function levelEvents({ scale, baseline, discharge }: Course, within: readonly Valid[]): CourseEvent[] {
   const later = within.slice(1);
   const events: CourseEvent[] = [];
   const responded = later.find(({ value }) => responseBetween(scale, baseline.value, value).response === true);
@@ -108,7 +111,7 @@ function levelEvents({ scale, series: { baseline }, discharge }: Course, within:
 }
 
 /** @returns the setbacks of a course by its scores alone, and what followed a recovery at its end. */
-export function setbackEvents({ scale, scores, placed, series: { baseline }, discharge }: Course): CourseEvent[] {
+export function setbackEvents({ scale, scores, placed, baseline, discharge }: Course): CourseEvent[] {
   // After the end of a therapy it is not called a setback: what follows is compared with how it ended.
   const during = discharge === null ? scores : scores.filter(({ date }) => date <= discharge);
   return [
@@ -129,7 +132,7 @@ const stepEvents = ({ scale, scores, discharge }: Course): CourseEvent[] => sudd
 
 /** A signal is kept where it differs from the one before, and each that a course is not as expected: a steady course writes nothing again and again. */
 function signalEvents(course: Course, reference: TrajectoryReference | null): CourseEvent[] {
-  const { series: { baseline }, scale } = course;
+  const { baseline, scale } = course;
   let earlier: Signal['code'] = 'neutral';
   return signalsOf(course, reference).flatMap(({ placed: { score, session }, signal }): CourseEvent[] => {
     const before = earlier;
@@ -148,7 +151,7 @@ const known = new WeakMap<Course, { readonly reference: TrajectoryReference | nu
 export function signalsOf(course: Course, reference: TrajectoryReference | null): readonly PlacedSignal[] {
   const found = known.get(course);
   if (found?.reference === reference) return found.signals;
-  const { placed, scale, series: { baseline }, discharge } = course;
+  const { placed, scale, baseline, discharge } = course;
   const signals: PlacedSignal[] = [];
   for (const each of placed) {
     if (each === placed[0] || each.session < firstSignal || (discharge !== null && each.score.date > discharge)) continue;
@@ -169,4 +172,4 @@ export function reviewsOf(course: Course, reference: TrajectoryReference | null)
 }
 
 /** @returns the first score of an early response; null: none so far; undefined: not defined on this scale. */
-export const earlyResponseOf = ({ scale, series: { baseline }, placed }: Course): Valid | null | undefined => earlyResponse(scale, baseline, placed.slice(1));
+export const earlyResponseOf = ({ scale, baseline, placed }: Course): Valid | null | undefined => earlyResponse(scale, baseline, placed.slice(1));

@@ -2,6 +2,7 @@ import driverSystem from '../../schemas/code-systems/driver.json' with { type: '
 import { codeSystem } from '../fhir/canonical.ts';
 import { isLater, onePerDate, seriesOf, type Series, type Valid } from './baseline.ts';
 import { isOutcome } from './change.ts';
+import { onWholeScale } from './course.ts';
 import { changeForClient, nameForClient, scoreForClient } from './client-words.ts';
 import { changeSentence } from './explain.ts';
 import { changeOf, scoreReference } from './observations.ts';
@@ -100,6 +101,8 @@ function outcomePart(rated: Rated): Part {
   const { scale, series, scores } = rated;
   const { definition: { id, version } } = scale.instrument;
   const latest = scores.at(-1)!;
+  // Beside each other and beside the improvement they count as it does.
+  const whole = scores.map((score) => onWholeScale(scale, score));
   const change = isLater(latest, series) ? changeOf(scale, series.baseline, latest) : null;
   const words = change === null
     ? { clinician: `${scale.definition.title}: ${outOf(scale, latest.value)} on ${dayOf(latest.date)}. There is one date so far, so that nothing is compared.`, client: scoreForClient(scale, latest, bandOf(scale, latest.value)) }
@@ -108,8 +111,8 @@ function outcomePart(rated: Rated): Part {
     name: 'outcome',
     part: [
       concept(scale), { name: 'direction', valueCode: scale.definition.direction },
-      number('baseline', series.baseline.value), number('latest', latest.value), ...known('improvement', change?.improvement ?? null),
-      ...pointParts(rated),
+      number('baseline', onWholeScale(scale, series.baseline).value), number('latest', whole.at(-1)!.value), ...known('improvement', change?.improvement ?? null),
+      ...pointParts({ ...rated, scores: whole }),
       explanation(id, version, words, change === null ? [scoreReference(latest)] : [latest, series.baseline].map(scoreReference)),
     ],
   };

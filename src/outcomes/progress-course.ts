@@ -33,7 +33,7 @@ export function courseParts(course: Course, benchmark: TrajectoryReference | nul
 }
 
 /** Response, remission and minimal important change; [] where none of them is defined. */
-function responseParts({ scale, series: { baseline }, placed }: Course): Part[] {
+function responseParts({ scale, baseline, placed }: Course): Part[] {
   const latest = placed.at(-1)!.score;
   const { reduction, response, partial, remission, minimalImportant } = responseBetween(scale, baseline.value, latest.value);
   if (reduction === null && remission === null && minimalImportant === null) return [];
@@ -62,7 +62,7 @@ function responseParts({ scale, series: { baseline }, placed }: Course): Part[] 
 function earlyPart(course: Course): Part[] {
   const early = earlyResponseOf(course);
   if (early === undefined) return [];
-  const { baseline } = course.series;
+  const { baseline } = course;
   const inputs = early === null ? [baseline] : [early, baseline];
   const words = early === null
     ? { clinician: 'No score 20 % below baseline in the first 28 days, or by session 4 in the first 56 days. For information only: many people change later.', client: 'Change often comes later than in the first weeks.' }
@@ -89,7 +89,7 @@ function eventPart({ scale }: Course, event: CourseEvent): Part {
 }
 
 /** @returns the signal at one score, with the boundaries that decide. */
-export function signalPart({ scale, series: { baseline } }: Course, { score, session }: Placed, signal: Signal): Part {
+export function signalPart({ scale, baseline }: Course, { score, session }: Placed, signal: Signal): Part {
   const { reference: against } = signal;
   const words = {
     clinician: `Session ${session}, ${shown(score.value)} (baseline ${shown(baseline.value)}): ${standing(signal, changeBetween(scale, baseline.value, score.value).reliable)}${promptOf(signal)}`,

@@ -1,6 +1,7 @@
 import type { Resource } from '../fhir/resource.ts';
 import { isLater, seriesOf, type Series, type Valid } from './baseline.ts';
 import { nameForClient } from './client-words.ts';
+import { onWholeScale } from './course.ts';
 import { counted, dayOf, marks, shown } from './plain-words.ts';
 import { goalProgress, type GoalProgress } from './goal-attainment.ts';
 import { goalRule, goalStatus, humanAchievement, type GoalStatus } from './goals.ts';
@@ -124,5 +125,5 @@ function goalExplanation({ status, ratings, scale, why }: GoalStatus, visible: P
   const shownRatings = ratings.filter(({ id }) => visible.scores.get(scale.key)?.some((score) => score.id === id) === true);
   const hidden = ratings.length - shownRatings.length;
   const text = hidden === 0 ? why : `Computed from ${counted(ratings.length, 'score')} of ${scale.definition.title}; not shown to you: ${hidden}.`;
-  return explanation(goalRule.id, metricTable['goal-achievement'].version, { clinician: text, client: goalForClient(nameForClient(scale), shownRatings, hidden === 0 && (status === 'achieved' || status === 'sustaining')) }, shownRatings.map(sourceOf));
+  return explanation(goalRule.id, metricTable['goal-achievement'].version, { clinician: text, client: goalForClient(nameForClient(scale), shownRatings.map((score) => onWholeScale(scale, score)), hidden === 0 && (status === 'achieved' || status === 'sustaining')) }, shownRatings.map(sourceOf));
 }

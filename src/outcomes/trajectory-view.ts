@@ -40,7 +40,7 @@ const pointParts = (course: Course): Part[] => pointsOf(course).map(({ score, se
 }));
 
 /** On what the expected course rests, or that there is nothing yet that it could rest on. */
-function benchmarkPart({ scale, series: { baseline } }: Course, benchmark: TrajectoryReference | null): Part {
+function benchmarkPart({ scale, baseline }: Course, benchmark: TrajectoryReference | null): Part {
   const own = benchmark?.scales[scale.key];
   if (own === undefined || benchmark === null) {
     return { name: 'benchmark', part: [
@@ -58,7 +58,7 @@ function benchmarkPart({ scale, series: { baseline } }: Course, benchmark: Traje
   ] };
 }
 
-function expectedParts({ scale, series: { baseline }, placed }: Course, benchmark: TrajectoryReference | null): Part[] {
+function expectedParts({ scale, baseline, placed }: Course, benchmark: TrajectoryReference | null): Part[] {
   const last = Math.max(atLeast, (placed.at(-1)?.session ?? 0) + ahead);
   return Array.from({ length: last - firstSignal + 1 }, (_, i) => i + firstSignal).flatMap((session): Part[] => {
     const found = signalAt(scale, baseline.value, baseline.value, session, benchmark);

@@ -1,6 +1,7 @@
 import t from 'tap';
 import type { Resource } from '../../src/fhir/resource.ts';
 import { adherence } from '../../src/outcomes/adherence.ts';
+import { driverParts } from '../../src/outcomes/drivers.ts';
 import { progress } from '../../src/outcomes/progress.ts';
 import { goalByClient } from '../../src/resources/goal.ts';
 import { isDerived } from '../../src/resources/observation.ts';
@@ -201,6 +202,22 @@ t.test('adherence counts what was due and not withdrawn, declined or paused', as
 
 interface Part { name: string; part?: Part[]; [value: string]: unknown }
 const named = (parts: Part[] | undefined, name: string): Part[] => (parts ?? []).filter((part) => part.name === name);
+
+t.test('$progress compares what is stored, also where an item did not apply at the beginning', async (t) => {
+  const world = new World();
+  world.write({ resourceType: 'EpisodeOfCare', id: 'ep', status: 'active', period: { start: '2024-01-01' } });
+  world.write(wsas('w1', '2024-01-02', [null, 6, 6, 6, 6]));
+  world.write(wsas('w2', '2024-02-02', [5, 5, 4, 4, 4]));
+  const context = { registry, now: world.now, patient: 'Patient/p', goals: [], tasks: [], alerts: [], reader: 'any' as const };
+  const all = (progress(world.record, context) as Resource & { parameter: Part[] }).parameter;
+  const instrument = named(all, 'instrument')[0]!.part;
+  t.match(named(named(instrument, 'change')[0]!.part, 'delta'), [{ valueInteger: -8 }], '24 of 32 is 30 of 40, once');
+  t.match(world.observation('change-from-baseline', 'w2', 'wsas'), { valueInteger: -8 });
+  t.match(named(instrument, 'baseline')[0]!.part!.filter(({ name }) => name === 'value'), [{ valueInteger: 24 }], 'the score as it was given');
+  t.match(JSON.stringify(named(instrument, 'baseline')), /"WSAS total score: 24 of 32 .* counts as 30 of 40/);
+  const outcome = named(driverParts(world.record, world.record.episodes[0]!, { ...context, zone: 'UTC', written: new Map() }) as Part[], 'outcome')[0]!.part!;
+  t.match(['baseline', 'latest', 'improvement'].map((name) => named(outcome, name)[0]!.valueInteger), [30, 22, 8], 'beside each other they are of one scale');
+});
 
 t.test('$progress: series, baseline, change, goal, homework and alerts, each number with inputs, rule and sentence', async (t) => {
   const world = new World();
