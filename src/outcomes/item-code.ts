@@ -5,8 +5,16 @@ import { isLoincCode } from './loinc.ts';
 
 interface FormItem { readonly linkId?: string; readonly definition?: string; readonly code?: readonly { readonly system?: string; readonly code?: string }[]; readonly item?: readonly FormItem[] }
 
-/** An answered item, as far as it says what was asked. */
+/** An answered item, as far as it says what was asked: its linkId as the form has it, its definition where the response says it. */
 export interface NamedItem { readonly linkId: string; readonly definition?: string; readonly answers: readonly unknown[] }
+
+/** An item of a response, with where it stands. */
+export interface ResponseItem extends NamedItem {
+  /** The words of the question, where the response repeats them. */
+  readonly text?: string;
+  /** FHIRPath, e.g. `QuestionnaireResponse.item[3]`. */
+  readonly expression: string;
+}
 
 /** Names of LOINC as a system of codes: its URL, as written by hand, and its OID (http://hl7.org/fhir/R4/loinc.html). */
 const loincSystems: ReadonlySet<string | undefined> = new Set([

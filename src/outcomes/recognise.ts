@@ -1,21 +1,8 @@
 import { loinc, withoutVersion } from '../fhir/canonical.ts';
 import type { Resource } from '../fhir/resource.ts';
-import { formCodes, itemCodes, loincOf } from './item-code.ts';
+import { formCodes, itemCodes, loincOf, type ResponseItem } from './item-code.ts';
 import type { Instrument, Registry, Rendering } from './registry.ts';
 import { isChosen, scoreOfWords, uncodedQuestions } from './safety-questions.ts';
-
-/** An item of a response, with where it stands. */
-export interface ResponseItem {
-  /** As the form has it. */
-  readonly linkId: string;
-  /** Where the response says it. */
-  readonly definition?: string;
-  readonly answers: readonly unknown[];
-  /** The words of the question, where the response repeats them. */
-  readonly text?: string;
-  /** FHIRPath, e.g. `QuestionnaireResponse.item[3]`. */
-  readonly expression: string;
-}
 
 /** A response in which an instrument was found. */
 export interface Recognised {

@@ -2,9 +2,8 @@ import { whyAbsent } from '../fhir/absent.ts';
 import { withoutVersion } from '../fhir/canonical.ts';
 import type { Issue } from '../fhir/outcome.ts';
 import type { Resource } from '../fhir/resource.ts';
-import { formCodes, itemCodes, type NamedItem } from './item-code.ts';
+import { formCodes, itemCodes, type NamedItem, type ResponseItem } from './item-code.ts';
 import type { SafetyItem } from './instrument.ts';
-import type { ResponseItem } from './recognise.ts';
 import type { Instrument, Item, Registry } from './registry.ts';
 
 /**

@@ -6,7 +6,8 @@ import { weighedLists } from './answer-weights.ts';
 import { exact } from './decimals.ts';
 import { goalAttainment } from './goal-attainment.ts';
 import type { Band } from './instrument.ts';
-import { recognise, type Recognised, type ResponseItem } from './recognise.ts';
+import type { ResponseItem } from './item-code.ts';
+import { recognise, type Recognised } from './recognise.ts';
 import type { Item, Registry, Scale } from './registry.ts';
 
 /** Item scores of a recognised response. */
