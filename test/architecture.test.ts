@@ -1,4 +1,4 @@
-/** The layout of the sources: who may import whom, and what may be used where. Each offence is printed with the right place. */
+/** The layout of the sources: who may import whom, what may be used where, and that the documents name what is there. Each offence is printed with the right place. */
 import { readFileSync, readdirSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -140,4 +140,41 @@ t.test('files are short and named after what they are about', async (t) => {
   t.same(long, []);
   const vague = sources.filter((source) => /(?:^|[/-])(?:helpers?|utils?|managers?|services?|common|misc)(?=[./-])/.test(source.path)).map((source) => `src/${source.path}: name it after what it does`);
   t.same(vague, []);
+});
+
+const repository = join(root, '..');
+const files = [...readdirSync(repository), ...['bench', 'docs', 'migrations', 'schemas', 'src', 'test'].flatMap((folder) => readdirSync(join(repository, folder), { recursive: true, encoding: 'utf8' }).map((name) => `${folder}/${name}`))];
+const documents = files.filter((name) => name === 'README.md' || /^(?:docs|schemas)\/.*\.md$/.test(name)).map((path) => ({ path, text: readFileSync(join(repository, path), 'utf8') }));
+
+/** The anchors of the headings of a document, as GitHub makes them. */
+const anchorsOf = (text: string): string[] => [...text.matchAll(/^#+ (.*)$/gm)].map(([, heading = '']) => heading.toLowerCase().replace(/[^\p{L}\p{N} _-]/gu, '').replaceAll(' ', '-'));
+
+/** Links that lead nowhere, and names of files that are not there (below the repository, or below src). */
+function missing({ path, text }: { readonly path: string; readonly text: string }): string[] {
+  const links = [...text.matchAll(/\]\((?!https?:)([^)#\s]*)(?:#([^)\s]+))?\)/g)].flatMap(([, to = '', heading]) => {
+    const target = to === '' ? path : relative(repository, resolve(repository, dirname(path), to));
+    if (!files.includes(target)) return [`${path}: there is no ${target}`];
+    return heading === undefined || anchorsOf(readFileSync(join(repository, target), 'utf8')).includes(heading) ? [] : [`${path}: ${target} has no heading #${heading}`];
+  });
+  const named = [...text.matchAll(/`((?:[a-z0-9-]+\/)+[\w.-]+\.(?:ts|json|md|sql))`/g)].map(([, name = '']) => name);
+  return [...links, ...named.filter((name) => !files.includes(name) && !files.includes(`src/${name}`)).map((name) => `${path}: there is no ${name}`)];
+}
+
+t.test('the documents lead to what is there, and tell of every variable, command, operation and shipped form', async (t) => {
+  t.same(documents.flatMap(missing), []);
+  t.same(missing({ path: 'docs/x.md', text: '[a](none.md) [b](rest.md#nowhere) [c](../README.md#start) `http/funnel.ts` `src/none.ts`' }), [
+    'docs/x.md: there is no docs/none.md', 'docs/x.md: docs/rest.md has no heading #nowhere', 'docs/x.md: there is no src/none.ts',
+  ]);
+  const text = documents.map((document) => document.text).join('\n');
+  const told = (what: string, names: readonly string[], as: (name: string) => string): void => {
+    t.ok(names.length > 2, what);
+    t.same(names.filter((name) => !text.includes(as(name))), [], `every ${what} is in the documents`);
+  };
+  const { scripts } = JSON.parse(readFileSync(join(repository, 'package.json'), 'utf8')) as { scripts: Readonly<Record<string, string>> };
+  const idsIn = (folder: string): string[] => files.filter((name) => name.startsWith(`${folder}/`)).map((name) => name.slice(folder.length + 1, -'.json'.length));
+  told('variable', [...readFileSync(join(root, 'config.ts'), 'utf8').matchAll(/^ {2}([A-Z_]+): /gm)].map(([, name = '']) => name), (name) => `\`${name}\``);
+  told('command', Object.keys(scripts), (name) => (name === 'start' || name === 'test' ? `npm ${name}` : `npm run ${name}`));
+  told('operation', idsIn('schemas/operations'), (name) => `$${name}`);
+  told('form', idsIn('schemas/questionnaires'), (name) => `\`${name}\``);
+  told('plan', idsIn('schemas/plans'), (name) => `\`${name}\``);
 });
