@@ -1,5 +1,5 @@
 import type { Resource } from '../fhir/resource.ts';
-import { answerValueSets, systemsOf } from '../outcomes/answer-weights.ts';
+import { answerValueSets, hasWeights, systemsOf } from '../outcomes/answer-weights.ts';
 import { parseCanonical, parseReference } from '../fhir/references.ts';
 import type { Visibility } from '../fhir/visibility.ts';
 import type { Connection } from '../store/database.ts';
@@ -25,12 +25,23 @@ export interface QuestionnaireFinder {
 /** Finds the list of answers with a canonical. */
 export type FindList = (type: 'ValueSet' | 'CodeSystem', canonical: string) => Promise<Resource | undefined>;
 
-/** @returns what finds the lists that are stored. */
-export const listsIn = (connection: Connection): FindList => async (type, canonical) => {
-  const { url, version } = parseCanonical(canonical);
-  const body = await readDefinition(connection, forms, type, url, version);
-  return body === undefined ? undefined : (JSON.parse(body) as Resource);
-};
+/** @returns what finds the lists that are stored, each once: forms that name the same list share what was found. */
+export function listsIn(connection: Connection): FindList {
+  const found = new Map<string, Promise<Resource | undefined>>();
+  const read = async (type: 'ValueSet' | 'CodeSystem', canonical: string): Promise<Resource | undefined> => {
+    const { url, version } = parseCanonical(canonical);
+    const body = await readDefinition(connection, forms, type, url, version);
+    const list = body === undefined ? undefined : (JSON.parse(body) as Resource);
+    return type === 'CodeSystem' && list !== undefined && !hasWeights(list) ? undefined : list; // the largest have none
+  };
+  return (type, canonical) => {
+    const key = `${type}/${canonical}`;
+    const list = found.get(key) ?? read(type, canonical);
+    found.set(key, list);
+    list.catch(() => found.delete(key));
+    return list;
+  };
+}
 
 /** Lists that one form may lead to, so that no form can keep a request busy. */
 const mostLists = 50;
@@ -58,22 +69,34 @@ export async function withAnswerLists(questionnaire: Resource, find: FindList): 
  */
 export function questionnaireFinder(connection: Connection, ttlMs: number, clock: () => number): QuestionnaireFinder {
   const found = new Map<string, { at: number; questionnaire: Promise<Resource | undefined> }>();
+  let lists = { at: clock(), find: listsIn(connection) };
+  const isFresh = ({ at }: { at: number }): boolean => clock() - at < ttlMs;
   const find = async (canonical: string): Promise<Resource | undefined> => {
     const named = parseCanonical(canonical.split('#', 1)[0]!);
     const place = parseReference(named.url);
     const body = place?.kind === 'relative' && place.type === 'Questionnaire'
       ? (await readNewest(connection, forms, 'Questionnaire', place.id))?.body
       : await readDefinition(connection, forms, 'Questionnaire', named.url, named.version);
-    return body == null ? undefined : withAnswerLists(JSON.parse(body) as Resource, listsIn(connection));
+    if (!isFresh(lists)) lists = { at: clock(), find: listsIn(connection) };
+    return body == null ? undefined : withAnswerLists(JSON.parse(body) as Resource, lists.find);
   };
   const finder = (canonical: string): Promise<Resource | undefined> => {
     const known = found.get(canonical);
-    if (known !== undefined && clock() - known.at < ttlMs) return known.questionnaire;
+    if (known !== undefined && isFresh(known)) return known.questionnaire;
+    // The oldest come first. What is not fresh would keep lists that are shared with nothing any more.
+    for (const [old, entry] of found) {
+      if (isFresh(entry) && found.size < kept) break;
+      found.delete(old);
+    }
     const questionnaire = find(canonical);
-    if (found.size >= kept) found.delete(found.keys().next().value!);
     found.set(canonical, { at: clock(), questionnaire });
     questionnaire.catch(() => found.delete(canonical));
     return questionnaire;
   };
-  return Object.assign(finder, { forget: () => found.clear() });
+  return Object.assign(finder, {
+    forget: () => {
+      found.clear();
+      lists = { at: clock(), find: listsIn(connection) };
+    },
+  });
 }

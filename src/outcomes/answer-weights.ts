@@ -24,15 +24,10 @@ export type WeighedLists = (canonical: string) => readonly WeighedCoding[];
 /**
  * @param lists the ValueSets and CodeSystems that are known: those that the form contains, and those that were found for it.
  * @returns for a canonical the codings that the value set lists and that have a weight: in it, or in the code system that they are of.
- * [] where it is not known, or says what it holds by a rule. Each code system is read once: a list may name it for each of its codes.
+ * [] where it is not known, or says what it holds by a rule. Each code system is read once: a list may name it for each of its codes, and many forms the same.
  */
 export function weighedLists(lists: readonly Resource[]): WeighedLists {
-  const systems = new Map<string, ReadonlyMap<string, number>>();
-  const ofSystem: SystemWeights = (system) => {
-    const weights = systems.get(system) ?? systemWeights(definition('CodeSystem', system, lists));
-    systems.set(system, weights);
-    return weights;
-  };
+  const ofSystem: SystemWeights = (system) => systemWeights(definition('CodeSystem', system, lists));
   return (canonical) => weighedCodings(definition('ValueSet', canonical, lists), ofSystem);
 }
 
@@ -66,8 +61,22 @@ const expanded = (contains: readonly Contains[], ofSystem: SystemWeights): Weigh
 const weighed = (coding: { readonly system: string | undefined; readonly code: string | undefined }, weight: number | undefined): WeighedCoding[] =>
   (weight === undefined || coding.code === undefined ? [] : [{ coding: coding as Coding, weight }]);
 
-/** Weight by code of a code system, by an extension of the concept or by a property; none of one that is not known. */
+/** The weights of code systems that were read: forms that share one share them. */
+const weightsOf = new WeakMap<Resource, ReadonlyMap<string, number>>();
+
+/** Weight by code of a code system; none of one that is not known. */
 function systemWeights(codeSystem: Resource | undefined): ReadonlyMap<string, number> {
+  if (codeSystem === undefined) return new Map();
+  const weights = weightsOf.get(codeSystem) ?? readWeights(codeSystem);
+  weightsOf.set(codeSystem, weights);
+  return weights;
+}
+
+/** @returns whether a code system weighs any of its codes. */
+export const hasWeights = (codeSystem: Resource): boolean => systemWeights(codeSystem).size > 0;
+
+/** By an extension of the concept or by a property. */
+function readWeights(codeSystem: Resource): ReadonlyMap<string, number> {
   const found = new Map<string, number>();
   const collect = (concepts: readonly Concept[] = []): void => {
     for (const concept of concepts) {
@@ -76,7 +85,7 @@ function systemWeights(codeSystem: Resource | undefined): ReadonlyMap<string, nu
       collect(concept.concept);
     }
   };
-  collect(codeSystem?.['concept'] as readonly Concept[] | undefined);
+  collect(codeSystem['concept'] as readonly Concept[] | undefined);
   return found;
 }
 

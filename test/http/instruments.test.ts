@@ -1,6 +1,7 @@
 import t from 'tap';
 import { phq9, spread } from '../kit/answers.ts';
 import { testService } from '../kit/service.ts';
+import { questionnaireFinder } from '../../src/interactions/questionnaires.ts';
 
 const base = 'https://intersession.example/fhir';
 const loinc = 'http://loinc.org';
@@ -141,4 +142,29 @@ t.test('an instrument is published, answered and read like anything else', async
   t.match((await found('Observation?patient=max&code=http://loinc.org%7C75626-2'))[0], { status: 'amended', interpretation: [{ coding: [{ code: 'POS' }] }], note: [{ text: /this sex, female: 3 or more/ }] }, 'in the transaction of the correction');
   t.match((await system('GET', 'ObservationDefinition/score-phq-9')).body, { qualifiedInterval: [{ category: 'absolute' }, { category: 'reference', range: { low: { value: 0 }, high: { value: 4 } } }, {}, {}, {}, {}, { category: 'critical', range: { low: { value: 10 } } }, {}] });
   t.match(await system('POST', 'QuestionnaireResponse', { ...phq9('max', spread(3), '2024-05-01'), questionnaire: `${base}/Questionnaire/ors`, item: [{ linkId: 'ors-1', answer: [{ valueDecimal: 10.1 }] }] }), { status: 422 }, 'a mark beyond the line');
+});
+
+t.test('forms that name the same list share it, and lists that weigh nothing are not kept', async (t) => {
+  const [many, few] = ['http://example.org/CodeSystem/many', 'http://example.org/CodeSystem/few'];
+  const codes = (id: string, url: string, weigh: boolean): any => ({ resourceType: 'CodeSystem', id, url, status: 'active', content: 'complete', concept: [0, 1, 2].map((at) => ({ code: `c${at}`, ...(weigh ? { property: [{ code: 'itemWeight', valueDecimal: at }] } : {}) })), ...(weigh ? { property: [{ code: 'itemWeight', type: 'decimal' }] } : {}) });
+  await put(codes('many', many, false));
+  await put(codes('few', few, true));
+  for (const [id, system] of [['many', many], ['few', few]] as const) await put({ resourceType: 'ValueSet', id, url: `http://example.org/ValueSet/${id}`, status: 'active', compose: { include: [{ system }] } });
+  for (const id of ['sharing-1', 'sharing-2']) await put({ resourceType: 'Questionnaire', id, url: `http://example.org/Questionnaire/${id}`, status: 'active', item: ['many', 'few'].map((linkId) => ({ linkId, type: 'choice', answerValueSet: `http://example.org/ValueSet/${linkId}` })) });
+  let time = 0;
+  const find = questionnaireFinder(service.database, 1000, () => time);
+  const lists = async (id: string): Promise<any[]> => ((await find(`http://example.org/Questionnaire/${id}`))!['contained'] as any[]).filter(({ resourceType }) => resourceType === 'CodeSystem');
+  const [one] = await lists('sharing-1');
+  t.same((await lists('sharing-1')).map(({ url }) => url), [few]);
+  time = 900;
+  t.equal((await lists('sharing-2'))[0], one, 'one copy');
+  time = 1500;
+  const [later] = await lists('sharing-1');
+  t.not(later, one, 'looked for again after a while');
+  time = 1600;
+  t.equal((await lists('sharing-2'))[0], one, 'a form that is still remembered is as it was found');
+  await put(codes('few', few, true));
+  find.forget();
+  const [changed] = await lists('sharing-2');
+  t.ok(changed !== one && changed !== later, 'and at once where one was written');
 });

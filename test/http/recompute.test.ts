@@ -2,7 +2,11 @@ import t, { type Test } from 'tap';
 import { gad7, phq9, spread } from '../kit/answers.ts';
 import { inspectStore } from '../kit/consistency.ts';
 import { testService, type Client, type TestService } from '../kit/service.ts';
+import { questionnaireFinder } from '../../src/interactions/questionnaires.ts';
+import { lateForms as lateFormsJob } from '../../src/jobs/late-forms.ts';
+import { Committer } from '../../src/store/commit.ts';
 import { openDatabase, type Database } from '../../src/store/database.ts';
+import { registry } from '../kit/record.ts';
 
 // Records computed anew: what an administrator does after a rule has changed, or to prove that nothing has drifted.
 
@@ -196,6 +200,9 @@ t.test('a goal whose day is over says so by itself, the day after', async (t) =>
   t.equal((await fhir('GET', 'Goal/g/_history?_count=10')).body.entry.length, versions, 'once');
 });
 
+/** What was written is looked at when it is half a minute old. */
+const lateForms = (service: TestService): Promise<boolean> => service.job('late-forms', new Date(Date.now() + 31_000).toISOString());
+
 t.test('a form that comes after its responses: they are scored then, as if it had been there, and nothing else is touched', async (t) => {
   const service = await testService(t, { env: { ADMIN_CLIENTS: 'development' } });
   const fhir = service.as();
@@ -216,21 +223,59 @@ t.test('a form that comes after its responses: they are scored then, as if it ha
   await response('other-version', `${url}|2`);
   await response('withdrawn', url, { status: 'entered-in-error' });
   const scores = async (): Promise<any[]> => (await fhir('GET', 'Observation?patient=ada&code=form-total')).body.entry?.map(({ resource }: any) => resource) ?? [];
-  await service.job('late-forms');
+  await lateForms(service);
   t.same(await scores(), []);
   await fhir('PUT', 'Questionnaire/calm-1', form('1'));
-  await service.job('late-forms');
+  await lateForms(service);
   t.same((await scores()).map(({ valueInteger, derivedFrom, status }) => `${derivedFrom[0].reference} ${valueInteger} ${status}`).sort(), ['QuestionnaireResponse/early 4 final', 'QuestionnaireResponse/early-1 4 final']);
   t.match((await fhir('GET', `Provenance?target=Observation/${(await scores())[0].id}`)).body.entry[0].resource.activity, { text: /when the form came/ });
   const lists = form('2');
   for (const item of lists.item as any[]) { delete item.answerOption; item.answerValueSet = 'https://clinic.example/answers/calm'; }
   await fhir('PUT', 'Questionnaire/calm-2', lists);
-  await service.job('late-forms');
+  await lateForms(service);
   t.equal((await scores()).length, 2, 'nothing weighs its answers yet');
   await fhir('PUT', 'ValueSet/calm', { resourceType: 'ValueSet', id: 'calm', url: 'https://clinic.example/answers/calm', status: 'active', compose: { include: [{ system: 'https://clinic.example/answers', concept: form('2').item[0]!.answerOption.map(({ valueCoding: { code }, extension }) => ({ code, extension })) }] } });
-  await service.job('late-forms');
+  await lateForms(service);
   t.equal((await scores()).length, 3);
   const found = await fhir('POST', 'Patient/ada/$recompute', { resourceType: 'Parameters' });
   t.same((await scores()).map(({ method, derivedFrom }) => `${derivedFrom[0].reference} ${method.coding[0].version}`).sort(), ['QuestionnaireResponse/early 1', 'QuestionnaireResponse/early-1 1', 'QuestionnaireResponse/other-version 2']);
   t.match(differences(found.body).toSorted((one, other) => (one['why'] < other['why'] ? -1 : 1)), [{ why: /^rule form-total 1 -> 2/ }, { resource: `Observation/${altered.id}`, why: 'valueInteger' }], 'what differs for another reason, or names no version, is an administrator\'s to decide');
+});
+
+t.test('a form is looked at once: responses that get no score by it are not computed again and again', async (t) => {
+  const service = await testService(t);
+  const fhir = service.as();
+  await fhir('PUT', 'Patient/bea', { resourceType: 'Patient', id: 'bea' });
+  const url = 'https://clinic.example/forms/calmer';
+  const form = (version: string, weigh: boolean): object => ({
+    resourceType: 'Questionnaire', id: `calmer-${version}`, url, version, status: 'active',
+    item: [{ linkId: 'a', type: 'choice', answerOption: [0, 1].map((score) => ({ valueCoding: { system: 'https://clinic.example/answers', code: `c${score}` }, ...(weigh ? { extension: [{ url: 'http://hl7.org/fhir/StructureDefinition/itemWeight', valueDecimal: score }] } : {}) })) }],
+  });
+  const response = (id: string): Promise<any> => fhir('PUT', `QuestionnaireResponse/${id}`, {
+    resourceType: 'QuestionnaireResponse', id, status: 'completed', questionnaire: url, subject: { reference: 'Patient/bea' }, authored: '2025-02-01T10:00:00Z', item: [{ linkId: 'a', answer: [{ valueCoding: { system: 'https://clinic.example/answers', code: 'c1' } }] }],
+  });
+  await response('bea-a');
+  await fhir('PUT', 'Questionnaire/calmer-1', form('1', true));
+  await fhir('PUT', 'Questionnaire/calmer-2', form('2', false)); // the newest, which a response without a version means, weighs nothing
+  const computed: string[] = [];
+  const find = questionnaireFinder(service.database, 0, () => 0);
+  const job = lateFormsJob({
+    database: service.database, committer: new Committer({ database: service.database, rules: { registry, device: 'Device/d' }, lanes: 1, queueLimit: 100 }),
+    questionnaire: (one) => { computed.push(one.id!); return find(one['questionnaire'] as string); },
+  });
+  const minutesLater = async (minutes: number): Promise<string[]> => {
+    computed.length = 0;
+    await job.run(Date.now() + minutes * 60_000, new AbortController().signal);
+    return [...new Set(computed)].sort();
+  };
+  t.same(await minutesLater(0), [], 'what was written just now is left for the next run: a process may not know it yet');
+  t.same(await minutesLater(1), ['bea-a'], 'looked at by the older version');
+  t.same(await minutesLater(2), [], 'and not again');
+  await response('bea-b');
+  t.same(await minutesLater(3), [], 'a response is scored as it comes, or not');
+  await fhir('PUT', 'ValueSet/other', { resourceType: 'ValueSet', id: 'other', url: 'https://clinic.example/answers/other', status: 'active' });
+  t.same(await minutesLater(4), [], 'a list that this form has nothing to do with');
+  await fhir('PUT', 'Questionnaire/calmer-1', { ...form('1', true), title: 'Calmer' });
+  t.same(await minutesLater(5), ['bea-a', 'bea-b'], 'a new version of it is looked at');
+  t.equal((await fhir('GET', 'Observation?patient=bea&_summary=count')).body.total, 0);
 });
