@@ -18,8 +18,9 @@ interface Extended { readonly extension?: readonly { readonly url?: string; read
  */
 export function whyAbsent(answer: unknown): string | undefined {
   if (typeof answer !== 'object' || answer === null) return undefined;
-  const [key, value] = Object.entries(answer).find(([name, given]) => name.startsWith('value') && given !== undefined) ?? [];
+  const key = Object.keys(answer).find((name) => name.startsWith('value') && (answer as Record<string, unknown>)[name] !== undefined);
   if (key === undefined) return reasonIn(answer as Extended) ?? reasonWithin(answer) ?? '';
+  const value = (answer as Record<string, unknown>)[key];
   if (typeof value !== 'object' || value === null) return undefined;
   const { system, code, display } = value as { system?: unknown; code?: unknown; display?: unknown };
   if (key === 'valueCoding' && systems.has(system)) return typeof code === 'string' ? code : '';

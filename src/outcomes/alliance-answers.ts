@@ -16,7 +16,7 @@ export function allianceAnswers({ definition, items, instrument }: Scale, respon
   const limit = definition.alliance.low?.item;
   const lowItems = limit === undefined ? [] : items.map(({ linkId }) => linkId).filter((linkId) => scores.has(linkId) && isLow(scores.get(linkId)!, limit));
   const asked = new Set(instrument.definition.unscored.map(({ linkId }) => linkId));
-  const said = [...answersIn(response.item)].filter(({ linkId, answer }) => linkId !== undefined && asked.has(linkId) && saysSomething(answer));
+  const said = answersIn(response.item).filter(({ linkId, answer }) => linkId !== undefined && asked.has(linkId) && saysSomething(answer));
   const feedback = [...new Set(said.map(({ linkId }) => linkId!))].sort();
   if (lowItems.length === 0 && feedback.length === 0) return undefined;
   return { ...(lowItems.length === 0 ? {} : { lowItems }), ...(feedback.length === 0 ? {} : { feedback }) };

@@ -35,6 +35,25 @@ export interface ImportedTotal { readonly scale: Scale; readonly value: number; 
 export const isImport = (observation: Resource, registry: Registry): boolean =>
   (scaleOf(observation as Observation, registry) !== undefined && !isOwn(observation)) || (safetyItemsIn(observation as Observation, registry).length > 0 && !isDerived(observation));
 
+const codesOf = new WeakMap<Registry, ReadonlySet<string>>();
+
+/** @returns whether the text of an Observation, as it is stored, has a code with which `isImport` may hold: of most it tells that it does not, and they need not be read. */
+export function mayBeImport(text: string, registry: Registry): boolean {
+  let known = codesOf.get(registry);
+  if (known === undefined) {
+    const totals = [...registry.scales.values()].flatMap(({ codings, definition }) => [...codings, ...definition.acceptAsTotal].flatMap(({ code }) => code ?? []));
+    known = new Set([...totals, ...registry.bySafetyItem.keys()]);
+    codesOf.set(registry, known);
+  }
+  for (let at = text.indexOf(named); at >= 0; at = text.indexOf(named, at)) {
+    at += named.length;
+    if (known.has(text.slice(at, text.indexOf('"', at)))) return true;
+  }
+  return false;
+}
+
+const named = '"code":"';
+
 /**
  * @returns the total that a client's Observation carries: status final, amended or corrected, an exact number within the range of
  * the scale. undefined for every other Observation, those that this service computed itself among them.

@@ -6,7 +6,7 @@ import { answersIn, ownForm } from './safety.ts';
 /** @returns the entry of a finished form in which a therapist noted an impression of risk (item `risk-impression`), or []. */
 export function impressionEntry(response: Resource): RecordEntry[] {
   if (ownForm(response) === undefined || (response.status !== 'completed' && response.status !== 'amended')) return [];
-  const code = [...answersIn(response.item)].find(({ linkId }) => linkId === 'risk-impression')?.answer.valueCoding?.code;
+  const code = answersIn(response.item).find(({ linkId }) => linkId === 'risk-impression')?.answer.valueCoding?.code;
   if (code === undefined) return [];
   const authored = (response.authored ?? response.meta?.lastUpdated) as string | undefined;
   const at = instant(authored);

@@ -41,8 +41,14 @@ export const safetyItemId = (scale: Pick<Scale, 'key' | 'instrument'>, linkId: s
   (linkId === scale.instrument.definition.safety[0]?.linkId ? observationId('safety-item', scale, responseId) : derivedId(responseId, `safety-item|${scale.key}|${linkId}`));
 
 /** @returns the reference of the Observation with a score: the one that came with it, or the one that the service computed. */
-export const scoreReference = (score: Score): string =>
-  (score.data.source === 'Observation' ? score.id : `Observation/${observationId('score', score, score.id)}`);
+export function scoreReference(score: Score): string {
+  if (score.data.source === 'Observation') return score.id;
+  const reference = references.get(score) ?? `Observation/${observationId('score', score, score.id)}`;
+  references.set(score, reference);
+  return reference;
+}
+/** Many changes name the same baseline, and to make an id takes a hash. */
+const references = new WeakMap<Score, string>();
 
 /** @returns how two scores compare; one to which an item did not apply is brought to the whole scale first. */
 export const changeOf = (scale: Scale, baseline: Valid, score: Valid): Change =>
@@ -90,9 +96,7 @@ function fixed(scale: Scale): Fixed {
     },
     referenceRange: bands.map(({ low, high, clinicianLabel }) => ({ low: { value: low }, high: { value: high }, text: clinicianLabel })),
     bands: new Map(bands.map((band) => [band, [{ coding: [{ system: codeSystem('score-band'), code: band.code, display: band.clinicianLabel }], text: band.clinicianLabel }]])),
-    limits: [...(scale.threshold === undefined ? [] : thresholdParts(scale.threshold)), ...(cutoff === undefined ? [] : [
-      limit('cut-off', 'On the clinical side', cutoff),
-    ])],
+    limits: [...(scale.threshold === undefined ? [] : thresholdParts(scale.threshold)), ...(cutoff === undefined ? [] : [limit('cut-off', 'On the clinical side', cutoff)])],
   };
   fixedOf.set(scale, built);
   return built;
@@ -108,8 +112,6 @@ const thresholdParts = ({ value, op, sDiff, definition: { verification } }: Thre
   ...(sDiff === undefined ? [] : [{ code: metric('s-diff', `Standard error of the difference (${marks[verification]})`), ...number(sDiff) }]),
 ];
 
-const rounded = (value: number): number => Math.round(value * 10_000) / 10_000;
-
 /** With a text of its own a code needs no display. */
 const metric = (code: ProgressMetric, text?: string): object => (text === undefined
   ? { coding: [{ system: codeSystem('progress-metric'), code, display: progressMetricDisplay[code] }] }
@@ -119,7 +121,7 @@ const metrics = new Map(Object.keys(progressMetricDisplay).map((code) => [code a
 /** Whole totals as integer, others as a quantity of `{score}`. */
 export const number = (value: number): object => (Number.isInteger(value)
   ? { valueInteger: value }
-  : { valueQuantity: { value: rounded(value), unit: 'score', system: 'http://unitsofmeasure.org', code: '{score}' } });
+  : { valueQuantity: { value: Math.round(value * 10_000) / 10_000, unit: 'score', system: 'http://unitsofmeasure.org', code: '{score}' } });
 
 export const part = (code: ProgressMetric, value: object): object => ({ code: metrics.get(code), ...value });
 

@@ -2,9 +2,9 @@ import { codeSystem } from '../fhir/canonical.ts';
 import type { Resource } from '../fhir/resource.ts';
 import { allianceAnswers } from './alliance-answers.ts';
 import { formTotal } from './form-total.ts';
-import { importedSafety, importedTotal } from './imported.ts';
+import { importedSafety, importedTotal, mayBeImport } from './imported.ts';
 import { impressionEntry } from './impressions.ts';
-import { answersOf, fulfillable, questionnaireOf } from './requests.ts';
+import { answersOf, fulfillable, mayBeRequest, questionnaireOf } from './requests.ts';
 import { recognise, type Recognised } from './recognise.ts';
 import type { EpisodeData, GoalData, PersonData, RecordEntry, ScoreData, SessionData, TaskData } from './record-entry.ts';
 import { instant } from './instant.ts';
@@ -32,6 +32,11 @@ export function recordEntries(resource: Resource, context: ProjectionContext): R
     case 'Patient': return personEntries(resource);
     default: return [];
   }
+}
+
+/** @returns whether `recordEntries` may find something in a resource of this type with this text, as it is stored: tasks at home and what clients measure are most of a record. */
+export function mayProject(type: string, text: string, registry: Registry): boolean {
+  return type === 'Task' ? mayBeRequest(text) : type !== 'Observation' || mayBeImport(text, registry);
 }
 
 const entry = (kind: RecordEntry['kind'], key: string, resource: Resource, time: string | undefined, value: number | null, data: object): RecordEntry => {

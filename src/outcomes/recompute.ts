@@ -48,7 +48,8 @@ export class StoredResource {
   get isPlainlyDerived(): boolean {
     if (!this.body.startsWith('{"resourceType":"Observation"')) return false;
     const at = this.body.indexOf(ownIdentifier);
-    return at >= 0 && ownNames.some((name) => this.body.startsWith(name, at + ownIdentifier.length)) && !this.body.includes('"contained":');
+    // What is contained stands behind the name of the element that holds it.
+    return at >= 0 && ownNames.some((name) => this.body.startsWith(name, at + ownIdentifier.length)) && !this.body.slice(0, at).includes('"contained":');
   }
 }
 
@@ -73,7 +74,8 @@ export function differences(entries: readonly RecordEntry[], stored: Stored, con
     }
   }
   for (const [key, one] of stored) {
-    if (implied.has(key) || !key.startsWith('Observation/')) continue;
+    // What names nothing of this service was not computed by it.
+    if (implied.has(key) || !key.startsWith('Observation/') || !one.body.includes(canonicalBase)) continue;
     const { resource } = one;
     if (!isDerived(resource) || resource.status === 'entered-in-error') continue;
     found.push({

@@ -13,10 +13,15 @@ interface Parameter { type?: { coding?: { system?: string; code?: string }[] }; 
 const carries = ({ type }: Parameter, code: string): boolean =>
   type?.coding?.some((coding) => coding.system === sdcTemp && coding.code === code) === true;
 
+const request = 'complete-questionnaire';
+
+/** @returns whether the text of a Task, as it is stored, may be that of a request: of most it tells that it is none, and they need not be read. */
+export const mayBeRequest = (text: string): boolean => text.includes(request);
+
 /** @returns the canonical (without version) of the questionnaire that `task` asks to complete, or undefined for other Tasks. */
 export function questionnaireOf(task: Resource): string | undefined {
   const { coding } = (task.code ?? {}) as { coding?: { system?: string; code?: string }[] };
-  if (coding?.some(({ system, code }) => system === sdcTemp && code === 'complete-questionnaire') !== true) return undefined;
+  if (coding?.some(({ system, code }) => system === sdcTemp && code === request) !== true) return undefined;
   const canonical = (task.input as Parameter[] | undefined)?.find((input) => carries(input, 'questionnaire'))?.valueCanonical;
   return canonical === undefined ? undefined : withoutVersion(canonical);
 }

@@ -132,15 +132,18 @@ const readable: readonly unknown[] = ['in-progress', 'completed', 'amended', 'st
 interface Answer { readonly valueCoding?: { readonly code?: string }; readonly valueString?: string; readonly item?: readonly AnsweredItem[] }
 interface AnsweredItem { readonly linkId?: string; readonly answer?: readonly Answer[]; readonly item?: readonly AnsweredItem[] }
 
-/** Every answer of a response with the linkId of its question. */
-export function* answersIn(items: unknown): Generator<{ linkId: string | undefined; answer: Answer }> {
+interface Answered { readonly linkId: string | undefined; readonly answer: Answer }
+
+/** @returns every answer of a response with the linkId of its question, in the order of the form. */
+export function answersIn(items: unknown, found: Answered[] = []): readonly Answered[] {
   for (const item of Array.isArray(items) ? (items as readonly AnsweredItem[]) : []) {
     for (const answer of Array.isArray(item.answer) ? (item.answer as readonly Answer[]) : []) {
-      yield { linkId: item.linkId, answer };
-      yield* answersIn(answer.item);
+      found.push({ linkId: item.linkId, answer });
+      answersIn(answer.item, found);
     }
-    yield* answersIn(item.item);
+    answersIn(item.item, found);
   }
+  return found;
 }
 
 /** @returns the id of the form of this service that a response answers, or undefined for another's. */
@@ -160,7 +163,7 @@ interface AnswerTrigger {
 function answerAlerts(response: Resource, settings: SafetySettings): Alert[] {
   const form = ownForm(response);
   if (form === undefined || !readable.includes(response.status)) return [];
-  const answers = [...answersIn(response.item)];
+  const answers = answersIn(response.item);
   return (triggers.answers as readonly AnswerTrigger[]).flatMap(({ trigger, title, questionnaire, linkId, levels, workingDays, audience: readers, tellsClient }): Alert[] => {
     if (questionnaire !== undefined && questionnaire !== form) return [];
     const codes = linkId === undefined ? ['*'] : answers.filter((each) => each.linkId === linkId).map(({ answer }) => answer.valueCoding?.code ?? '');

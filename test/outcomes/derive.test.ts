@@ -2,9 +2,10 @@ import fc from 'fast-check';
 import t from 'tap';
 import type { Resource } from '../../src/fhir/resource.ts';
 import { derive } from '../../src/outcomes/derive.ts';
-import { recordEntries } from '../../src/outcomes/project.ts';
+import { mayProject, recordEntries } from '../../src/outcomes/project.ts';
 import { provenance } from '../../src/outcomes/provenance.ts';
 import { patientRecord, withSource } from '../../src/outcomes/record.ts';
+import { StoredResource } from '../../src/outcomes/recompute.ts';
 import { base, gad7, phq9, registry, session, totalling, World } from '../kit/record.ts';
 
 const component = (observation: Resource | undefined, code: string): Record<string, unknown> | undefined =>
@@ -181,6 +182,34 @@ const asked = (id: string, authoredOn: string, more: { canonical?: string; start
   code: { coding: [{ system: 'http://hl7.org/fhir/uv/sdc/CodeSystem/temp', code: 'complete-questionnaire' }] },
   input: [{ type: { coding: [{ system: 'http://hl7.org/fhir/uv/sdc/CodeSystem/temp', code: 'questionnaire' }] }, valueCanonical: more.canonical ?? `${base}/Questionnaire/phq-9|1.0.0` }],
   ...(more.start === undefined ? {} : { restriction: { period: { start: more.start } } }),
+});
+
+t.test('the text alone tells of tasks at home and of what clients measure that they are no part of the record, and never of what is', async (t) => {
+  const may = (resource: Resource): boolean => mayProject(resource.resourceType, JSON.stringify(resource), registry);
+  const observed = (id: string, coding: object, more: object = {}): Resource =>
+    ({ resourceType: 'Observation', id, meta: { versionId: '1' }, status: 'final', code: { coding: [{ system: 'http://example.org/local', code: 'x' }, coding] }, effectiveDateTime: '2024-03-01', ...more });
+  const totals = [...registry.scales.values()].flatMap(({ codings, definition: { acceptAsTotal, min } }) => [...codings, ...acceptAsTotal].map((coding) => observed('total', coding, { valueInteger: min })));
+  const items = [...registry.bySafetyItem].map(([code, { items: all, linkIdOf }]) => {
+    const { system, byNumber } = all.get(linkIdOf.get(code)!)!;
+    return observed('panel', { system: 'http://example.org/local', code: 'panel' }, { component: [{ code: { coding: [{ system, code }] }, valueInteger: [...byNumber.keys()][0] }] });
+  });
+  const known = [...totals, ...items, asked('t', '2024-01-01')];
+  t.ok(totals.length > 40 && items.length > 1, `${totals.length} totals, ${items.length} safety items`);
+  t.ok(known.filter((each) => recordEntries(each, { registry }).length > 0).length > 40, 'they are lines of the record');
+  t.same(known.filter((each) => !may(each)), [], 'nothing that may be one is left out');
+  for (const type of ['QuestionnaireResponse', 'Encounter', 'EpisodeOfCare', 'Goal', 'Patient']) t.ok(may({ resourceType: type, id: 'a' }), type);
+  t.notOk(may(observed('minutes', { system: 'http://example.org/local', code: 'practice-minutes' }, { valueInteger: 20 })));
+  t.notOk(may({ resourceType: 'Task', id: 'a', status: 'requested', intent: 'order', description: 'Ten minutes of breathing practice' }));
+});
+
+t.test('what a client sends is not taken for what is computed here by something that it contains', async (t) => {
+  const world = new World();
+  world.write(phq9('q1', '2024-03-01T09:30:00+01:00', totalling(17)));
+  const computed = world.observation('score', 'q1')!;
+  t.ok(new StoredResource(JSON.stringify(computed)).isPlainlyDerived);
+  const { resourceType, code } = computed;
+  t.notOk(new StoredResource(JSON.stringify({ resourceType, id: 'own', contained: [computed], status: 'final', code })).isPlainlyDerived);
+  t.notOk(new StoredResource(JSON.stringify({ resourceType, id: 'own', status: 'final', code, contained: [computed] })).isPlainlyDerived);
 });
 
 t.test('a completed response answers the open request for its questionnaire whose time began last', async (t) => {
