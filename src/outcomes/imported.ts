@@ -4,7 +4,9 @@ import { derivedId } from '../fhir/uuid.ts';
 import { isDerived } from '../resources/observation.ts';
 import type { Coding } from './instrument.ts';
 import type { ScoreData } from './record-entry.ts';
+import type { ForeignAnswer } from './recognise.ts';
 import type { Instrument, Item, Registry, Scale } from './registry.ts';
+import { isGiven, scoreOfWords } from './safety-questions.ts';
 
 /** What other systems computed or asked: Observations with the code of a known score or of a safety item, as EHRs send them (docs/clinical.md 2, 7). */
 
@@ -13,7 +15,8 @@ interface Holder {
   readonly valueInteger?: number;
   readonly valueQuantity?: { readonly value?: number; readonly comparator?: string; readonly unit?: string; readonly system?: string; readonly code?: string };
   readonly valueString?: string;
-  readonly valueCodeableConcept?: { readonly coding?: readonly Coding[] };
+  readonly valueBoolean?: boolean;
+  readonly valueCodeableConcept?: { readonly coding?: readonly Coding[]; readonly text?: string };
   readonly modifierExtension?: unknown;
 }
 interface Observation extends Holder {
@@ -74,23 +77,26 @@ export function importedTotal(resource: Resource, registry: Registry): ImportedT
 }
 
 /** The answer to a safety item that joins the scores of its instrument without a total. */
-export interface ImportedSafety { readonly scale: Scale; readonly time: string | undefined; readonly data: ScoreData & { readonly safety: Readonly<Record<string, number>> } }
+export interface ImportedSafety { readonly scale: Scale; readonly time: string | undefined; readonly data: ScoreData & { readonly safety: Readonly<Record<string, number | null>> } }
 
 /**
  * @returns the answers to the safety items of an instrument that a client's Observation carries, as its value or in components: a
- * score of the item or the code of an answer, status preliminary as well. undefined for every other Observation.
+ * score of the item, the code of an answer or its words, status preliminary as well; null and `unread` where it is another value than "no".
+ * undefined for every other Observation.
  */
 export function importedSafety(resource: Resource, registry: Registry): ImportedSafety | undefined {
   const observation = resource as Observation;
   if (isDerived(resource) || observation.modifierExtension !== undefined || !(counted.includes(observation.status) || observation.status === 'preliminary')) return undefined;
   const found = safetyItemsIn(observation, registry).flatMap(({ instrument, item, holder }) => {
-    const score = answerOf(holder, item);
+    const score = answerOf(holder, instrument, item);
     return score === undefined ? [] : [{ instrument, linkId: item.linkId, score }];
   });
   const scale = found[0]?.instrument.scales[0];
   if (scale === undefined) return undefined;
   const data = dataOf(resource, scale.definition.max, false);
-  return { scale, time: data.authored, data: { ...data, safety: Object.fromEntries(found.filter(({ instrument }) => instrument === scale.instrument).map(({ linkId, score }) => [linkId, score])) } };
+  const answers = found.filter(({ instrument }) => instrument === scale.instrument);
+  const unread = answers.some(({ score }) => score === null);
+  return { scale, time: data.authored, data: { ...data, safety: Object.fromEntries(answers.map(({ linkId, score }) => [linkId, score])), ...(unread ? { unread } : {}) } };
 }
 
 function dataOf(resource: Resource, maxScore: number, panel: boolean): ScoreData {
@@ -123,12 +129,19 @@ function safetyItemsIn(observation: Observation, { bySafetyItem }: Registry): Fo
   }).slice(0, 1));
 }
 
-function answerOf(holder: Holder, { byNumber, byCode, answerSystem }: Item): number | undefined {
+/** @returns the item score of an answer; null for one that cannot be read, undefined for none. */
+function answerOf(holder: Holder, instrument: Instrument, { linkId, byNumber, byCode, answerSystem }: Item): number | null | undefined {
   if (holder.modifierExtension !== undefined) return undefined;
-  const chosen = holder.valueCodeableConcept?.coding?.find(({ system, code = '' }) => system === answerSystem && byCode.has(code));
+  const { valueCodeableConcept: { coding, text } = {}, valueString, valueBoolean } = holder;
+  const codings = Array.isArray(coding) ? (coding as readonly Coding[]) : [];
+  const chosen = codings.find(({ system, code = '' }) => system === answerSystem && byCode.has(code));
   if (chosen !== undefined) return byCode.get(chosen.code!);
   const number = valueOf(holder);
-  return number === undefined ? undefined : byNumber.get(number);
+  if (number !== undefined && byNumber.has(number)) return byNumber.get(number);
+  const words: readonly ForeignAnswer[] = [...codings, ...[text, valueString].flatMap((display) => (display === undefined ? [] : [{ display }]))];
+  const said = words.map((answer) => scoreOfWords(instrument, linkId, answer)).find((score) => score !== undefined);
+  if (said !== undefined) return said;
+  return isGiven(holder) && valueBoolean !== false ? null : undefined;
 }
 
 function scaleOf({ code }: Observation, { byMeasure }: Registry): { scale: Scale; code: string } | undefined {

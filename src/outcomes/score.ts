@@ -9,6 +9,7 @@ import type { Band } from './instrument.ts';
 import type { ResponseItem } from './item-code.ts';
 import { recognise, type Recognised } from './recognise.ts';
 import type { Item, Registry, Scale } from './registry.ts';
+import { isGiven } from './safety-questions.ts';
 
 /** Item scores of a recognised response. */
 export interface ItemScores {
@@ -75,9 +76,11 @@ export function itemScores({ instrument, panel, items, add, form, scoreOf }: Rec
     }
     const only = given[0]!;
     if (!panel) {
-      // Nobody refuses a form that only asks a safety item among others: asked twice, the answer that is most pressing is heard.
-      const heard = given.flatMap((each) => each.answers.map((answer) => answerScore(item, { ...each, answers: [answer] }, foreign))).filter((score) => typeof score === 'number');
-      if (heard.length > 0) scores.set(linkId, Math.max(...heard));
+      // Nobody refuses a form that only asks a safety item among others: asked twice, the answer that is most pressing is heard. Beside one that cannot be read, 0 is not the answer.
+      const answers = given.flatMap((each) => each.answers.filter(isGiven).map((answer) => answerScore(item, { ...each, answers: [answer] }, foreign)));
+      const heard = answers.filter((score) => typeof score === 'number');
+      const most = Math.max(...heard);
+      if (heard.length > 0 && (most > 0 || heard.length === answers.length)) scores.set(linkId, most);
       continue;
     }
     if (given.length > 1 || only.answers.length > 1) {

@@ -14,10 +14,11 @@ const counts = (world: World): number[] => ['Flag', 'Task', 'Communication'].map
 t.test('an answer to a safety item that another system sends by itself is looked at', async (t) => {
   const cases: readonly (readonly [string, object, string | undefined])[] = [
     ['a number', { valueInteger: 2 }, 'asap'], ['a quantity', { valueQuantity: { value: 3 } }, 'stat'], ['text', { valueString: '1' }, 'urgent'], ['the code of an answer', coded('LA6569-3'), 'urgent'],
+    ['its words', { valueCodeableConcept: { text: 'Nearly every day' } }, 'stat'], ['words in another code', { valueCodeableConcept: { coding: [{ system: 'urn:ehr', code: 'x', display: 'More than half the days' }] } }, 'asap'],
     ['a component of a panel', { code: { coding: [{ system: loinc, code: '44249-1' }] }, component: [{ code: { coding: [{ system: loinc, code: '44250-9' }] }, ...coded('LA6571-9') }, { code: item9, ...coded('LA6571-9') }] }, 'stat'],
     ['a component of the total', { code: { coding: [{ system: loinc, code: '44261-6' }] }, valueInteger: 12, component: [{ code: item9, valueInteger: 1 }] }, 'urgent'],
     ['preliminary', { status: 'preliminary', valueInteger: 1 }, 'urgent'], ['without a time', { effectiveDateTime: undefined, valueInteger: 1 }, 'urgent'],
-    ['0', { valueInteger: 0 }, undefined], ['not at all', coded('LA6568-5'), undefined], ['a number that is no answer', { valueInteger: 4 }, undefined], ['entered in error', { status: 'entered-in-error', valueInteger: 3 }, undefined],
+    ['0', { valueInteger: 0 }, undefined], ['not at all', coded('LA6568-5'), undefined], ['entered in error', { status: 'entered-in-error', valueInteger: 3 }, undefined],
     ['with a modifier', { modifierExtension: [{ url: 'urn:not', valueBoolean: true }], valueInteger: 3 }, undefined], ['another question', { code: { coding: [{ system: loinc, code: '44258-2' }] }, valueInteger: 3 }, undefined],
     ['the total alone has no item 9', { code: { coding: [{ system: loinc, code: '44261-6' }] }, valueInteger: 27 }, undefined],
   ];
@@ -32,6 +33,22 @@ t.test('an answer to a safety item that another system sends by itself is looked
   }
 });
 
+t.test('a value that cannot be read is a review of its own, without a Flag; "no" and no value are none', async (t) => {
+  for (const value of [{ valueInteger: 4 }, { valueString: 'sometimes' }, { valueBoolean: true }, { valueCodeableConcept: { coding: [{ system: 'urn:ehr', code: 'x' }] } }]) {
+    const world = at('2024-03-05T12:00:00Z');
+    world.write(sent('o1', value));
+    t.match(review(world, 'o1', 'phq-9-item-9-unread'), { priority: 'urgent', restriction: { period: { start: '2024-03-05T12:00:00.000Z' } } }, JSON.stringify(value));
+    t.same(counts(world), [0, 1, 1]);
+    world.write(sent('o1', { status: 'corrected', valueInteger: 3 }));
+    t.equal(review(world, 'o1')?.priority, 'stat', 'corrected, it is heard');
+  }
+  for (const value of [{ valueBoolean: false }, { dataAbsentReason: { text: 'declined' } }, {}]) {
+    const world = at('2024-03-05T12:00:00Z');
+    world.write(sent('o1', value));
+    t.same(counts(world), [0, 0, 0], JSON.stringify(value));
+  }
+});
+
 t.test('a safety item that a form asks twice among other questions is heard by its most pressing answer', async (t) => {
   const asked = (...answers: readonly object[]): Resource => ({ resourceType: 'QuestionnaireResponse', id: 'q1', status: 'completed', authored: '2024-03-05T11:00:00Z', item: answers.map((answer, i) => ({ linkId: `group-${i}`, item: [{ linkId: '/44260-8', answer: [answer] }] })) });
   const coding = (code: string): object => ({ valueCoding: { system: loinc, code } });
@@ -42,9 +59,11 @@ t.test('a safety item that a form asks twice among other questions is heard by i
     world.write(asked(...answers));
     t.equal(review(world, 'q1')?.priority, priority, what);
   }
-  const world = at('2024-03-05T12:00:00Z');
-  world.write(asked({ valueString: 'yes' }));
-  t.match(review(world, 'q1', 'phq-9-item-9-missing'), { priority: 'routine' }, 'what cannot be read is looked at as well');
+  for (const answers of [[{ valueString: 'yes' }], [{ valueString: 'yes' }, { valueInteger: 0 }]]) {
+    const world = at('2024-03-05T12:00:00Z');
+    world.write(asked(...answers));
+    t.match(review(world, 'q1', 'phq-9-item-9-unread'), { priority: 'urgent' }, 'what cannot be read is looked at as well');
+  }
 });
 
 t.test('what is older than two weeks, or stands in a response of this record, is not looked at again', async (t) => {
