@@ -16,6 +16,7 @@ export const forReader = (parts: readonly Part[], reader: Reader): readonly Part
 /** What is left out of a part, by the name of that part. */
 const leftOut: Readonly<Record<string, readonly string[]>> = {
   'instrument': ['threshold', 'cut-off'],
+  'score': ['side'], 'baseline': ['side'], 'latest': ['side'],
   'change': ['class', 'four-way-class', 'crossed-without-reliable-change'],
   'response': ['response', 'partial-response', 'remission', 'minimal-important-change'],
   'early-response': ['value'],

@@ -4,6 +4,7 @@ import type { Band } from './instrument.ts';
 import { dayOf, limitOf, outOf, points, shown } from './plain-words.ts';
 import type { Score } from './record.ts';
 import type { Scale } from './registry.ts';
+import { sideOf } from './side.ts';
 
 /** Sentences for the client beside computed numbers. They say what moved and judge neither the person nor the score; a test looks for words that would. */
 
@@ -26,9 +27,10 @@ export function scoreForClient(scale: Scale, { value, date, data: { answered, it
   const on = `${nameForClient(scale)}${date === '' ? '' : `, ${dayOf(date)}`}`;
   if (value === null) return `${on}: there is no total, as ${answered} of ${items} questions ${answered === 1 ? 'is' : 'are'} answered. That is fine; answer what you like to answer.`;
   const where = band === undefined ? '' : ` In words: ${band.clientLabel.charAt(0).toLowerCase()}${band.clientLabel.slice(1)}.`;
+  const isLookedAt = band === undefined && sideOf(scale, value)?.reached === true;
   const { formula, max } = scale.definition;
   const number = formula === 'criteria' ? '' : formula === 'difference' ? `: ${apart(value)}` : `: ${outOf(scale, value, Math.min(maxScore, max))}`;
-  return `${on}${number}.${where} It is a snapshot and not the whole of you.`;
+  return `${on}${number}.${where} It is ${isLookedAt ? 'something to look at together: ' : ''}a snapshot and not the whole of you.`;
 }
 
 /** @returns how a score stands beside the one at the start. */

@@ -19,7 +19,7 @@ import type { Resource } from '../fhir/resource.ts';
 import { metricTable } from './metrics.ts';
 import type { Registry } from './registry.ts';
 import { triggerConcepts } from './safety.ts';
-import { allianceStateDisplay, changeClassDisplay, courseStateDisplay, progressMetricDisplay } from './terminology.ts';
+import { allianceStateDisplay, changeClassDisplay, courseStateDisplay, progressMetricDisplay, scoreSideDisplay } from './terminology.ts';
 
 /** The code systems that this service defines, each with a value set of all its codes. */
 
@@ -34,6 +34,7 @@ export function codeSystems(registry: Registry): Resource[] {
     homeworkType, encounterType, endingCheck, driver, changeIndex, taskType, taskInput, reviewAction, measureGroup, measureStratifier, recordItem, recordAnswer, sharing, safetyAnswer, careTeamRole, reviewEscalation,
     { name: 'progress-metric', title: 'Progress metrics', description: 'What a computed progress Observation and its components measure.', concept: concepts(progressMetricDisplay) },
     { name: 'change-class', title: 'Classes of change', description: 'Reliable and clinically significant change between two scores. A class describes scores, not a person.', concept: concepts(changeClassDisplay) },
+    { name: 'score-side', title: 'Sides of a cut-off', description: 'Whether a score is in the clinical or in the functional range of its instrument. A side describes a score, not a person.', concept: concepts(scoreSideDisplay) },
     { name: 'course-state', title: 'States of a course', description: 'Where the scores of a course stand. A state describes scores, not a person.', concept: concepts(courseStateDisplay) },
     { name: 'alliance-state', title: 'States of the work together', description: 'How large a drop in the rating of the work together is, and how it went on. A state describes ratings, not a person.', concept: concepts(allianceStateDisplay) },
     { name: 'observation-category', title: 'Observation categories', description: 'Category beside those of HL7.', concept: [{ code: 'progress', display: 'Progress' }] },

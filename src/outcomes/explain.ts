@@ -1,5 +1,5 @@
 import type { Valid } from './baseline.ts';
-import { isClinical, type Change } from './change.ts';
+import type { Change } from './change.ts';
 import type { Band } from './instrument.ts';
 import { metricTable, type MetricId } from './metrics.ts';
 import { daysBetween } from './local-time.ts';
@@ -7,6 +7,7 @@ import { counted, dayOf, direction, limitOf, marks, markOf, outOf, points, shown
 import type { Score } from './record.ts';
 import { dependsOnSex, type Scale } from './registry.ts';
 import { comparable } from './score.ts';
+import { moreCautious, sideOf } from './side.ts';
 import { changeClassDisplay } from './terminology.ts';
 
 /** Plain sentences beside computed numbers: what they were computed from and by which rule. They describe scores, never people. */
@@ -54,12 +55,13 @@ const isMean = ({ definition: { formula } }: Scale): boolean => formula === 'mea
 
 /** What else is to be said of a score: the cut-off that holds, remarks of the scale. */
 function scoreRemarks(scale: Scale, { data }: Score, value: number): string[] {
-  const { definition: { remarks }, cutoff, sex } = scale;
+  const { definition: { remarks }, sex } = scale;
   const found: string[] = [];
-  if (cutoff !== undefined && dependsOnSex(scale)) {
-    const whose = sex !== undefined ? `the cut-off for this sex, ${sex}` : 'the more cautious cut-off, because no sex is known for which there is another';
-    found.push(`It is compared with ${whose}: ${limitOf(cutoff)} (${marks[cutoff.verification]}). It ${isClinical(value, cutoff) ? 'reaches' : 'does not reach'} that.`);
-  }
+  const side = sideOf(scale, value);
+  if (side !== undefined && dependsOnSex(scale)) {
+    const whose = sex !== undefined ? `the cut-off for this sex, ${sex}` : moreCautious;
+    found.push(`It is compared with ${whose}: ${limitOf(side.cutoff)} (${marks[side.cutoff.verification]}). It ${side.reached ? 'reaches' : 'does not reach'} that.`);
+  } else if (side !== undefined) found.push(`${side.concept.text} (${marks[side.cutoff.verification]}).`);
   return [...found, ...(remarks ?? []).filter(({ id }) => data.remarks?.includes(id) === true).map(({ text }) => text)];
 }
 

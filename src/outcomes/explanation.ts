@@ -134,12 +134,12 @@ const componentPart = (component: NonNullable<Computed['component']>[number]): P
 /** Limits of the scale with how sure each is: those that decided and those that are only shown. */
 function limitParts(scale: Scale | undefined): Part[] {
   if (scale === undefined) return [];
-  const part = (name: string, id: string, op: string, limit: number, use: string, source: string, verification: string): Part => ({
-    name, part: [{ name: 'id', valueString: id }, { name: 'operator', valueString: op }, number('value', limit), { name: 'use', valueCode: use }, { name: 'source', valueString: source }, ...marked(verification)],
+  const part = (name: string, id: string, op: string, limit: number, use: string, source: string, verification: string, more: readonly Part[] = []): Part => ({
+    name, part: [{ name: 'id', valueString: id }, { name: 'operator', valueString: op }, number('value', limit), { name: 'use', valueCode: use }, ...more, { name: 'source', valueString: source }, ...marked(verification)],
   });
   return [
     ...scale.thresholds.map(({ id, op, value: limit, definition: { use, source, verification } }) => part('threshold', id, op, limit, use, source, verification)),
-    ...scale.definition.cutoffs.map(({ id, op, value: limit, use, source, verification }) => part('cut-off', id, op, limit, use, source, verification)),
+    ...scale.definition.cutoffs.map(({ id, op, value: limit, use, source, verification, interprets }) => part('cut-off', id, op, limit, use, source, verification, interprets === undefined ? [] : [{ name: 'interprets', valueCode: interprets }])),
   ];
 }
 

@@ -23,8 +23,9 @@ export function checkInstrument(candidate: unknown, warnings: string[]): Instrum
 const fieldPath = (path: readonly PropertyKey[]): string =>
   path.reduce<string>((text, key) => (typeof key === 'number' ? `${text}[${key}]` : text === '' ? String(key) : `${text}.${String(key)}`), '') || '(file)';
 
-function codeFaults({ id, licence, panel, items, unscored, scales, answerLists }: InstrumentDefinition, warnings: string[]): string[] {
+function codeFaults({ id, form, formVersion, licence, panel, items, unscored, scales, answerLists }: InstrumentDefinition, warnings: string[]): string[] {
   const wrong: string[] = [];
+  if (form !== undefined && formVersion !== undefined) wrong.push('formVersion: its form has a version of its own');
   if (licence.shipItemText && !['A', 'B', 'OWN'].includes(licence.class)) wrong.push(`licence.shipItemText: class ${licence.class} does not allow to publish the items`);
   const lint = (field: string, system: string, code: string): void => {
     if (system === loinc && !isLoincCode(code)) wrong.push(`${field}: ${code} is not a LOINC code (form or check digit)`);
@@ -77,7 +78,7 @@ function scaleFaults(definition: InstrumentDefinition): string[] {
     const named = [...scale.items ?? [], ...(scale.criteria ?? []).flatMap(({ items }) => items), ...(scale.remarks ?? []).flatMap(({ zero }) => zero ?? []), ...Object.entries(scale.weights ?? {}).flat()];
     const unknown = named.filter((linkId) => ![...definition.items, ...definition.unscored].some((item) => item.linkId === linkId));
     if (unknown.length > 0) return [`${field}.items: ${unknown.join(', ')} is no item`];
-    return [...bandFaults(scale, field), ...rangeFaults(definition, scale, field), ...useFaults(scale, field)];
+    return [...bandFaults(scale, field), ...rangeFaults(definition, scale, field), ...useFaults(scale, field), ...interpretationFaults(scale, field)];
   });
 }
 
@@ -137,17 +138,33 @@ function scoreRange(definition: InstrumentDefinition, item: ItemDefinition): [nu
   return scores.length === 0 ? undefined : [Math.min(...scores), Math.max(...scores)];
 }
 
+/** Whether more than one would hold for a person. */
+const areSeveral = (list: readonly { readonly sex?: string | undefined }[]): boolean =>
+  list.length > 1 && (list.some(({ sex }) => sex === undefined) || new Set(list.map(({ sex }) => sex)).size < list.length);
+
 function useFaults({ cutoffs, reliableChange, direction, min, max }: ScaleDefinition, field: string): string[] {
   const wrong: string[] = [];
-  const several = (list: readonly { use: string; sex?: string }[]): boolean => {
-    const deciding = list.filter(({ use }) => use === 'class');
-    return deciding.length > 1 && (deciding.some(({ sex }) => sex === undefined) || new Set(deciding.map(({ sex }) => sex)).size < deciding.length);
-  };
-  if (several(cutoffs)) wrong.push(`${field}.cutoffs: only one may decide the class (use: class)`);
-  if (several(reliableChange)) wrong.push(`${field}.reliableChange: only one may decide the class (use: class)`);
+  const decides = ({ use }: { readonly use: string }): boolean => use === 'class';
+  if (areSeveral(cutoffs.filter(decides))) wrong.push(`${field}.cutoffs: only one may decide the class (use: class)`);
+  if (areSeveral(reliableChange.filter(decides).map(() => ({})))) wrong.push(`${field}.reliableChange: only one may decide the class (use: class)`);
   cutoffs.forEach(({ op, value }, i) => {
     if (op.startsWith('>') !== (direction === 'higher-worse')) wrong.push(`${field}.cutoffs[${i}].op: ${op} does not fit ${direction}`);
     if (value < min || value > max) wrong.push(`${field}.cutoffs[${i}].value: ${value} is outside ${min} to ${max}`);
+    else if (value === { '>=': min, '<': min, '<=': max, '>': max }[op]) wrong.push(`${field}.cutoffs[${i}].value: ${op} ${value} has every score on one side`);
+  });
+  return wrong;
+}
+
+/** What a score says of its cut-off must follow from one cut-off, and agree with its band. */
+function interpretationFaults({ bands, cutoffs, direction }: ScaleDefinition, field: string): string[] {
+  const wrong: string[] = [];
+  const interpreting = cutoffs.filter(({ interprets }) => interprets !== undefined);
+  if (areSeveral(interpreting) || new Set(interpreting.map(({ interprets }) => interprets)).size > 1) wrong.push(`${field}.cutoffs: a score is interpreted by one only, or by one for each sex, of the same kind (interprets)`);
+  if (interpreting.length === 0 && cutoffs.some(({ use }) => use === 'class')) wrong.push(`${field}.cutoffs: one decides the class of a change, and none interprets a score (interprets)`);
+  // A band on both sides would say one thing and the side of the cut-off another.
+  const ends = (op: string, value: number): boolean => bands === undefined || bands.list.some(({ low, high }) => (op === '>=' || op === '<' ? low === value : high === value));
+  interpreting.forEach(({ id, op, value }) => {
+    if (!ends(op, value)) wrong.push(`${field}.cutoffs: ${id} (${op} ${value}) divides a band; ${direction === 'higher-worse' ? 'a band begins' : 'a band ends'} where a score is interpreted`);
   });
   return wrong;
 }

@@ -51,7 +51,7 @@ function instrumentCells({ definition, items }: Instrument): string[] {
 function scaleCells({ key, codings, thresholds, definition }: Scale): string[] {
   const { min, max, direction, formula, factor, bands, cutoffs, minimalImportant, table } = definition;
   const [deciding, shown] = [cutoffs.filter(({ use }) => use === 'class'), cutoffs.filter(({ use }) => use !== 'class')];
-  const limits = (list: typeof cutoffs): string => list.map((cutoff) => `${cutoff.op} ${cutoff.value}${cutoff.sex === undefined ? '' : ` (${cutoff.sex})`}: ${cutoff.id} ${mark(cutoff)}`).join('; ');
+  const limits = (list: typeof cutoffs): string => list.map((cutoff) => `${cutoff.op} ${cutoff.value}${cutoff.sex === undefined ? '' : ` (${cutoff.sex})`}: ${cutoff.id} ${mark(cutoff)}${cutoff.interprets === undefined ? '' : `, **${cutoff.interprets}**`}`).join('; ');
   return [
     `\`${key}\``,
     codings.filter(({ system }) => system === loinc).map(({ code }) => code).join(', '),

@@ -13,10 +13,12 @@ const marked = { source: z.string().min(1), verification };
 /**
  * `class`: decides the change class; `remission`: marks remission; `shown`: computed and shown beside it.
  * `sex`: holds for that sex only; where a scale has such cut-offs and the sex is not known, the more cautious one holds (`scaleForSex`).
+ * `interprets`: a score says on which side of it it is: of a screening (a reason for a closer look), or of the boundary between the
+ * clinical and the functional range (Jacobson and Truax, caseness).
  */
 const cutoff = z.strictObject({
   id: z.string(), op: z.enum(['>=', '>', '<=', '<']), value: z.number(), use: z.enum(['class', 'remission', 'shown']),
-  sex: z.enum(['female', 'male']).optional(), ...marked,
+  interprets: z.enum(['screening', 'clinical-range']).optional(), sex: z.enum(['female', 'male']).optional(), ...marked,
 });
 const publishedThreshold = z.strictObject({
   id: z.string(), value: z.number().positive(), op: z.enum(['>=', '>']), use: z.enum(['class', 'shown']), ...marked,
@@ -110,7 +112,13 @@ const item = z.strictObject({
 /** One file of `schemas/instruments`: everything the service knows of an instrument. docs/clinical.md explains the fields. */
 export const instrumentDefinition = z.strictObject({
   id: z.string().regex(/^[a-z0-9-]+$/),
+  /** Of the scoring, and of what is said of a score: raised where either changes. */
   version: z.string().regex(/^\d+\.\d+\.\d+$/),
+  /**
+   * Of the form, where it was not raised with the scoring: requests and responses name a form with its version, and one whose
+   * questions are the same must go on being found. Absent: `version`.
+   */
+  formVersion: z.string().regex(/^\d+\.\d+\.\d+$/).optional(),
   name: z.string().regex(/^[A-Z][A-Za-z0-9_]*$/),
   title: z.string(), shortTitle: z.string(), measures: z.string(),
   licence: z.strictObject({ class: z.enum(['A', 'B', 'C', 'D', 'E', 'OWN']), notice: z.string().min(1), shipItemText: z.boolean(), ...marked }),

@@ -1,5 +1,6 @@
 import { canonicalBase, codeSystem } from '../fhir/canonical.ts';
 import type { Resource } from '../fhir/resource.ts';
+import type { Cutoff } from './instrument.ts';
 import type { Registry, Scale } from './registry.ts';
 
 /** How scores are to be read, as FHIR has it (http://hl7.org/fhir/R4/observationdefinition.html): range, bands, cut-offs. */
@@ -31,14 +32,29 @@ function definition(scale: Scale): Resource {
     qualifiedInterval: [
       { category: 'absolute', range: range(min, max), condition: 'Lowest and highest score' },
       ...(bands?.list ?? []).map(({ low, high, clinicianLabel }) => ({ category: 'reference', range: range(low, high), condition: `${clinicianLabel} (${bands!.source}; ${bands!.verification})` })),
-      ...cutoffs.map(({ id, op, value, sex, source, verification }) => ({
+      ...cutoffs.map((cutoff) => ({
         category: 'critical',
-        range: op.startsWith('>') ? range(value, max) : range(min, value),
-        ...(sex === undefined ? {} : { gender: sex }),
-        condition: `${id}: ${op} ${value} (${source}; ${verification})`,
+        ...(cutoff.interprets === undefined ? {} : { context: { text: kinds[cutoff.interprets] } }),
+        range: reaching(scale, cutoff),
+        ...(cutoff.sex === undefined ? {} : { gender: cutoff.sex }),
+        condition: `${cutoff.id}: ${cutoff.op} ${cutoff.value} (${cutoff.source}; ${cutoff.verification})`,
       })),
     ],
   };
+}
+
+const kinds = { 'screening': 'Screening', 'clinical-range': 'Clinical range' } as const;
+
+/** The scores of a complete form that reach a cut-off. The ends of a Range belong to it, so `<` and `>` end at the next score. */
+function reaching({ definition: { min, max, formula, factor = 1 }, items }: Scale, { op, value }: Cutoff): object {
+  const step = formula === 'sum' ? Math.min(...items.map(({ numeric }) => numeric?.step ?? 1)) * factor : 0;
+  const beside = (distance: number): number => Number((value + distance).toFixed(6));
+  switch (op) {
+    case '>=': return range(value, max);
+    case '>': return range(beside(step), max);
+    case '<=': return range(min, value);
+    case '<': return range(min, beside(-step));
+  }
 }
 
 /** Whether every score of a complete form is a whole number. */

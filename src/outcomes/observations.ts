@@ -2,7 +2,7 @@ import { canonicalBase, codeSystem, extensionUrl } from '../fhir/canonical.ts';
 import type { Resource } from '../fhir/resource.ts';
 import { derivedId } from '../fhir/uuid.ts';
 import type { Valid } from './baseline.ts';
-import { changeBetween, isClinical, type Change } from './change.ts';
+import { changeBetween, type Change } from './change.ts';
 import { changeForClient, classForClient, safetyItemForClient, scoreForClient } from './client-words.ts';
 import { changeSentence, classSentence, safetyItemSentence, scoreSentence } from './explain.ts';
 import type { Band, Coding, Cutoff } from './instrument.ts';
@@ -10,8 +10,9 @@ import { metricTable, ruleOf, type MetricId } from './metrics.ts';
 import { limitOf, marks } from './plain-words.ts';
 import { sourceOf, type Episode, type Score } from './record.ts';
 import type { ScoreData } from './record-entry.ts';
-import { dependsOnSex, type Scale, type Threshold } from './registry.ts';
+import type { Scale, Threshold } from './registry.ts';
 import { bandOf, comparable } from './score.ts';
+import { interpretationSystem, sideOf, type Side } from './side.ts';
 import { changeClassDisplay, progressMetricDisplay, type ProgressMetric } from './terminology.ts';
 
 /** The Observations that the service computes: profiles bs-score-observation and bs-progress-observation (docs/clinical.md). */
@@ -61,7 +62,6 @@ export const therapy = [
   { coding: [{ system: codeSystem('observation-category'), code: 'progress', display: 'Progress' }] },
 ];
 
-const interpretationSystem = 'http://terminology.hl7.org/CodeSystem/v3-ObservationInterpretation';
 const interpretations = {
   better: [{ coding: [{ system: interpretationSystem, code: 'B', display: 'Better' }], text: 'Reliable change for the better' }],
   worse: [{ coding: [{ system: interpretationSystem, code: 'W', display: 'Worse' }], text: 'Reliable change for the worse' }],
@@ -74,7 +74,7 @@ interface Fixed {
   readonly method: object;
   readonly changeMethod: object;
   readonly referenceRange: readonly object[];
-  readonly bands: ReadonlyMap<Band, readonly object[]>;
+  readonly bands: ReadonlyMap<Band, object>;
   /** The threshold that decides, the standard error of the difference where one is known, and the cut-off. */
   readonly limits: readonly object[];
 }
@@ -95,7 +95,7 @@ function fixed(scale: Scale): Fixed {
       ],
     },
     referenceRange: bands.map(({ low, high, clinicianLabel }) => ({ low: { value: low }, high: { value: high }, text: clinicianLabel })),
-    bands: new Map(bands.map((band) => [band, [{ coding: [{ system: codeSystem('score-band'), code: band.code, display: band.clinicianLabel }], text: band.clinicianLabel }]])),
+    bands: new Map(bands.map((band) => [band, { coding: [{ system: codeSystem('score-band'), code: band.code, display: band.clinicianLabel }], text: band.clinicianLabel }])),
     limits: [...(scale.threshold === undefined ? [] : thresholdParts(scale.threshold)), ...(cutoff === undefined ? [] : [limit('cut-off', 'On the clinical side', cutoff)])],
   };
   fixedOf.set(scale, built);
@@ -156,8 +156,10 @@ export function scoreObservation(scale: Scale, score: Score, episode: Episode | 
   const { code, method, referenceRange, bands } = fixed(scale);
   const band = score.value === null ? undefined : bandOf(scale, score.value);
   const base = frame(score, episode, score.data.security, context);
-  const { interpretation, limits } = band === undefined ? beside(scale, score.value) : { interpretation: bands.get(band), limits: [] };
-  const component = [...wholeScale(scale, score), ...limits];
+  const side = score.value === null ? undefined : sideOf(scale, score.value);
+  // The band first: it says more. Where there are bands, the side needs no component, because it follows from them.
+  const interpretation = [...(band === undefined ? [] : [bands.get(band)]), ...(side === undefined ? [] : [side.concept])];
+  const component = [...wholeScale(scale, score), ...(side === undefined || band !== undefined ? [] : [sideLimit(side)])];
   return {
     resourceType: 'Observation',
     id: observationId('score', scale, score.id),
@@ -172,24 +174,14 @@ export function scoreObservation(scale: Scale, score: Score, episode: Episode | 
     ...(score.value === null
       ? { dataAbsentReason: { coding: [{ system: 'http://terminology.hl7.org/CodeSystem/data-absent-reason', code: 'unknown', display: 'Unknown' }], text: 'Too few items are answered' } }
       : number(score.value)),
-    ...(interpretation === undefined ? {} : { interpretation }),
+    ...(interpretation.length === 0 ? {} : { interpretation }),
     ...(referenceRange.length === 0 ? {} : { referenceRange }),
     ...(component.length === 0 ? {} : { component }),
     note: notes({ clinician: scoreSentence(scale, score, band), client: scoreForClient(scale, score, band) }),
   };
 }
 
-/** Which side of the cut-off a score is on, where which one holds follows from the person: nobody can tell it from the scale. */
-function beside(scale: Scale, value: number | null): { readonly interpretation?: readonly object[]; readonly limits: readonly object[] } {
-  const { cutoff } = scale;
-  if (value === null || cutoff === undefined || !dependsOnSex(scale)) return { limits: [] };
-  const reached = isClinical(value, cutoff);
-  const [code, display] = reached ? ['POS', 'Positive'] : ['NEG', 'Negative'];
-  return {
-    interpretation: [{ coding: [{ system: interpretationSystem, code, display }], text: `${reached ? 'Reaches' : 'Does not reach'} the cut-off, ${limitOf(cutoff)}` }],
-    limits: [limit('cut-off', 'On the clinical side', cutoff)],
-  };
-}
+const sideLimit = ({ cutoff, kind }: Side): object => limit('cut-off', kind === 'screening' ? 'The screening cut-off is reached' : 'On the clinical side', cutoff);
 
 /** What a score to which an item did not apply is beside others, and the factor that makes it so. */
 function wholeScale(scale: Scale, { value, data: { maxScore } }: Score): object[] {

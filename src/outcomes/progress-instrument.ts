@@ -13,6 +13,7 @@ import { indexPart } from './progress-index.ts';
 import { sourceOf } from './record.ts';
 import type { Scale } from './registry.ts';
 import { bandOf, comparable } from './score.ts';
+import { sideOf } from './side.ts';
 import { changeClassDisplay } from './terminology.ts';
 import type { TrajectoryReference } from './trajectory-reference.ts';
 
@@ -22,7 +23,7 @@ const response = sourceOf;
 
 function scorePart(name: string, scale: Scale, score: Valid): Part {
   const { definition } = scale.instrument;
-  const band = bandOf(scale, score.value);
+  const [band, side] = [bandOf(scale, score.value), sideOf(scale, score.value)];
   const { answered, items, prorated, maxScore, authored } = score.data;
   return {
     name,
@@ -33,6 +34,7 @@ function scorePart(name: string, scale: Scale, score: Valid): Part {
         { name: 'band', valueCodeableConcept: { coding: [{ system: codeSystem('score-band'), code: band.code, display: band.clinicianLabel }], text: band.clinicianLabel } },
         { name: 'band-for-client', valueString: band.clientLabel },
       ]),
+      ...(side === undefined ? [] : [{ name: 'side', valueCodeableConcept: side.concept }]),
       ...(score.data.source === 'Observation' ? [{ name: 'imported', valueBoolean: true }] : [reference('response', response(score))]),
       reference('observation', scoreReference(score)),
       ...(items === 0 ? [] : [{ name: 'quality', part: [number('answered', answered), number('total', items), { name: 'prorated', valueBoolean: prorated }, number('maxScore', maxScore), ...(maxScore === scale.definition.max ? [] : [number('whole-scale', comparable(scale, score.value, maxScore))])] }]),
@@ -79,8 +81,8 @@ function limitParts(scale: Scale): Part[] {
     ...scale.thresholds.map(({ id, value, op, definition: { source, verification, use } }): Part => ({
       name: 'threshold', part: [{ name: 'id', valueString: id }, number('value', value), ...limitSource(op, source, verification, use)],
     })),
-    ...scale.definition.cutoffs.map(({ id, value, op, source, verification, use }): Part => ({
-      name: 'cut-off', part: [{ name: 'id', valueString: id }, number('value', value), ...limitSource(op, source, verification, use)],
+    ...scale.definition.cutoffs.map(({ id, value, op, source, verification, use, interprets }): Part => ({
+      name: 'cut-off', part: [{ name: 'id', valueString: id }, number('value', value), ...limitSource(op, source, verification, use), ...(interprets === undefined ? [] : [{ name: 'interprets', valueCode: interprets }])],
     })),
     ...(norms === undefined ? [] : Object.entries(norms).map(([id, value]): Part => ({
       name: 'cut-off',

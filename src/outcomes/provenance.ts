@@ -25,7 +25,7 @@ export interface Computation {
 export function provenance({ id, targets, sources, now, device, registry, patient, security: ofTargets = [], activity = 'Computed by the rules of this service from the sources named' }: Computation): Resource {
   const policy = new Set(sources.flatMap(({ questionnaire }) => {
     const instrument = typeof questionnaire === 'string' ? registry.byCanonical.get(withoutVersion(questionnaire)) : undefined;
-    return instrument === undefined ? [] : [`${instrument.canonical}|${instrument.definition.version}`];
+    return instrument === undefined ? [] : [`${instrument.canonical}|${instrument.definition.formVersion ?? instrument.definition.version}`];
   }));
   const labels = [...ofTargets, ...sources.flatMap(({ meta }) => meta?.security ?? [])];
   const security = [...new Map(labels.map((label) => [JSON.stringify(label), label])).values()];

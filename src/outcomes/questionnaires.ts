@@ -26,7 +26,7 @@ export function shippedResources(registry: Registry): Resource[] {
  */
 export function questionnaire(instrument: Instrument): Resource {
   const { definition, canonical, scales, texts: [pack] } = instrument;
-  const { id, version, name, title, licence, panel, items, unscored, scales: [first] } = definition;
+  const { id, version: ofScoring, formVersion: version = ofScoring, name, title, licence, panel, items, unscored, scales: [first] } = definition;
   const calculations = new Map(scales.map((scale) => [scale, calculation(scale)]));
   return {
     resourceType: 'Questionnaire',

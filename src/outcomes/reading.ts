@@ -6,6 +6,7 @@ import { dayIn } from './local-time.ts';
 import { metricTable, type MetricId } from './metrics.ts';
 import { dayOf, limitOf, markOf, marksForClient, outOf, points, shown } from './plain-words.ts';
 import type { Scale } from './registry.ts';
+import { moreCautious } from './side.ts';
 
 /**
  * An explanation to be read from top to bottom, without codes: what the number rests on, how it is worked out, what decides,
@@ -133,8 +134,8 @@ function qualityOf(score: Resource & Computed, forClient: boolean): string {
 }
 
 /** The limits that a metric looks at, in words, with their sources. */
-const looksAt: Readonly<Partial<Record<MetricId, readonly ('threshold' | 'class' | 'remission')[]>>> = {
-  'score': ['class'],
+const looksAt: Readonly<Partial<Record<MetricId, readonly ('threshold' | 'class' | 'remission' | 'interprets')[]>>> = {
+  'score': ['interprets'],
   'change-from-baseline': ['threshold'], 'reliable-change': ['threshold', 'class'], 'setback': ['threshold'], 'relapse': ['threshold', 'class'], 'sudden-gain': ['threshold'], 'sudden-loss': ['threshold'],
   'trajectory-signal': ['threshold', 'class'], 'response': ['class'], 'remission': ['remission'], 'sustained-remission': ['remission', 'class'],
 };
@@ -152,7 +153,7 @@ function curveLines({ component }: Resource & Computed, metric: MetricId): strin
   return compared ? [`The 80th percentile of closed episodes with a similar baseline is the edge, the 90th the boundary, both towards worse; in sessions 3 to 5 a score beyond the boundary counts as "watch", unless it is reliably worse than at baseline. Source: ${sourceWords(metricTable[metric].source)} (${markOf(metricTable[metric].verification)}).`] : [];
 }
 
-function limitLines({ thresholds, threshold, cutoff, sex, definition: { cutoffs } }: Scale, metric: MetricId): string[] {
+function limitLines({ thresholds, threshold, cutoff, interpreting, sex, definition: { cutoffs } }: Scale, metric: MetricId): string[] {
   const looked = looksAt[metric] ?? [];
   const sure = (source: string, verification: string): string => `Source: ${source} (${markOf(verification)}).`;
   const others = thresholds.filter((each) => each !== threshold);
@@ -160,9 +161,10 @@ function limitLines({ thresholds, threshold, cutoff, sex, definition: { cutoffs 
     ...(looked.includes('threshold') && threshold !== undefined ? [`A reliable change is ${limitOf(threshold, points)}. ${sure(threshold.definition.source, threshold.definition.verification)}`] : []),
     ...(looked.includes('threshold') ? others.map((each) => `For comparison only: by another rule it is ${limitOf(each, points)}. ${sure(each.definition.source, each.definition.verification)}`) : []),
     // Of cut-offs by sex one holds for the person.
-    ...cutoffs.filter((each) => looked.some((use) => use === each.use) && (each.sex === undefined || each === cutoff)).map((each) => {
-      const whose = each.sex === undefined ? '' : sex === undefined ? ' (the more cautious cut-off, because no sex is known for which there is another)' : ` (${each.sex})`;
-      return `${each.use === 'remission' ? 'Outside the remission range' : 'On the clinical side'}${whose}: ${limitOf(each)}. ${sure(each.source, each.verification)}`;
+    ...cutoffs.filter((each) => (looked.includes('interprets') ? each === interpreting : looked.some((use) => use === each.use) && (each.sex === undefined || each === cutoff))).map((each) => {
+      const whose = each.sex === undefined ? '' : sex === undefined ? ` (${moreCautious})` : ` (${each.sex})`;
+      const what = each.use === 'remission' ? 'Outside the remission range' : looked.includes('interprets') && each.interprets === 'screening' ? 'The screening cut-off is reached' : 'On the clinical side';
+      return `${what}${whose}: ${limitOf(each)}. ${sure(each.source, each.verification)}`;
     }),
   ];
 }

@@ -48,6 +48,8 @@ export interface Scale {
   /** The threshold and the cut-off that decide the change class, where the instrument has them; of cut-offs by sex the more cautious. */
   readonly threshold?: Threshold;
   readonly cutoff?: Cutoff;
+  /** The cut-off by which a score is interpreted, chosen in the same way (`sideOf`). */
+  readonly interpreting?: Cutoff;
   /** The sex whose cut-off it is, in the scale of one person (`scaleForSex`). */
   readonly sex?: string;
   /** All codings of the total: LOINC where it exists, the local code always. */
@@ -179,7 +181,8 @@ function scaleOf(instrument: Instrument, definition: ScaleDefinition): Scale {
     sign: definition.direction === 'higher-worse' ? 1 : -1,
     thresholds,
     threshold: thresholds.find(({ definition: { use } }) => use === 'class'),
-    cutoff: decidingCutoff(definition),
+    cutoff: firstReached(definition, isDeciding),
+    interpreting: firstReached(definition, isInterpreting),
     codings: [
       ...definition.codes.map(({ system, code, display }) => ({ system, code, display })),
       { system: codeSystem('instrument'), code: key, display: definition.title },
@@ -187,29 +190,32 @@ function scaleOf(instrument: Instrument, definition: ScaleDefinition): Scale {
   };
 }
 
+const isDeciding = ({ use }: Cutoff): boolean => use === 'class';
+const isInterpreting = ({ interprets }: Cutoff): boolean => interprets !== undefined;
+
 /**
- * @returns the cut-off that decides. Of one for each sex the one that is reached first: it holds where the sex is not known, or another.
+ * @returns the cut-off that `holds`. Of one for each sex the one that is reached first: it holds where the sex is not known, or another.
  */
-function decidingCutoff({ cutoffs, direction }: Pick<ScaleDefinition, 'cutoffs' | 'direction'>): Cutoff | undefined {
-  const deciding = cutoffs.filter(({ use }) => use === 'class').sort((a, b) => (direction === 'higher-worse' ? a.value - b.value : b.value - a.value));
-  return deciding.find(({ sex }) => sex === undefined) ?? deciding[0];
+function firstReached({ cutoffs, direction }: Pick<ScaleDefinition, 'cutoffs' | 'direction'>, holds: (cutoff: Cutoff) => boolean): Cutoff | undefined {
+  const found = cutoffs.filter(holds).sort((a, b) => (direction === 'higher-worse' ? a.value - b.value : b.value - a.value));
+  return found.find(({ sex }) => sex === undefined) ?? found[0];
 }
 
 const bySex = new WeakMap<Scale, Map<string, Scale>>();
 
 /** @returns whether the sex of a person decides which cut-off holds. */
-export const dependsOnSex = ({ definition: { cutoffs } }: Scale): boolean => cutoffs.some(({ sex, use }) => use === 'class' && sex !== undefined);
+export const dependsOnSex = ({ definition: { cutoffs } }: Scale): boolean => cutoffs.some(({ sex }) => sex !== undefined);
 
 /**
  * @param sex Patient.gender, where it is known.
- * @returns the scale as it judges the scores of one person: with the cut-off of their sex, where it has one for each. The same
+ * @returns the scale as it judges the scores of one person: with the cut-offs of their sex, where it has one for each. The same
  * object for the same sex.
  */
 export function scaleForSex(scale: Scale, sex: string | undefined): Scale {
-  const cutoff = sex === undefined ? undefined : scale.definition.cutoffs.find((each) => each.use === 'class' && each.sex === sex);
-  if (sex === undefined || cutoff === undefined) return scale;
+  const ofSex = scale.definition.cutoffs.filter((each) => each.sex !== undefined && each.sex === sex);
+  if (sex === undefined || ofSex.length === 0) return scale;
   const known = bySex.get(scale) ?? new Map<string, Scale>();
-  const own = known.get(sex) ?? { ...scale, cutoff, sex };
+  const own = known.get(sex) ?? { ...scale, cutoff: ofSex.find(isDeciding) ?? scale.cutoff, interpreting: ofSex.find(isInterpreting) ?? scale.interpreting, sex };
   bySex.set(scale, known.set(sex, own));
   return own;
 }

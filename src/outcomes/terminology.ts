@@ -7,7 +7,7 @@ const componentDisplay = {
   'delta': 'Current score minus baseline',
   'threshold': 'Threshold of reliable change',
   's-diff': 'Standard error of the difference',
-  'cut-off': 'Cut-off between the clinical and the functional range',
+  'cut-off': 'Cut-off that the score is compared with: of a screening, or between the clinical and the functional range',
   'crossed-without-reliable-change': 'Left the clinical range without a reliable change',
   'whole-scale': 'Score as it counts beside others, where an item does not apply',
   'reference-score': 'Score that it is compared with',
@@ -43,6 +43,12 @@ export const changeClassDisplay = {
   'deteriorated': 'Reliably worse',
   'harmed': 'Reliably worse, and now in the clinical range',
   'not-computable': 'Not computable: the instrument has no threshold of reliable change',
+} as const;
+
+/** The sides of the boundary between the clinical and the functional range. Words that describe scores, not people. */
+export const scoreSideDisplay = {
+  'clinical-range': 'In the clinical range',
+  'functional-range': 'In the functional range',
 } as const;
 
 /** Where a course stands. Words that describe scores, not people. */

@@ -7,7 +7,7 @@ import type { InstrumentDefinition } from './instrument.ts';
  */
 export const textPack = z.strictObject({
   instrument: z.string(),
-  /** Of the instrument whose items these are: a pack for another version may number them differently. */
+  /** Of the form whose items these are: a pack for another version may number them differently. */
   version: z.string(),
   /** BCP 47. */
   language: z.string().regex(/^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$/),
@@ -41,7 +41,7 @@ export function textPacks(candidates: readonly unknown[], definitions: readonly 
   return packs;
 }
 
-function faults(pack: TextPack, { version, form, items, unscored, answerLists }: InstrumentDefinition): string[] {
+function faults(pack: TextPack, { version: ofScoring, formVersion: version = ofScoring, form, items, unscored, answerLists }: InstrumentDefinition): string[] {
   const wrong: string[] = [];
   if (form !== undefined) wrong.push('its form is of this service');
   if (pack.version !== version) wrong.push(`is for version ${pack.version}, this is ${version}`);

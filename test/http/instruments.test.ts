@@ -136,7 +136,7 @@ t.test('an instrument is published, answered and read like anything else', async
   t.match(score, { valueInteger: 3, note: [{ text: /the cut-off for this sex, male: 4 or more \(.*likely below recommended limits/ }] });
   t.match(score, { interpretation: [{ coding: [{ code: 'NEG' }] }] });
   const decides = async (): Promise<string> => JSON.stringify((await system('GET', `Observation/${score.id}/$explain`)).body.parameter.find(({ name }: { name: string }) => name === 'reading'));
-  t.match(await decides(), /On the clinical side \(male\): 4 or more/);
+  t.match(await decides(), /The screening cut-off is reached \(male\): 4 or more/);
   t.notMatch(await decides(), /female/, 'the one that holds');
   await put({ resourceType: 'Patient', id: 'max', gender: 'female' });
   t.match((await found('Observation?patient=max&code=http://loinc.org%7C75626-2'))[0], { status: 'amended', interpretation: [{ coding: [{ code: 'POS' }] }], note: [{ text: /this sex, female: 3 or more/ }] }, 'in the transaction of the correction');
@@ -167,4 +167,25 @@ t.test('forms that name the same list share it, and lists that weigh nothing are
   find.forget();
   const [changed] = await lists('sharing-2');
   t.ok(changed !== one && changed !== later, 'and at once where one was written');
+});
+
+t.test('the side of a cut-off: stored with a score, and told of a total from elsewhere', async (t) => {
+  await put({ resourceType: 'Patient', id: 'ida' });
+  const lines = (value: number): object[] => [1, 2, 3, 4].map((n) => ({ linkId: `ors-${n}`, answer: [{ valueDecimal: value }] }));
+  const { body: response } = await system('POST', 'QuestionnaireResponse', { resourceType: 'QuestionnaireResponse', questionnaire: `${base}/Questionnaire/ors`, status: 'completed', authored: '2024-05-01', subject: { reference: 'Patient/ida' }, item: lines(6.2) });
+  const [score] = await found(`Observation?patient=ida&derived-from=QuestionnaireResponse/${response.id}`);
+  t.match(score, { valueQuantity: { value: 24.8 }, interpretation: [{ coding: [{ code: 'clinical-range' }], text: 'Below the cut-off of 25, in the clinical range' }] });
+  await put({ resourceType: 'Observation', id: 'ida-1', status: 'final', code: { coding: [{ system: `${base}/CodeSystem/instrument`, code: 'ors' }] }, subject: { reference: 'Patient/ida' }, effectiveDateTime: '2024-05-08', valueQuantity: { value: 25, unit: 'score', system: 'http://unitsofmeasure.org', code: '{score}' } });
+  t.equal((await system('GET', 'Observation/ida-1')).body.interpretation, undefined, 'what came from elsewhere stays as it came');
+  const sides = async (): Promise<any[]> => {
+    const [ors] = (await system('GET', 'Patient/ida/$progress')).body.parameter.filter(({ name, part }: any) => name === 'instrument' && JSON.stringify(part).includes('"ors"'));
+    return ors.part.filter(({ name }: any) => name === 'score').map(({ part }: any) => [part.find(({ name }: any) => name === 'value')?.valueDecimal ?? part.find(({ name }: any) => name === 'value')?.valueInteger, part.find(({ name }: any) => name === 'side')?.valueCodeableConcept.coding[0].code]);
+  };
+  t.same(await sides(), [[24.8, 'clinical-range'], [25, 'functional-range']], 'of both');
+  t.notMatch((await service.as({ patient: 'ida' })('GET', 'Patient/ida/$progress')).text, /clinical-range|functional-range|clinical range/, 'clients get the words for clients');
+  const { body: alone } = await system('POST', 'QuestionnaireResponse/$score', { ...response, id: undefined, meta: undefined, authored: '2024-05-02', item: lines(6.3) });
+  t.match(alone.parameter.find(({ name }: any) => name === 'score').part[0].resource, { valueQuantity: { value: 25.2 }, interpretation: [{ coding: [{ code: 'functional-range' }] }] });
+  const { body: explained } = await system('GET', `Observation/${score.id}/$explain`);
+  t.match(JSON.stringify(explained), /On the clinical side: less than 25\. Source: recalled from the manual \(recalled, not checked in any source: to be checked before use\)/);
+  t.match(explained.parameter.filter(({ name }: any) => name === 'cut-off').map(({ part }: any) => part.find(({ name }: any) => name === 'interprets')?.valueCode), ['clinical-range', undefined]);
 });

@@ -87,6 +87,10 @@ t.test('what is not as the rules give it is told with the reason before it is wr
   t.match(why.entry[0].resource, { activity: { text: /anew/ }, target: [{ reference: `Observation/${score.id}/_history/${after.meta.versionId}` }] });
   t.equal(value((await fhir('POST', '$recompute?apply=true')).body, 'differences'), 0, 'a second time there is nothing to do');
   t.ok((await fhir('GET', 'AuditEvent?patient=p&subtype=$recompute&_count=10')).body.entry?.length >= 1, 'it is in the access log');
+  // What version 1.0.0 of the PHQ-9 wrote: the band, and not the side of the cut-off.
+  await tamper(service, score.id, (resource) => ({ ...resource, interpretation: resource.interpretation.slice(0, 1), method: { coding: [{ ...resource.method.coding[0], version: '1.0.0' }] } }));
+  t.same(differences((await fhir('POST', 'Patient/p/$recompute?apply=true')).body).map(({ before, after: now, why: reason }) => [before, now, reason]), [['9', '9', 'rule phq-9 1.0.0 -> 1.1.0, method, interpretation']]);
+  t.match((await fhir('GET', `Observation/${score.id}`)).body.interpretation, [{ coding: [{ code: 'mild' }] }, { coding: [{ code: 'NEG' }], text: 'Below the screening cut-off of 10' }]);
   await consistent(t, service);
 });
 

@@ -22,8 +22,8 @@ t.test('the score Observation carries codes, band, range, quality, rule and sour
     code: { coding: [{ system: 'http://loinc.org', code: '44261-6' }, { system: `${base}/CodeSystem/instrument`, code: 'phq-9' }] },
     subject: { reference: 'Patient/p' }, encounter: { reference: 'Encounter/e' }, device: { reference: 'Device/intersession-1' },
     derivedFrom: [{ reference: 'QuestionnaireResponse/q1' }],
-    method: { coding: [{ system: `${base}/CodeSystem/scoring-method`, code: 'phq-9', version: '1.0.0' }] },
-    interpretation: [{ text: 'Moderately severe' }],
+    method: { coding: [{ system: `${base}/CodeSystem/scoring-method`, code: 'phq-9', version: '1.1.0' }] },
+    interpretation: [{ text: 'Moderately severe' }, { text: 'At or above the screening cut-off of 10' }],
     identifier: [{ system: `${base}/score`, value: 'phq-9:q1' }],
     note: [{ text: /17 of 27.*not a diagnosis/ }],
   });

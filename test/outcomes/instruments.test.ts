@@ -436,6 +436,14 @@ t.test('lints find what does not fit together in a file', async (t) => {
   t.throws(broken('isi', (one) => { one.scales[0].cutoffs[0].value = 40; }), /40 is outside 0 to 28/);
   t.throws(broken('isi', (one) => { one.scales[0].minimalImportant[0].value = 0; }), /minimalImportant\[0\]\.value/);
   t.throws(broken('isi', (one) => { one.scales[0].cutoffs[0].source = ''; }), /cutoffs\[0\]\.source/);
+  t.throws(broken('k6', (one) => { one.scales[0].cutoffs[0].value = 0; }), /cutoffs\[0\]\.value: >= 0 has every score on one side/);
+  t.throws(broken('ors', (one) => { one.scales[0].cutoffs[0].value = 0; }), /cutoffs\[0\]\.value: < 0 has every score on one side/);
+  t.throws(broken('k6', (one) => { delete one.scales[0].cutoffs[0].interprets; }), /none interprets a score/);
+  t.throws(broken('pcl-5', (one) => { one.scales[0].cutoffs[0].interprets = 'screening'; }), /interpreted by one only/);
+  t.throws(broken('audit-c', (one) => { one.scales[0].cutoffs[0].interprets = 'clinical-range'; }), /of the same kind/);
+  t.throws(broken('gad-7', (one) => { one.scales[0].cutoffs[1].value = 8; }), /screen-10 \(>= 8\) divides a band; a band begins where/);
+  t.throws(broken('who-5', (one) => { one.scales[0].cutoffs[0].value = 52; }), /screen-50 \(<= 52\) divides a band; a band ends where/);
+  t.throws(broken('k6', (one) => { one.scales[0].cutoffs[0].interprets = 'severe'; }), /cutoffs\[0\]\.interprets/);
   t.throws(broken('who-5', (one) => { one.licence.shipItemText = true; }), /class C does not allow/);
   t.throws(broken('pcl-5', (one) => { one.scales[0].codes[0].code = '101698-8'; }), /101698-8 is not a LOINC code/);
   t.throws(broken('pcl-5', (one) => { one.scales.at(-1).max = 4; }), /criteria are met \(1\) or not \(0\)/);
