@@ -4,7 +4,7 @@ import { seriesOf, type Valid } from './baseline.ts';
 import { onWholeScale } from './course.ts';
 import { exact } from './decimals.ts';
 import { broughtSentence } from './explain.ts';
-import { endOf } from './local-time.ts';
+import { daysBetween, endOf } from './local-time.ts';
 import { metricTable } from './metrics.ts';
 import { dayOf, marks, points, shown } from './plain-words.ts';
 import type { MeasuredGoal, PatientRecord } from './record.ts';
@@ -25,8 +25,6 @@ export interface GoalStatus {
   /** One plain sentence: why. */
   readonly why: string;
 }
-
-const day = 86_400_000;
 
 /**
  * @returns the status of `goal`, or null when its scale is not known or nothing was rated since it began.
@@ -73,7 +71,7 @@ const stepOf = ({ threshold, definition: { min, max, compared } }: Scale): numbe
 
 function kept(run: readonly Valid[], title: string): [Achievement, string] {
   const last = run.at(-1)!;
-  if (run.length >= 3 && last.at - run[0]!.at >= 28 * day) return ['sustaining', `${title} has met the target in the last ${run.length} scores, since ${dayOf(run[0]!.date)}.`];
+  if (run.length >= 3 && daysBetween(run[0]!.date, last.date) >= 28) return ['sustaining', `${title} has met the target in the last ${run.length} scores, since ${dayOf(run[0]!.date)}.`];
   return ['achieved', `${title} is ${shown(last.value)} on ${dayOf(last.date)} and meets the target.`];
 }
 
@@ -84,7 +82,7 @@ function direction(scale: Scale, first: Valid, last: Valid, threshold: number | 
   if (threshold === null) return ['in-progress', `${moved}; nothing says what counts as a step on this scale.`];
   if (improvement >= threshold) return ['improving', `${moved}: better by a step of ${points(threshold)} or more.`];
   if (-improvement >= threshold) return ['worsening', `${moved}: worse by a step of ${points(threshold)} or more.`];
-  if (last.at - first.at >= 56 * day) return ['no-progress', `${moved}: less than a step of ${points(threshold)} either way, over eight weeks or more.`];
+  if (daysBetween(first.date, last.date) >= 56) return ['no-progress', `${moved}: less than a step of ${points(threshold)} either way, over eight weeks or more.`];
   return ['no-change', `${moved}: less than a step of ${points(threshold)} either way.`];
 }
 

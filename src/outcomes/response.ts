@@ -41,9 +41,8 @@ export function inRemission({ definition }: Scale, value: number): boolean | nul
   return limit === undefined ? null : !isClinical(value, limit);
 }
 
-const day = 86_400_000;
-/** How far two scores in the range must be apart. */
-const sustainedFor = 14 * day;
+/** How many days two scores in the range must be apart, by calendar dates: a fortnight that the clocks are put forward in is one. */
+const sustainedFor = 14;
 
 /**
  * In the remission range, or without such a cut-off on the functional side, at two assessments in a row or more that span at
@@ -62,7 +61,7 @@ export function sustainedRemission(scale: Scale, scores: readonly Valid[], disch
     from ??= score;
     const next = scores[i + 1];
     const last = discharge !== null && score.date <= discharge && (next === undefined || next.date > discharge);
-    if (score.at - from.at >= sustainedFor || last) return { from, at: score };
+    if (daysBetween(from.date, score.date) >= sustainedFor || last) return { from, at: score };
   }
   return null;
 }

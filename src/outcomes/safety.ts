@@ -5,6 +5,7 @@ import type { Resource } from '../fhir/resource.ts';
 import { derivedId } from '../fhir/uuid.ts';
 import { exact } from './decimals.ts';
 import type { Priority, SafetyItem } from './instrument.ts';
+import { daysBetween } from './local-time.ts';
 import type { PatientRecord, Score } from './record.ts';
 import type { Registry, Scale } from './registry.ts';
 import { comparable } from './score.ts';
@@ -13,7 +14,6 @@ import type { SafetySettings } from './safety-settings.ts';
 
 /** When a response calls for a look by a person (docs/clinical.md 7). Triggers are data: `safety` of an instrument, schemas/safety/triggers.json. */
 
-const day = 86_400_000;
 const priorities: readonly Priority[] = ['routine', 'urgent', 'asap', 'stat'];
 
 /** How much later than the answer somebody must have seen it. */
@@ -116,13 +116,13 @@ function totalAlerts({ key, definition }: Scale, { value }: Score): Alert[] {
   }));
 }
 
-/** Worse by twice the reliable-change threshold within 14 days. */
-function worseningAlert(scale: Scale, { value: given, at, data: { maxScore } }: Score, earlier: readonly Score[]): Alert[] {
+/** Worse by twice the reliable-change threshold within 14 days, by calendar dates: a form of every two weeks is not answered at the same minute. */
+function worseningAlert(scale: Scale, { value: given, at, date, data: { maxScore } }: Score, earlier: readonly Score[]): Alert[] {
   const { threshold, sign, definition } = scale;
   const { trigger, title, thresholds, days, priority, workingDays, tellsClient } = triggers.worsening;
   if (threshold === undefined || given === null || at === null) return [];
   const value = comparable(scale, given, maxScore);
-  const fast = earlier.some((one) => one.value !== null && one.at !== null && at - one.at <= days * day
+  const fast = earlier.some((one) => one.value !== null && one.at !== null && daysBetween(one.date, date) <= days
     && exact(sign * (value - comparable(scale, one.value, one.data.maxScore))) >= thresholds * threshold.value);
   return fast ? [{ trigger, title: `${definition.title} ${title}`, priority: priority as Priority, limit: { workingDays }, flagged: true, tellsClient }] : [];
 }

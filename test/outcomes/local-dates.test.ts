@@ -57,6 +57,31 @@ t.test('moving to another zone computes anew what is on other dates then, and no
   t.match(world.observation('change-from-baseline', 'q3'), { status: 'final', meta: { versionId: '1' } });
 });
 
+t.test('days between two answers are those of the calendar: a fortnight is one whatever the hour, and where the clocks are put forward', async (t) => {
+  const lasts = (zone: string, first: string, second: string): boolean => {
+    const world = new World();
+    for (const each of [living(zone), phq9('q0', '2024-01-15T18:00:00Z', totalling(18)), phq9('q1', first, totalling(4)), phq9('q2', second, totalling(3))]) world.write(each);
+    return world.observation('sustained-remission', 'q2')?.['status'] === 'final';
+  };
+  t.ok(lasts('UTC', '2024-03-04T18:00:00Z', '2024-03-18T07:00:00Z'), 'from an evening to a morning');
+  t.notOk(lasts('UTC', '2024-03-04T07:00:00Z', '2024-03-17T23:00:00Z'));
+  t.ok(lasts('Europe/Berlin', '2024-03-22T17:00:00Z', '2024-04-05T16:00:00Z'), '14 times 24 hours less one');
+  t.notOk(lasts('Europe/Berlin', '2024-03-22T23:30:00Z', '2024-04-05T16:00:00Z'), 'half past midnight of the day after');
+  const world = new World();
+  world.write({ resourceType: 'Goal', id: 'g', lifecycleStatus: 'active', startDate: '2024-01-01', target: [{ measure: { coding: [{ system: 'http://loinc.org', code: '44261-6' }] }, detailInteger: 4 }] });
+  const status = (): unknown => (world.resources.get('Goal/g')!['achievementStatus'] as { coding: { code: string }[] }).coding[0]!.code;
+  for (const [i, at] of ['2024-03-04T18:00:00Z', '2024-03-18T18:00:00Z', '2024-04-01T07:00:00Z'].entries()) world.write(phq9(`g${i}`, at, totalling(4)));
+  t.equal(status(), 'sustaining', 'four weeks');
+  for (const [i, at] of ['2024-03-04T18:00:00Z', '2024-03-18T18:00:00Z', '2024-04-29T07:00:00Z'].entries()) world.write(phq9(`g${i}`, at, totalling(9)));
+  t.equal(status(), 'no-progress', 'eight weeks');
+  const task = (world: World): boolean => world.all('Task').some(({ reasonCode }) => JSON.stringify(reasonCode).includes('rapid-worsening'));
+  for (const [at, asked] of [['2024-03-18T18:00:00Z', true], ['2024-03-19T06:00:00Z', false]] as const) {
+    const worse = new World();
+    for (const each of [phq9('r1', '2024-03-04T09:00:00Z', totalling(5)), phq9('r2', at, totalling(17))]) worse.write(each);
+    t.equal(task(worse), asked, `worse by 12 on the 4th and at ${at}`);
+  }
+});
+
 t.test('another time zone of the deployment is found when a record is computed anew', async (t) => {
   const world = new World();
   for (const each of [phq9('q1', '2024-01-01T10:00:00Z', totalling(20)), phq9('q2', '2024-01-15T23:30:00Z', totalling(12))]) world.write(each);
