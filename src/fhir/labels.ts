@@ -4,7 +4,7 @@ import type { Meta, Resource } from './resource.ts';
 const confidentiality = 'http://terminology.hl7.org/CodeSystem/v3-Confidentiality';
 const actCode = 'http://terminology.hl7.org/CodeSystem/v3-ActCode';
 
-/** Code system of what a client shares of an entry: private, summary, all (docs/clinical.md, sharing). */
+/** Code system of what a client shares of an entry: private, summary, all (schemas/code-systems/sharing.json, docs/access.md). */
 export const sharing = codeSystem('sharing');
 
 type Label = NonNullable<Meta['security']>[number] | null | undefined;

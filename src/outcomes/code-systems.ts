@@ -1,4 +1,5 @@
 import careTeamRole from '../../schemas/code-systems/care-team-role.json' with { type: 'json' };
+import consentRecordedBy from '../../schemas/code-systems/consent-recorded-by.json' with { type: 'json' };
 import encounterType from '../../schemas/code-systems/encounter-type.json' with { type: 'json' };
 import changeIndex from '../../schemas/code-systems/change-index.json' with { type: 'json' };
 import driver from '../../schemas/code-systems/driver.json' with { type: 'json' };
@@ -16,6 +17,7 @@ import taskInput from '../../schemas/code-systems/task-input.json' with { type: 
 import taskType from '../../schemas/code-systems/task-type.json' with { type: 'json' };
 import { canonicalBase, codeSystem } from '../fhir/canonical.ts';
 import type { Resource } from '../fhir/resource.ts';
+import { formTotalCode } from './form-total.ts';
 import { metricTable } from './metrics.ts';
 import type { Registry } from './registry.ts';
 import { triggerConcepts } from './safety.ts';
@@ -31,7 +33,7 @@ const concepts = (displays: Readonly<Record<string, string>>): Concept[] => Obje
 /** @returns CodeSystem and ValueSet resources with stable ids; those of instruments, methods, bands and triggers follow from the registry. */
 export function codeSystems(registry: Registry): Resource[] {
   const definitions: Definition[] = [
-    homeworkType, encounterType, endingCheck, driver, changeIndex, taskType, taskInput, reviewAction, measureGroup, measureStratifier, recordItem, recordAnswer, sharing, safetyAnswer, careTeamRole, reviewEscalation,
+    homeworkType, encounterType, endingCheck, driver, changeIndex, taskType, taskInput, reviewAction, measureGroup, measureStratifier, recordItem, recordAnswer, sharing, consentRecordedBy, safetyAnswer, careTeamRole, reviewEscalation,
     { name: 'progress-metric', title: 'Progress metrics', description: 'What a computed progress Observation and its components measure.', concept: concepts(progressMetricDisplay) },
     { name: 'change-class', title: 'Classes of change', description: 'Reliable and clinically significant change between two scores. A class describes scores, not a person.', concept: concepts(changeClassDisplay) },
     { name: 'score-side', title: 'Sides of a cut-off', description: 'Whether a score is in the clinical or in the functional range of its instrument. A side describes a score, not a person.', concept: concepts(scoreSideDisplay) },
@@ -47,7 +49,10 @@ function fromRegistry(registry: Registry): Definition[] {
   const { instruments, scales } = registry;
   const bands = new Map([...scales.values()].flatMap(({ definition }) => definition.bands?.list ?? []).map(({ code, clinicianLabel }) => [code, clinicianLabel]));
   return [
-    { name: 'instrument', title: 'Instruments and their scales', description: 'Scores of known instruments, beside their LOINC codes where these exist.', concept: [...scales.values()].flatMap(({ key, definition }) => [{ code: key, display: definition.title }, ...own(definition.acceptAsTotal, 'instrument')]) },
+    { name: 'instrument', title: 'Instruments and their scales', description: 'Scores of known instruments, beside their LOINC codes where these exist.', concept: [
+      ...[...scales.values()].flatMap(({ key, definition }) => [{ code: key, display: definition.title }, ...own(definition.acceptAsTotal, 'instrument')]),
+      ...own([formTotalCode], 'instrument'),
+    ] },
     { name: 'scoring-method', title: 'Scoring methods', description: 'Rules that computed Observations name with their version.', concept: [
       ...instruments.map(({ definition: { id, shortTitle } }) => ({ code: id, display: `Scoring of ${shortTitle}` })),
       ...Object.entries(metricTable).map(([code, { title, formula, source, version }]) => ({ code, display: title.clinician, definition: `${formula} (${source}; version ${version} of the rule)` })),

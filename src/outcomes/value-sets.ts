@@ -1,5 +1,6 @@
 import { canonicalBase, codeSystem, loinc } from '../fhir/canonical.ts';
 import type { Resource } from '../fhir/resource.ts';
+import { formTotalCode } from './form-total.ts';
 import type { Coding } from './instrument.ts';
 import type { Registry, Scale } from './registry.ts';
 
@@ -21,7 +22,7 @@ export function valueSets(registry: Registry): Resource[] {
       id: `${id}-items`, title: `Items of ${shortTitle}`, description: `Codes of the questions of ${shortTitle}.`,
       codings: [...items, ...unscored].map(({ system = loinc, code }) => ({ system, code })),
     })),
-    { id: 'score', title: 'Scores', description: 'Codes of the scores that this service computes: LOINC where it has one, and the local code.', codings: scales.flatMap(({ codings }) => codings) },
+    { id: 'score', title: 'Scores', description: 'Codes of the scores that this service computes: LOINC where it has one, and the local code.', codings: [...scales.flatMap(({ codings }) => codings), formTotalCode] },
   ];
   return [...sets.map(valueSet), computed(registry), scoreMap(scales)];
 }
@@ -71,6 +72,7 @@ function computed({ instruments, scales }: Registry): Resource {
     id: 'computed', title: 'Codes of computed Observations', description: 'Every code of an Observation that this service computes, with what it is called.',
     codings: [
       ...[...scales.values()].flatMap(({ codings, definition }) => codings.map((coding) => ({ ...coding, ...called(definition.title) }))),
+      formTotalCode,
       ...instruments.flatMap(({ definition: { items, safety } }) => safety.flatMap(({ linkId }) => items.filter((item) => item.linkId === linkId)).map(({ system = loinc, code, text }) => ({ system, code, ...called(text) }))),
       { system: 'http://terminology.hl7.org/CodeSystem/observation-category', code: 'survey', display: 'Survey' },
       { system: 'http://terminology.hl7.org/CodeSystem/observation-category', code: 'therapy', display: 'Therapy' },

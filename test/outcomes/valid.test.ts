@@ -1,5 +1,8 @@
 import t from 'tap';
+import { codeSystem } from '../../src/fhir/canonical.ts';
+import { recordedBy, type Recorder } from '../../src/fhir/consent.ts';
 import { validate } from '../../src/fhir/validate.ts';
+import { formTotalCode } from '../../src/outcomes/form-total.ts';
 import { progress } from '../../src/outcomes/progress.ts';
 import { provenance } from '../../src/outcomes/provenance.ts';
 import { shippedResources } from '../../src/outcomes/questionnaires.ts';
@@ -26,13 +29,16 @@ t.test('everything that the engine writes is valid R4', async (t) => {
   for (const resource of written) t.same(validate(resource), [], `${resource.resourceType} ${String(resource.id)}`);
   const context = { registry, now: world.now, patient: 'Patient/p', goals: world.all('Goal'), tasks: world.all('Task'), alerts: world.all('Flag'), reader: 'any' as const };
   t.same(validate(progress(world.record, context)), [], '$progress');
-  const codings: { system?: string }[] = [];
+  const codings: { system?: string; code?: string }[] = [];
   JSON.parse(JSON.stringify([written, progress(world.record, context)]), (key, value: unknown) => {
-    if (key === 'coding') codings.push(...value as { system?: string }[]);
+    if (key === 'coding') codings.push(...value as { system?: string; code?: string }[]);
     return value;
   });
   t.ok(codings.length > 100);
   t.same(codings.filter(({ system }) => system === undefined), [], 'a code without its system says nothing');
+  const recorders: readonly Recorder[] = ['patient', 'system', 'break-glass', 'practitioner'];
+  const published = new Map(shippedResources(registry).filter(({ resourceType }) => resourceType === 'CodeSystem').map(({ url, concept }) => [url, new Set((concept as { code: string }[]).map(({ code }) => code))]));
+  t.same([...codings, formTotalCode, ...recorders.map((code) => ({ system: recordedBy, code }))].filter(({ system, code }) => system!.startsWith(codeSystem('')) && published.get(system)?.has(code!) !== true), [], 'a code of this service is in its published system');
   t.same(validate(provenance({ id: 'x', targets: ['Observation/1/_history/1'], sources: world.all('QuestionnaireResponse'), now: world.now, device: 'Device/d', registry, patient: 'Patient/p' })), [], 'Provenance');
 });
 
