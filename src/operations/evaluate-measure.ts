@@ -10,7 +10,7 @@ import { measureConcepts } from '../interactions/measure-concepts.ts';
 import { asFarAsOver, datesOf, type CalendarParts } from '../outcomes/measures/calendar.ts';
 import { conceptsFrom } from '../outcomes/measures/concepts.ts';
 import { measureReport, type ReportType } from '../outcomes/measures/measure-report.ts';
-import { ruleOf, type MeasureContext, type NamedRule } from '../outcomes/measures/measures.ts';
+import { ruleOf, stratifierCode, type MeasureContext, type NamedRule, type Stratifier } from '../outcomes/measures/measures.ts';
 import type { Membership } from '../outcomes/measures/membership.ts';
 import { reportCells, type MayShow } from '../outcomes/measures/report-cells.ts';
 import { readDefinition } from '../store/definitions.ts';
@@ -40,7 +40,7 @@ async function evaluate(context: Context, call: Call, body: string): Promise<Ans
   refuseUnknown(context, call, inputs, known);
   const measure = await measureOf(context, call, inputs);
   const named = ruleOf(measure, context.registry);
-  if (typeof named === 'string') throw problem('invalid', 'not-supported', named, 'Measure.group[0].population[0].criteria');
+  if ('wrong' in named) throw problem('invalid', 'not-supported', named.wrong, named.expression);
   const isAuditor = context.visibility.reach.kind === 'auditor';
   const period = isAuditor ? overOf(periodOf(inputs), now()) : periodOf(inputs);
   if (isAuditor) refuseConfined(inputs);
@@ -48,7 +48,7 @@ async function evaluate(context: Context, call: Call, body: string): Promise<Ans
   const type = reportType(inputs, who);
   if (isAuditor && type !== 'summary') throw problem('forbidden', 'forbidden', 'Reports about individuals are not for auditors: reportType=population.', 'http.reportType');
   const seeing = seeingAll(context.visibility, named.rule.types);
-  const isSuppressed = isAuditor || flag(inputs, 'suppressed');
+  const isSuppressed = flag(inputs, 'suppressed') || isAuditor;
   const calendar = isAuditor ? partsFor(period.span, now()) : { parts: [{ period: period.span }], own: 0, withStrata: true };
   const { counted, patients } = await collect(context, seeing, named, calendar, who);
   if (type === 'individual' && patients.length === 0) throw problem('not-found', 'not-found', 'No such Patient.');
@@ -92,6 +92,7 @@ async function subjectOf(context: Context, inputs: readonly Input[]): Promise<Wh
   const subject = one(inputs, 'subject');
   const practitioner = referenceTo(context, one(inputs, 'practitioner'), 'practitioner', ['Practitioner']);
   const found = referenceTo(context, subject, 'subject', ['Patient', 'Practitioner', 'Group']);
+  if (found?.type === 'Practitioner' && practitioner !== undefined && practitioner.id !== found.id) throw problem('malformed', 'invalid', 'practitioner is another one than subject: one of them is enough.', 'http.practitioner');
   const care = found?.type === 'Practitioner' ? found : practitioner;
   const reporter = care === undefined ? {} : { practitioner: care.id, reporter: `Practitioner/${care.id}` };
   if (found?.type === 'Patient') return { patients: [found.id], isOne: true, ...reporter };
@@ -104,7 +105,7 @@ async function subjectOf(context: Context, inputs: readonly Input[]): Promise<Wh
 function referenceTo({ baseUrl }: Context, text: string | undefined, name: string, types: readonly string[]): { type: string; id: string } | undefined {
   if (text === undefined) return undefined;
   const parsed = parseReference(text.startsWith(`${baseUrl}/`) ? text.slice(baseUrl.length + 1) : text);
-  if (parsed?.kind !== 'relative' || !types.includes(parsed.type)) throw problem('malformed', 'value', `${name} is ${types.map((type) => `${type}/[id]`).join(' or ')}.`, `http.${name}`);
+  if (parsed?.kind !== 'relative' || parsed.version !== undefined || !types.includes(parsed.type)) throw problem('malformed', 'value', `${name} is ${types.map((type) => `${type}/[id]`).join(' or ')}.`, `http.${name}`);
   return parsed;
 }
 
@@ -138,10 +139,10 @@ async function collect(context: Context, visibility: Visibility, { rule, argumen
 
 /** For each group of the Measure. */
 async function whatMayBeShown(measure: Resource, counted: Collected['counted'], { parts, own, withStrata }: CalendarParts): Promise<MayShow[]> {
-  const definitions = (measure.group ?? []) as { stratifier?: { code?: { coding?: { code?: string }[] } }[] }[];
+  const definitions = (measure.group ?? []) as { stratifier?: Stratifier[] }[];
   const found: MayShow[] = [];
   for (const at of counted[own]!.keys()) {
-    const stratifiers = withStrata ? (definitions[at]?.stratifier ?? []).map(({ code }) => code?.coding?.[0]?.code ?? '') : [];
+    const stratifiers = withStrata ? (definitions[at]?.stratifier ?? []).map(stratifierCode) : [];
     found.push(await inPieces(reportCells(parts.map((part, place) => ({ ...part, memberships: counted[place]![at] ?? [] })), own, stratifiers)));
   }
   return found;

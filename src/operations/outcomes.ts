@@ -39,7 +39,7 @@ async function caseloadOutcomes(context: Context, call: Call, body: string): Pro
   const scales = scalesOf(context, inputs);
   const wanted = wantedOf(inputs);
   const { reach } = context.visibility;
-  const isSuppressed = reach.kind === 'auditor' || flag(inputs, 'suppressed');
+  const isSuppressed = flag(inputs, 'suppressed') || reach.kind === 'auditor';
   const withCaseMix = flag(inputs, 'caseMix');
   if (reach.kind === 'auditor') refuseOtherPeriods(span, now());
   if (withCaseMix && reach.kind !== 'all') refuseOtherThanYears(span, now());

@@ -32,7 +32,7 @@ async function report(context: Context, call: Call, body: string): Promise<Answe
   if (period.end <= period.start) throw problem('malformed', 'value', 'periodEnd must not be before periodStart.', 'http.periodEnd');
   const isAuditor = context.visibility.reach.kind === 'auditor';
   if (isAuditor) refuseOtherPeriods(period, Date.parse(await readClock(context.database)));
-  const isSuppressed = isAuditor || flag(inputs, 'suppressed');
+  const isSuppressed = flag(inputs, 'suppressed') || isAuditor;
   const { courses, patients } = await coursesOf(context, isAuditor, period);
   const result = timeToAcknowledge(courses, period, Date.parse(await readClock(context.database)));
   const shown = (breaches: number, n: number): Shown => (isSuppressed ? suppressed : unsuppressed)({ numerator: breaches, denominator: n });

@@ -69,7 +69,12 @@ t.test('rates of outcome over a caseload, for a practitioner, a group and one pa
   t.equal((await ben('GET', `Measure/reliable-improvement-phq-9/$evaluate-measure?${year}&practitioner=Practitioner/ann`)).status, 404);
   t.equal((await ben('GET', `Measure/response-phq-9/$evaluate-measure?${year}&subject=Patient/c0`)).status, 404, 'whom ben does not treat does not exist');
   t.equal((await ben('GET', `Measure/response-phq-9/$evaluate-measure?${year}&subject=Patient/d0`)).status, 200);
-  t.same(counts((await fhir('GET', `Measure/reliable-improvement-phq-9/$evaluate-measure?periodStart=2026-01-01&periodEnd=2026-12-31`)).body.group[0]), [0, 0, 0, 0]);
+  for (const nobody of ['periodStart=2026-01-01&periodEnd=2026-12-31', `${year}&practitioner=Practitioner/none`, `${year}&suppressed=true&practitioner=Practitioner/none`]) {
+    const none = await fhir('GET', `Measure/reliable-improvement-phq-9/$evaluate-measure?${nobody}`);
+    t.same(counts(none.body.group[0]), nobody.includes('suppressed') ? [undefined, undefined, undefined, undefined] : [0, 0, 0, 0]);
+    t.same(validate(none.body, 'MeasureReport').filter(({ severity }: any) => severity === 'error'), [], 'without strata where nobody is');
+    t.match(none.body.group[0].measureScore, { value: undefined, extension: [{ valueCode: nobody.includes('suppressed') ? 'masked' : 'not-applicable' }] });
+  }
   const opened = await service.as({ user: 'Practitioner/ben' })('POST', 'Patient/c0/$break-glass', { resourceType: 'Parameters', parameter: [{ name: 'reason', valueCode: 'ETREAT' }, { name: 'text', valueString: 'on call' }] });
   t.equal(opened.status, 201, opened.text.slice(0, 200));
   t.equal((await ben('GET', `Measure/response-phq-9/$evaluate-measure?${year}&subject=Patient/c0`)).status, 200, 'in an emergency the record is open');
@@ -90,11 +95,12 @@ t.test('who may not see individuals gets rates with small numbers hidden, and no
   t.same([population(group, 'denominator'), population(group, 'numerator'), group.measureScore.value], [20, 15, 0.9], 'rounded to the nearest five; the rate is of the counts themselves, in steps of ten per cent: sixteen of eighteen could be had from 0.89');
   t.equal(population(group, 'denominator-exclusion'), undefined, 'nobody at all is hidden like a few');
   const strata = group.stratifier.find(({ code }: any) => code[0].coding[0].code === 'practitioner').stratum;
-  t.same(strata.map(({ value, measureScore }: any) => [value.text, measureScore.value]), [['Practitioner/ann', 0.8], ['not shown', undefined]], 'the small one, and one more so that it cannot be had by subtraction');
+  t.same(strata.map(({ value, measureScore }: any) => [value.text, measureScore.value, value.coding?.[0].code]), [['Practitioner/ann', 0.8, undefined], ['not shown', undefined, 'masked']], 'the small one, and one more so that it cannot be had by subtraction');
   t.notMatch(text, /Patient\/|EpisodeOfCare\/|QuestionnaireResponse\//, 'nobody is named');
   t.same(validate(body, 'MeasureReport').filter(({ severity }: any) => severity === 'error'), []);
   t.equal((await auditor('GET', `${path}&subject=Patient/c0`)).status, 403);
   t.equal((await auditor('GET', `${path}&reportType=subject-list`)).status, 403);
+  t.match(await auditor('GET', `${path}&suppressed=maybe`), { status: 400, body: { issue: [{ expression: ['http.suppressed'] }] } });
   for (const confined of ['subject=Practitioner/ann', 'practitioner=Practitioner/ann', 'subject=Group/g']) t.equal((await auditor('GET', `${path}&${confined}`)).status, 403, `${confined}: two reports must not differ by few`);
   const of = (from: string, to: string): string => `Measure/reliable-improvement-phq-9/$evaluate-measure?periodStart=${from}&periodEnd=${to}`;
   for (const [from, to] of [['2025-01-01', '2025-12-30'], ['2025-01-02', '2025-12-31'], ['2025-02-01', '2025-04-30'], ['2025-04-01', '2025-12-31'], ['2024-07-01', '2025-06-30'], ['2025-06', '2025-06'], ['2099', '2099']] as const) {
@@ -217,11 +223,26 @@ t.test('what cannot be evaluated is refused with the reason', async (t) => {
   await refused(`Measure/recovery-phq-9/$evaluate-measure?${year}&subject=Patient/nobody`, 404);
   await refused(`Measure/recovery-phq-9/$evaluate-measure?${year}&subject=Group/nobody`, 404, 'http.subject');
   await refused(`Measure/recovery-phq-9/$evaluate-measure?${year}&lastReceivedOn=2025-01-01`, 400);
+  await refused(`Measure/recovery-phq-9/$evaluate-measure?${year}&subject=Practitioner/ann&practitioner=Practitioner/ben`, 400, 'http.practitioner');
+  await refused(`Measure/recovery-phq-9/$evaluate-measure?${year}&subject=Patient/c0/_history/1`, 400, 'http.subject');
   await refused(`Measure/$evaluate-measure?${year}`, 400, 'http.measure');
   for (const wrong of [measure('x', 'text/cql'), measure('unheard-of'), measure('recovery(unheard-of)'), measure('homework-completion(phq-9)'), measure('depression-remission(1999)')]) {
     await fhir('PUT', 'Measure/own', wrong);
     await refused(`Measure/own/$evaluate-measure?${year}`, 422, 'Measure.group[0].population[0].criteria');
   }
+  const parted = (rule: string, code: object, groups = 1): object => ({ ...measure(rule), group: Array.from({ length: groups }, () => ({ ...(measure(rule) as any).group[0], stratifier: [{ code: { coding: [{ code: 'practitioner' }] } }, { code }] })) });
+  for (const [rule, code, at] of [
+    ['recovery', { coding: [{ code: 'age' }] }, 'stratifier[1].code'], ['recovery', { coding: [{ code: 'constructor' }] }, 'stratifier[1].code'], ['recovery', { text: 'team' }, 'stratifier[1].code'], ['depression-remission', { coding: [{ code: 'age' }] }, 'stratifier[0].code'],
+    ['homework-completion', { coding: [{ code: 'team' }] }, 'stratifier[1].code'],
+  ] as const) {
+    await fhir('PUT', 'Measure/own', parted(rule, code));
+    await refused(`Measure/own/$evaluate-measure?${year}`, 422, `Measure.group[0].${at}`);
+  }
+  await fhir('PUT', 'Measure/own', parted('recovery', { coding: [{ code: 'team' }] }, 2));
+  await refused(`Measure/own/$evaluate-measure?${year}`, 422, 'Measure.group[1]');
+  await fhir('PUT', 'Measure/own', parted('recovery', { coding: [{ code: 'team' }] }));
+  t.equal((await fhir('GET', `Measure/own/$evaluate-measure?${year}`)).status, 200);
+  for (const { resource } of (await fhir('GET', 'Measure?_count=100')).body.entry) t.equal((await fhir('GET', `Measure/${resource.id}/$evaluate-measure?${year}`)).status, 200, `${resource.id} names what its rule tells apart`);
   await fhir('PUT', 'Measure/own', measure('recovery(gad-7)'));
   t.equal((await fhir('GET', `Measure/$evaluate-measure?measure=https://clinic.example/Measure/own&${year}`)).status, 200, 'a measure of the deployment itself');
   const limited = service.as({ scopes: 'system/MeasureReport.rs system/Measure.rs system/Patient.rs' });

@@ -2,6 +2,7 @@ import { extensionUrl } from '../../fhir/canonical.ts';
 import type { Resource } from '../../fhir/resource.ts';
 import { bounds, wilson, type Interval } from '../proportions.ts';
 import { coarseShare, hidden, suppressed, unsuppressed, type Counts, type Shown } from '../suppression.ts';
+import { stratifierCode, type Stratifier } from './measures.ts';
 import type { Membership } from './membership.ts';
 import { countsOf, isCounted, stratumOf, type MayShow } from './report-cells.ts';
 
@@ -26,7 +27,7 @@ export interface ReportContext {
 interface MeasureGroup {
   readonly code?: object;
   readonly description?: string;
-  readonly stratifier?: readonly { readonly code?: { readonly coding?: readonly { readonly code?: string }[] } }[];
+  readonly stratifier?: readonly Stratifier[];
 }
 
 const population = (code: string, display: string): object => ({ coding: [{ system: 'http://terminology.hl7.org/CodeSystem/measure-population', code, display }] });
@@ -72,7 +73,7 @@ function reportGroup(memberships: readonly Membership[], { code, stratifier = []
     ...extensions(memberships, shown, type, mayShow !== undefined),
     population: mayShow === undefined ? populationsOf(memberships, type, firstList) : suppressedPopulations(memberships, shown),
     ...score(shown, mayShow !== undefined),
-    ...(stratifier.length === 0 || type === 'individual' ? {} : { stratifier: stratifier.map(({ code: by }) => stratify(memberships, by, mayShow)) }),
+    ...(stratifier.length === 0 || type === 'individual' ? {} : { stratifier: stratifier.map((each) => stratify(memberships, each, mayShow)) }),
   };
 }
 
@@ -130,21 +131,22 @@ function extensions(memberships: readonly Membership[], { rate }: Shown, type: R
   return parts.length === 0 ? {} : { extension: parts };
 }
 
-function stratify(memberships: readonly Membership[], code: { coding?: readonly { code?: string }[] } | undefined, mayShow: MayShow | undefined): object {
-  const by = code?.coding?.[0]?.code ?? '';
+/** Coded, so that a problem of that name is another one. */
+const notShown = { coding: [{ system: 'http://terminology.hl7.org/CodeSystem/data-absent-reason', code: 'masked' }], text: 'not shown' };
+
+function stratify(memberships: readonly Membership[], stratifier: Stratifier, mayShow: MayShow | undefined): object {
+  const [by, { code }] = [stratifierCode(stratifier), stratifier];
   const strata = [...Map.groupBy(memberships, (membership) => stratumOf(membership, by))].sort(([a], [b]) => (a < b ? -1 : 1));
   const visible = strata.filter(([value]) => mayShow?.(by, value) !== false);
-  return {
-    ...(code === undefined ? {} : { code: [code] }),
-    stratum: [
-      ...visible.map(([value, members]) => {
-        const shown = shownOf(countsOf(members), mayShow, true);
-        return { value: { text: value }, population: mayShow === undefined ? populationsOf(members, 'summary', 0) : stratumPopulations(shown), ...score(shown, mayShow !== undefined) };
-      }),
-      // That there is somebody with a rare problem, or a small caseload, is told as little as the numbers.
-      ...(visible.length === strata.length ? [] : [{ value: { text: 'not shown' }, population: stratumPopulations(hidden), ...score(hidden, true) }]),
-    ],
-  };
+  const stratum = [
+    ...visible.map(([value, members]) => {
+      const shown = shownOf(countsOf(members), mayShow, true);
+      return { value: { text: value }, population: mayShow === undefined ? populationsOf(members, 'summary', 0) : stratumPopulations(shown), ...score(shown, mayShow !== undefined) };
+    }),
+    // That there is somebody with a rare problem, or a small caseload, is told as little as the numbers.
+    ...(visible.length === strata.length ? [] : [{ value: notShown, population: stratumPopulations(hidden), ...score(hidden, true) }]),
+  ];
+  return { ...(code === undefined ? {} : { code: [code] }), ...(stratum.length === 0 ? {} : { stratum }) };
 }
 
 /** Of a stratum only what its rate rests on: the initial population and the exclusions would give away what is hidden elsewhere. */
