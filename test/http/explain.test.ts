@@ -54,7 +54,7 @@ t.test('a total, a change and a class open to the answers, with the arithmetic f
   t.same(sections(client).map(([title]) => title), ['What it rests on', 'Worth knowing', 'When']);
   t.same(sections(classed).map(([title]) => title), ['What it rests on', 'How it is worked out', 'What decides', 'What it does not say', 'Rule and time']);
   t.same(sections(classed)[0]!.slice(1), ['PHQ-9 total score, 1 January 2025: 18 of 27, 9 of 9 items answered.', 'PHQ-9 total score, 1 February 2025: 9 of 27, 9 of 9 items answered.']);
-  t.match(sections(classed)[2], [/^What/, /^A reliable change is 6 points or more\. Source: .*to be checked before use/, /^For comparison only: by another rule it is more than 5\.61 points/, /^On the clinical side: 10 or more/]);
+  t.match(sections(classed)[2], [/^What/, /^A reliable change is 6 points or more\. Source: .*NCT05134103.*\(taken from a secondary source/, /^For comparison only: by another rule it is more than 5\.61 points/, /^On the clinical side: 10 or more/]);
   await fhir('PUT', 'QuestionnaireResponse/b', { ...phq9('p', spread(8), '2025-02-01T09:00:00Z'), id: 'b', status: 'amended' });
   t.match(sections(await explained(change.id)).at(-1)!.join(' '), /Version 2, computed on .* UTC\. It was -9 and is -10\. What led to it: the answers of 1 February 2025 \(changed\)\./, 'what changed since the version before');
   t.match(of(await explained(change.id), 'changed-by'), [{ valueReference: { reference: 'QuestionnaireResponse/b/_history/2' } }]);

@@ -186,6 +186,6 @@ t.test('the side of a cut-off: stored with a score, and told of a total from els
   const { body: alone } = await system('POST', 'QuestionnaireResponse/$score', { ...response, id: undefined, meta: undefined, authored: '2024-05-02', item: lines(6.3) });
   t.match(alone.parameter.find(({ name }: any) => name === 'score').part[0].resource, { valueQuantity: { value: 25.2 }, interpretation: [{ coding: [{ code: 'functional-range' }] }] });
   const { body: explained } = await system('GET', `Observation/${score.id}/$explain`);
-  t.match(JSON.stringify(explained), /On the clinical side: less than 25\. Source: recalled from the manual \(recalled, not checked in any source: to be checked before use\)/);
+  t.match(JSON.stringify(explained), /On the clinical side: less than 25\. Source: pages about the scale.* \(taken from a secondary source, not checked in the original\)/);
   t.match(explained.parameter.filter(({ name }: any) => name === 'cut-off').map(({ part }: any) => part.find(({ name }: any) => name === 'interprets')?.valueCode), ['clinical-range', undefined]);
 });

@@ -71,7 +71,7 @@ t.test('a later score gives the pair of change Observations, with thresholds, cu
   t.match(component(delta, 'baseline'), { valueInteger: 17 });
   t.match(change.identifier, [{ system: `${base}/progress`, value: `reliable-change:ep:${change.id}` }]);
   t.match(change.extension, [{ url: 'http://hl7.org/fhir/StructureDefinition/workflow-episodeOfCare', valueReference: { reference: 'EpisodeOfCare/ep' } }]);
-  t.match(change.note, [{ text: /checked before use/ }], 'a recalled threshold says so');
+  t.match(change.note, [{ text: /taken from a secondary source, not checked in the original/ }], 'a threshold says how sure it is');
 });
 
 t.test('posting the same response again changes nothing', async (t) => {
