@@ -1,4 +1,5 @@
 import { canonicalBase } from '../fhir/canonical.ts';
+import { inputsOf, refuseUnknown } from './input.ts';
 import type { Operation } from './operation.ts';
 
 /**
@@ -9,8 +10,8 @@ export const versions: Operation = {
   level: 'system',
   needs: [],
   definition: `${canonicalBase}/OperationDefinition/versions`,
-  run: () => Promise.resolve({
-    status: 200,
-    body: JSON.stringify({ resourceType: 'Parameters', parameter: [{ name: 'version', valueCode: '4.0' }, { name: 'default', valueCode: '4.0' }] }),
-  }),
+  async run(context, call, body) {
+    refuseUnknown(context, call, inputsOf(call, body), []);
+    return { status: 200, body: JSON.stringify({ resourceType: 'Parameters', parameter: [{ name: 'version', valueCode: '4.0' }, { name: 'default', valueCode: '4.0' }] }) };
+  },
 };

@@ -112,6 +112,23 @@ t.test('every statement of the CapabilityStatement holds', async (t) => {
     }
   });
 
+  await t.test('an operation takes the parameters of its definition and no other', async (t) => {
+    const clinician = service.as({ user: 'Practitioner/x' });
+    const definitions = (await fhir('GET', 'OperationDefinition?_count=100')).body.entry.map(({ resource }: { resource: object }) => resource) as { code: string; system: boolean; type: boolean; instance: boolean; resource: string[]; parameter: { name: string; use: string }[] }[];
+    t.ok(definitions.length > 25);
+    for (const { code, type: onType, instance, resource, parameter } of definitions.filter(({ code: name }) => name !== 'lastn')) { // it takes search parameters
+      const taken = new Set<string>();
+      for (const type of resource.map((each) => (each === 'Resource' ? 'Goal' : each))) {
+        const path = instance ? `${type}/none/$${code}` : onType ? `${type}/$${code}` : `$${code}`;
+        const { status, body } = await (code === 'break-glass' ? clinician : fhir)('POST', path, { resourceType: 'Parameters', parameter: [{ name: 'neverHeardOf', valueString: 'x' }] });
+        const told = String(body.issue?.[0]?.details?.text);
+        t.match([status, told], [400, new RegExp(`^\\$${code} takes `)], path);
+        for (const name of told.replace(/^.* takes (?:no parameters)?|\.$/g, '').split(', ')) if (name !== '') taken.add(name);
+      }
+      t.same([...taken].toSorted(), parameter.filter(({ use }) => use === 'in').map(({ name }) => name).toSorted(), code);
+    }
+  });
+
   await t.test('every profile is known, every parameter of this service is published', async (t) => {
     for (const { type, supportedProfile = [] } of resources) {
       for (const profile of supportedProfile) {
