@@ -6,7 +6,7 @@ import type { Interaction } from './route.ts';
 
 /** What was looked at or done. */
 export interface Access {
-  /** A RESTful interaction, `$name` of an operation, or `login`, `logout`, `token`, `notification`. */
+  /** A RESTful interaction, `$name` of an operation, or what the authorization server did: `login`, `token` (src/auth/authorization-event.ts). */
   readonly interaction: string;
   /** Not given: E for a search and an operation (IHE BALP), R for what else is not said. */
   readonly action?: AuditRow['action'];

@@ -5,6 +5,7 @@ import changeIndex from '../../schemas/code-systems/change-index.json' with { ty
 import driver from '../../schemas/code-systems/driver.json' with { type: 'json' };
 import endingCheck from '../../schemas/code-systems/ending-check.json' with { type: 'json' };
 import homeworkType from '../../schemas/code-systems/homework-type.json' with { type: 'json' };
+import interaction from '../../schemas/code-systems/interaction.json' with { type: 'json' };
 import measureGroup from '../../schemas/code-systems/measure-group.json' with { type: 'json' };
 import measureStratifier from '../../schemas/code-systems/measure-stratifier.json' with { type: 'json' };
 import recordAnswer from '../../schemas/code-systems/record-answer.json' with { type: 'json' };
@@ -33,7 +34,7 @@ const concepts = (displays: Readonly<Record<string, string>>): Concept[] => Obje
 /** @returns CodeSystem and ValueSet resources with stable ids; those of instruments, methods, bands and triggers follow from the registry. */
 export function codeSystems(registry: Registry): Resource[] {
   const definitions: Definition[] = [
-    homeworkType, encounterType, endingCheck, driver, changeIndex, taskType, taskInput, reviewAction, measureGroup, measureStratifier, recordItem, recordAnswer, sharing, consentRecordedBy, safetyAnswer, careTeamRole, reviewEscalation,
+    homeworkType, encounterType, endingCheck, driver, changeIndex, taskType, taskInput, reviewAction, measureGroup, measureStratifier, recordItem, recordAnswer, sharing, consentRecordedBy, safetyAnswer, careTeamRole, reviewEscalation, interaction,
     { name: 'progress-metric', title: 'Progress metrics', description: 'What a computed progress Observation and its components measure.', concept: concepts(progressMetricDisplay) },
     { name: 'change-class', title: 'Classes of change', description: 'Reliable and clinically significant change between two scores. A class describes scores, not a person.', concept: concepts(changeClassDisplay) },
     { name: 'score-side', title: 'Sides of a cut-off', description: 'Whether a score is in the clinical or in the functional range of its instrument. A side describes a score, not a person.', concept: concepts(scoreSideDisplay) },

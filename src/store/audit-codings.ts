@@ -5,7 +5,6 @@ import { name, type Fragment } from './sql.ts';
 export const auditSystems = {
   eventType: 'http://terminology.hl7.org/CodeSystem/audit-event-type',
   dicom: 'http://dicom.nema.org/resources/ontology/DCM',
-  lifecycle: 'http://terminology.hl7.org/CodeSystem/iso-21089-lifecycle',
   restful: 'http://hl7.org/fhir/restful-interaction',
   own: `${canonicalBase}/CodeSystem/interaction`,
   entityType: 'http://terminology.hl7.org/CodeSystem/audit-entity-type',
@@ -25,7 +24,6 @@ const others: Readonly<Record<string, { readonly type: Coding; readonly subtype:
   logout: { type: authentication, subtype: { system: auditSystems.dicom, code: '110123', display: 'Logout' } },
   // of the authorization server (src/auth/authorization-event.ts)
   ...Object.fromEntries(['authorization', 'token', 'revocation', 'introspection', 'launch', 'patient-list'].map((each) => [each, ownAuthentication(each)])),
-  notification: { type: { system: auditSystems.lifecycle, code: 'transmit', display: 'Transmit Record Lifecycle Event' }, subtype: { system: auditSystems.own, code: 'notification' } },
 };
 
 /** http://hl7.org/fhir/R4/codesystem-restful-interaction.html */

@@ -116,6 +116,8 @@ t.test('every statement of the CapabilityStatement holds', async (t) => {
     const clinician = service.as({ user: 'Practitioner/x' });
     const definitions = (await fhir('GET', 'OperationDefinition?_count=100')).body.entry.map(({ resource }: { resource: object }) => resource) as { code: string; system: boolean; type: boolean; instance: boolean; resource: string[]; parameter: { name: string; use: string }[] }[];
     t.ok(definitions.length > 25);
+    const logged = (await fhir('GET', 'CodeSystem/interaction')).body.concept.map(({ code }: { code: string }) => code) as string[];
+    t.same(logged.filter((code) => code.startsWith('$')).toSorted(), definitions.map(({ code }) => `$${code}`).toSorted(), 'each is a code of the access log');
     for (const { code, type: onType, instance, resource, parameter } of definitions.filter(({ code: name }) => name !== 'lastn')) { // it takes search parameters
       const taken = new Set<string>();
       for (const type of resource.map((each) => (each === 'Resource' ? 'Goal' : each))) {
