@@ -6,7 +6,7 @@ import type { VersionRow } from '../store/read.ts';
 import type { Written } from '../store/unit.ts';
 import type { Accepted } from './accept.ts';
 import type { Answer, Context } from './context.ts';
-import { unheard, warnings } from './warnings.ts';
+import { uncoded, warnings } from './warnings.ts';
 
 /** HTTP date (RFC 9110 5.6.7) of a FHIR instant. */
 export const httpDate = (instant: string): string => new Date(instant).toUTCString();
@@ -58,7 +58,7 @@ export function writtenAnswer(context: Context, written: Written, accepted?: Acc
   if (context.prefer.return === 'OperationOutcome') {
     return { status, headers, body: JSON.stringify(storedOutcome(written, accepted === undefined ? [] : warnings(accepted, context.registry))) };
   }
-  return { status, headers, body: body!, ...(accepted === undefined ? {} : { remarks: () => unheard(accepted, context.registry) }) };
+  return { status, headers, body: body!, ...(accepted === undefined ? {} : { remarks: () => uncoded(accepted, context.registry) }) };
 }
 
 /** The answer to a read of one version. */

@@ -16,7 +16,7 @@ import { linkEntries, type Places } from './transaction-links.ts';
 import { readEntry, refusedEntry, rehearse } from './transaction-reads.ts';
 import { atEntry, entryContext, located, stepsOf, type Step } from './transaction-steps.ts';
 import { conditionalPut, onlyNew } from './update.ts';
-import { unheard, warnings } from './warnings.ts';
+import { uncoded, warnings } from './warnings.ts';
 
 /**
  * transaction (http://hl7.org/fhir/R4/http.html#transaction): all or nothing, in FHIR's order, with links between entries
@@ -178,7 +178,7 @@ function writtenEntry(context: Context, written: Written, write: WriteRequest): 
   const status = String(writtenStatus(written));
   if (outcome === 'absent') return JSON.stringify({ response: { status } });
   const isAsked = context.prefer.return === 'OperationOutcome';
-  const remarks = !('incoming' in write) ? [] : isAsked ? warnings(write, context.registry) : unheard(write, context.registry);
+  const remarks = !('incoming' in write) ? [] : isAsked ? warnings(write, context.registry) : uncoded(write, context.registry);
   const told = isAsked || written.clientMessage !== undefined || remarks.length > 0 ? { outcome: storedOutcome(written, remarks) } : {};
   const response = JSON.stringify({ status, ...(outcome === 'deleted' ? {} : { location: versionUrl(context, written) }), etag: etag(version), lastModified: lastUpdated, ...told });
   const resource = context.prefer.return === 'representation' && body !== null && mayRead(context.visibility, written) ? `"resource":${body},` : '';

@@ -7,7 +7,7 @@ import type { Accepted } from './accept.ts';
 /** What the sender of something that is stored should know of it. */
 
 /** @returns warnings of a safety item that is not heard, or would not be. They are told with every answer that has a place for them. */
-export function unheard({ incoming: { value }, questionnaire }: Accepted, registry: Registry): Issue[] {
+export function uncoded({ incoming: { value }, questionnaire }: Accepted, registry: Registry): Issue[] {
   if (value.resourceType === 'Questionnaire') return uncodedQuestionsOn(value, registry);
   return value.resourceType === 'QuestionnaireResponse' && value['status'] !== 'entered-in-error' ? unread(value, registry, questionnaire) : [];
 }
@@ -18,5 +18,5 @@ export function warnings(accepted: Accepted, registry: Registry): Issue[] {
   const isFinished = value.resourceType === 'QuestionnaireResponse' && ['completed', 'amended', 'stopped'].includes(String(value['status']));
   // A form that is known and weighs nothing (a journal) is not meant to be scored.
   const open = isFinished ? unscorable(value, registry, questionnaire).filter(({ code }) => code !== 'not-supported' || questionnaire === undefined) : [];
-  return [...unheard(accepted, registry), ...open];
+  return [...uncoded(accepted, registry), ...open];
 }

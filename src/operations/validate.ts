@@ -12,7 +12,7 @@ import { accessRows } from '../interactions/access-log.ts';
 import type { Answer, Context } from '../interactions/context.ts';
 import { forWriting } from '../interactions/delete.ts';
 import { claimed, profileIssues } from '../interactions/profiles.ts';
-import { unheard } from '../interactions/warnings.ts';
+import { uncoded } from '../interactions/warnings.ts';
 import { newId } from '../store/identity.ts';
 import { readNewest, type VersionRow } from '../store/read.ts';
 import { trial } from '../store/trial.ts';
@@ -102,7 +102,7 @@ async function issuesOf(context: Context, checked: Checked, profile: Input | und
   const issues = [...(profile === undefined ? [] : await issuesByProfile(context, type, profile, ofContent.isSound ? incoming.value : undefined)), ...ofContent.issues];
   if (sent === undefined || mode === 'profile' || ofContent.issues.some(isError)) return issues;
   if (id !== undefined && mode !== 'create') issues.push(...profileIssues(incoming.value, await context.profiles.kept(type, id)));
-  return [...issues, ...unheard({ incoming, ...(ofContent.questionnaire === undefined ? {} : { questionnaire: ofContent.questionnaire }) }, context.registry), ...(await writeIssues(context, checked, { incoming, questionnaire: ofContent.questionnaire }))];
+  return [...issues, ...uncoded({ incoming, ...(ofContent.questionnaire === undefined ? {} : { questionnaire: ofContent.questionnaire }) }, context.registry), ...(await writeIssues(context, checked, { incoming, questionnaire: ofContent.questionnaire }))];
 }
 
 /** What the gate of every write says of a resource, with the Questionnaire that it answers. */

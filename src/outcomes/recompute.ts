@@ -4,7 +4,7 @@ import type { Resource } from '../fhir/resource.ts';
 import { isDerived } from '../resources/observation.ts';
 import { derive, type DeriveContext, type DerivedWrite } from './derive.ts';
 import { patientRecord, type PatientRecord } from './record.ts';
-import type { RecordEntry } from './record-entry.ts';
+import type { ReadEntry } from './record-entry.ts';
 
 /** What the rules of today make of a whole record, against what is stored (docs/operations-fhir.md). Pure: nothing is read or written. */
 
@@ -58,7 +58,7 @@ export class StoredResource {
  * @returns every derived resource that would be written, the same for the same record. Alerts and requests are for the moment in
  * which an answer arrives: those that a newer rule would have raised are not raised in retrospect.
  */
-export function differences(entries: readonly RecordEntry[], stored: Stored, context: DeriveContext): Difference[] {
+export function differences(entries: readonly ReadEntry[], stored: Stored, context: DeriveContext): Difference[] {
   const record = patientRecord(entries, context.zone);
   const implied = new Set<string>();
   const found: Difference[] = [];

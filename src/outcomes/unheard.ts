@@ -14,7 +14,8 @@ export function unheard(resource: Resource, context: ProjectionContext, settings
   if (resourceType !== 'QuestionnaireResponse' && resourceType !== 'Observation') return undefined;
   const record = patientRecord(recordEntries(resource, context));
   const alerts = resourceType === 'Observation' ? alertsOfScores(record, scoreId({ type: resourceType, id: resource.id! }), context.registry, settings) : alertsOf({ record, response: resource, registry: context.registry, settings });
-  if (!alerts.some(({ flagged }) => flagged)) return undefined;
+  // A question that was left open has no time limit, and is no reason to lose the other answers.
+  if (alerts.every(({ limit }) => limit === null)) return undefined;
   return {
     severity: 'error', code: 'required', expression: `${resourceType}.subject`,
     text: 'A person is to look at these answers, and without the Patient in subject nobody would be told: name the Patient of this server whose they are, as Patient/id.',

@@ -107,7 +107,7 @@ const careTeams = `
   order by c.date_low desc nulls last, c.rid desc`;
 
 /** @returns the text of the newest active CareTeam by logical id of the Patient. */
-export async function loadCareTeams(connection: Lease, patients: readonly string[]): Promise<Map<string, string>> {
+export async function loadCareTeams(connection: Connection, patients: readonly string[]): Promise<Map<string, string>> {
   if (patients.length === 0) return new Map();
   const rows = await connection.query<{ patientId: string; body: string }>(careTeams, [patients]);
   const found = new Map<string, string>();

@@ -5,11 +5,13 @@ import type { Resource } from '../fhir/resource.ts';
 import { mayProject, recordEntries } from '../outcomes/project.ts';
 import { provenance } from '../outcomes/provenance.ts';
 import { differences, StoredResource, type Difference } from '../outcomes/recompute.ts';
-import { kindsOf, type RecordEntry } from '../outcomes/record-entry.ts';
+import { isNewlyRead, lateAlerts } from '../outcomes/late-alerts.ts';
+import { patientRecord } from '../outcomes/record.ts';
+import { kindsOf, type ReadEntry, type RecordEntry } from '../outcomes/record-entry.ts';
 import type { Connection, Database, Lease } from './database.ts';
 import { concernsRecord, type OutcomeRules } from './derived.ts';
 import { lockKey, newId, RidBlocks } from './identity.ts';
-import { instant, loadCurrent, lock, recordLine } from './load.ts';
+import { instant, loadCareTeams, loadCurrent, lock, recordLine } from './load.ts';
 import { literal, run } from './sql.ts';
 import { Staging } from './staging.ts';
 import type { Requester } from './unit.ts';
@@ -34,7 +36,7 @@ export interface RecomputeOptions {
   readonly apply: boolean;
   /** Only what is about this episode (`EpisodeOfCare/...`) is written and reported. */
   readonly episode?: string;
-  /** Only goals are written and reported, and no lines of the record; or only what follows from these responses (ids) alone, and their lines. */
+  /** Only goals are written and reported, and no lines of the record; or only what differs because of these responses (ids), and their lines. */
   readonly only?: 'Goal' | ReadonlySet<string>;
   /** What the Provenance says led to it; absent: that records are computed anew. */
   readonly activity?: string;
@@ -95,7 +97,7 @@ export async function recomputePatients(patients: readonly string[], options: Re
     if (at + 1 < blocks.length) reading = read(at + 1);
     const results = await Promise.all(records.map(async (whole, place) => {
       if (whole === undefined) return undefined;
-      const computed = await compute(block[place]!, whole, now, options);
+      const computed = await compute(options.database, block[place]!, whole, now, options);
       return options.apply && differs(computed) ? recomputePatient(computed, whole, options) : told(computed);
     }));
     found.push(...results.filter((result) => result !== undefined));
@@ -117,7 +119,7 @@ async function recomputePatient(before: Computed, read: Whole, options: Recomput
     // The second statement begins, and sees what is there, when the first has got the lock.
     const [now, { records: [whole] }] = await Promise.all(connection.together(() => [lock(connection, [lockKey('patient', patient)]), readWholes(connection, [patient])] as const));
     if (whole === undefined) return undefined;
-    const computed = isSame(whole, read) ? before : await compute(patient, whole, now, options);
+    const computed = isSame(whole, read) ? before : await compute(connection, patient, whole, now, options);
     if (differs(computed)) await write(connection, computed, whole, now, options);
     return told(computed);
   });
@@ -140,7 +142,7 @@ interface Computed {
 
 const told = ({ patient, rid, differences: found, stale }: Computed): Recomputed => ({ patient, rid, entries: stale.length, differences: found });
 
-async function compute(patient: string, { rid, stored, lines }: Whole, now: string, { rules, episode, only, questionnaire }: RecomputeOptions): Promise<Computed> {
+async function compute(connection: Connection, patient: string, { rid, stored, lines }: Whole, now: string, { rules, episode, only, questionnaire }: RecomputeOptions): Promise<Computed> {
   const projected = new Map<string, RecordEntry[]>();
   for (const [key, source] of stored) {
     const type = key.slice(0, key.indexOf('/'));
@@ -153,12 +155,25 @@ async function compute(patient: string, { rid, stored, lines }: Whole, now: stri
     registry: rules.registry, reference: rules.reference?.current ?? null, now, device: rules.device, patient: `Patient/${patient}`,
     ...(rules.safety === undefined ? {} : { safety: rules.safety }), ...(rules.zone === undefined ? {} : { zone: rules.zone }), patientResource: stored.get(`Patient/${patient}`)?.resource,
   };
-  const all = differences([...projected.values()].flat(), stored, context);
-  return {
-    patient, rid, projected,
-    differences: all.filter((difference) => (episode === undefined || difference.episode === episode) && isAsked(difference, only)),
-    stale: only === 'Goal' ? [] : staleSources(projected, lines).filter((source) => only === undefined || only.has(source.replace('QuestionnaireResponse/', ''))),
-  };
+  const entries = [...projected.values()].flat();
+  const known = typeof only === 'object' ? differencesWithout(only, projected, lines, (others) => differences(others, stored, context)) : undefined;
+  const found = differences(entries, stored, context).filter((difference) => (episode === undefined || difference.episode === episode) && (only !== 'Goal' || difference.type === only) && known?.has(difference.id) !== true);
+  const stale = only === 'Goal' ? [] : staleSources(projected, lines).filter((source) => only === undefined || only.has(source.replace('QuestionnaireResponse/', '')));
+  const read = newlyRead(stale, projected, lines).map((source) => stored.get(source)!.resource);
+  if (read.length > 0) {
+    const team = (await loadCareTeams(connection, [patient])).get(patient);
+    const people = { ...context, ...(team === undefined ? {} : { careTeam: JSON.parse(team) as Resource }) };
+    found.push(...lateAlerts(read, patientRecord(entries, rules.zone), stored, people));
+  }
+  return { patient, rid, projected, differences: found, stale };
+}
+
+/** Responses among `stale` of which the record now says something that it did not: whoever knows what they are asks for a look where they call for one. */
+function newlyRead(stale: readonly string[], projected: Computed['projected'], lines: ReadonlySet<string>): string[] {
+  const responses = stale.filter((source) => source.startsWith('QuestionnaireResponse/') && projected.has(source));
+  if (responses.length === 0) return [];
+  const known = Map.groupBy([...lines].map(entryOf), ({ id }) => id);
+  return responses.filter((source) => isNewlyRead(known.get(source.slice('QuestionnaireResponse/'.length)) ?? [], projected.get(source)!));
 }
 
 /** Our own forms are known without being read. */
@@ -167,9 +182,11 @@ function isOwnForm({ questionnaire }: Resource, { registry }: OutcomeRules): boo
   return canonical !== undefined && registry.byCanonical.get(canonical)?.canonical === canonical;
 }
 
-function isAsked({ type, resource }: Difference, only: RecomputeOptions['only']): boolean {
-  if (only === undefined || typeof only === 'string') return only === undefined || type === only;
-  return ((resource['derivedFrom'] ?? []) as { reference?: string }[]).some(({ reference }) => only.has(reference?.replace('QuestionnaireResponse/', '') ?? ''));
+/** Ids of what differs anyhow, with the lines that the record has of these responses: not for their sake. */
+function differencesWithout(responses: ReadonlySet<string>, projected: Computed['projected'], lines: ReadonlySet<string>, compared: (entries: readonly ReadEntry[]) => readonly Difference[]): ReadonlySet<string> {
+  const others = [...projected].filter(([source]) => !responses.has(source.replace('QuestionnaireResponse/', ''))).flatMap(([, own]) => own);
+  const own = [...lines].map(entryOf).filter((entry) => responses.has(entry.id) && sourceOf(entry).startsWith('QuestionnaireResponse/'));
+  return new Set(compared([...others, ...own]).map(({ id }) => id));
 }
 
 async function write(connection: Lease, { patient, rid, projected, differences: found, stale }: Computed, { stored }: Whole, now: string, { rules, requester, activity = 'Computed anew from the record by the rules of today' }: RecomputeOptions): Promise<void> {
@@ -200,7 +217,7 @@ function staleSources(projected: ReadonlyMap<string, readonly RecordEntry[]>, li
   if (missing.length === 0 && left.size === 0) return [];
   // The same number can be written in two ways: what is left is compared once more, as it is read.
   const plain = (text: string): string => JSON.stringify(JSON.parse(text));
-  const known = Map.groupBy([...lines].map(plain), sourceOf);
+  const known = Map.groupBy([...lines].map(plain), (line) => sourceOf(entryOf(line)));
   const text = (list: readonly string[]): string => [...list].sort().join('\n');
   const keys = new Set([...projected.keys(), ...known.keys()]);
   return [...keys].filter((key) => text((projected.get(key) ?? []).map((entry) => plain(lineOf(entry)))) !== text(known.get(key) ?? []));
@@ -209,8 +226,13 @@ function staleSources(projected: ReadonlyMap<string, readonly RecordEntry[]>, li
 /** What `recordLine` gives for an entry. */
 const lineOf = ({ kind, key, id, value, data }: RecordEntry): string => `["${kind}",${JSON.stringify(key)},"${id}",${value ?? 'null'},${data}]`;
 
-function sourceOf(line: string): string {
-  const [kind, , id] = JSON.parse(line) as [RecordEntry['kind'], string, string];
+/** The entry of which a line is. */
+function entryOf(line: string): ReadEntry {
+  const [kind, key, id, value, data] = JSON.parse(line) as [RecordEntry['kind'], string, string, number | null, object];
+  return { kind, key, id, at: null, value, data };
+}
+
+function sourceOf({ kind, id }: ReadEntry): string {
   const type = sourceTypes.find((each) => kindsOf(each).includes(kind));
   if (type === undefined) throw new Error(`No type projects to ${kind}.`);
   return `${type}/${id}`;
@@ -219,8 +241,10 @@ function sourceOf(line: string): string {
 /** @returns the version that was staged, as the target of a Provenance. */
 function stageDifference({ kind, type, id, resource }: Difference, staging: Staging, stored: Whole['stored']): string[] {
   const before = staging.current(type, id);
+  // What was raised for an answer is never written again: it may have been looked at.
+  if (kind === 'missing' && type !== 'Observation' && before?.body != null) return [];
   // A resource of a client, and what is only withdrawn, keep the written form of their numbers.
-  const written = before !== undefined && (type === 'Goal' || kind === 'not-implied') ? merged(parseJson(before.body!).stored as Resource, resource, stored.get(`${type}/${id}`)!.resource) : resource;
+  const written = before !== undefined && (type === 'Goal' || type === 'Task' || kind === 'not-implied') ? merged(parseJson(before.body!).stored as Resource, resource, stored.get(`${type}/${id}`)!.resource) : resource;
   const { outcome, version } = staging.put(type, id, { value: resource, stored: written, ...(type === 'Observation' && kind !== 'not-implied' ? { relabels: true as const } : {}) });
   return outcome === 'unchanged' ? [] : [`${type}/${id}/_history/${version}`];
 }

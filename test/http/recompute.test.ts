@@ -6,7 +6,8 @@ import { questionnaireFinder } from '../../src/interactions/questionnaires.ts';
 import { lateForms as lateFormsJob } from '../../src/jobs/late-forms.ts';
 import { Committer } from '../../src/store/commit.ts';
 import { openDatabase, type Database } from '../../src/store/database.ts';
-import { registry } from '../kit/record.ts';
+import { alertId } from '../../src/outcomes/safety.ts';
+import { phqItems, registry } from '../kit/record.ts';
 
 // Records computed anew: what an administrator does after a rule has changed, or to prove that nothing has drifted.
 
@@ -244,6 +245,35 @@ t.test('a form that comes after its responses: they are scored then, as if it ha
   const found = await fhir('POST', 'Patient/ada/$recompute', { resourceType: 'Parameters' });
   t.same((await scores()).map(({ method, derivedFrom }) => `${derivedFrom[0].reference} ${method.coding[0].version}`).sort(), ['QuestionnaireResponse/early 1', 'QuestionnaireResponse/early-1 1', 'QuestionnaireResponse/other-version 2']);
   t.match(differences(found.body).toSorted((one, other) => (one['why'] < other['why'] ? -1 : 1)), [{ why: /^rule form-total 1 -> 2/ }, { resource: `Observation/${altered.id}`, why: 'valueInteger' }], 'what differs for another reason, or names no version, is an administrator\'s to decide');
+});
+
+t.test('a form that comes after its responses and says by codes what it asks: the score is there, and the safety item that could not be read is heard', async (t) => {
+  const service = await testService(t, { env: { ADMIN_CLIENTS: 'development' } });
+  const fhir = service.as();
+  await fhir('PUT', 'Patient/kai', { resourceType: 'Patient', id: 'kai' });
+  const url = 'https://clinic.example/forms/mood-and-sleep-phq-9';
+  const daysAgo = (days: number): string => new Date(Date.now() - days * 86_400_000).toISOString();
+  for (const [id, authored, canonical] of [['kai-a', daysAgo(1), url], ['kai-old', daysAgo(20), url], ['kai-unnamed', daysAgo(2), 'https://clinic.example/forms/mood']] as const) await fhir('PUT', `QuestionnaireResponse/${id}`, {
+    resourceType: 'QuestionnaireResponse', id, status: 'completed', questionnaire: canonical, subject: { reference: 'Patient/kai' }, authored,
+    item: phqItems.map((_, i) => ({ linkId: `q${i + 1}`, answer: [{ valueInteger: i === 8 ? 2 : 1 }] })),
+  });
+  const review = async (trigger: string, id = 'kai-a'): Promise<any> => (await fhir('GET', `Task/${alertId(id, trigger, 'task')}`)).body;
+  t.equal((await review('phq-9-item-9-unread', 'kai-unnamed')).resourceType, 'OperationOutcome', 'nothing says what it is');
+  t.match(await review('phq-9-item-9-unread'), { priority: 'urgent' });
+  for (const [id, canonical] of [['named', url], ['mood', 'https://clinic.example/forms/mood']] as const) await fhir('PUT', `Questionnaire/${id}`, { resourceType: 'Questionnaire', id, url: canonical, status: 'active', item: phqItems.map((code, i) => ({ linkId: `q${i + 1}`, type: 'integer', code: [{ system: 'http://loinc.org', code }] })) });
+  await lateForms(service);
+  t.match((await fhir('GET', 'Observation?patient=kai&code=44261-6')).body.entry.map(({ resource }: any) => resource), [10, 10, 10].map((valueInteger) => ({ valueInteger })));
+  for (const id of ['kai-a', 'kai-unnamed']) {
+    const found = await review('phq-9-item-9', id);
+    t.match(found, { priority: 'asap', status: 'requested' });
+    t.ok(Date.parse(found.restriction.period.start) > Date.now() - 60_000, 'the clock starts when it can be known');
+    t.match((await fhir('GET', found.reasonReference.reference)).body, { resourceType: 'Flag', status: 'active' });
+  }
+  t.equal((await review('phq-9-item-9', 'kai-old')).resourceType, 'OperationOutcome', 'older than two weeks');
+  t.equal((await fhir('GET', 'Communication?patient=kai&category=notification&_summary=count')).body.total, 0, 'no client is waiting');
+  t.match(await review('phq-9-item-9-unread'), { status: 'requested', note: [{ text: /its form became known/ }] });
+  const again = await fhir('POST', 'Patient/kai/$recompute', { resourceType: 'Parameters' });
+  t.same(differences(again.body), []);
 });
 
 t.test('a form is looked at once: responses that get no score by it are not computed again and again', async (t) => {
