@@ -28,16 +28,32 @@ export type WeighedLists = (canonical: string) => readonly WeighedCoding[];
  */
 export function weighedLists(lists: readonly Resource[]): WeighedLists {
   const ofSystem: SystemWeights = (system) => systemWeights(definition('CodeSystem', system, lists));
-  return (canonical) => weighedCodings(definition('ValueSet', canonical, lists), ofSystem);
+  return (canonical) => {
+    const valueSet = definition('ValueSet', canonical, lists);
+    return valueSet === undefined ? [] : sharedCodings(valueSet, ofSystem);
+  };
 }
 
-/** Weight by code of the code system with a canonical. */
-type SystemWeights = (system: string) => ReadonlyMap<string, number>;
+/** What value sets list by the weights of the systems that they take codes from: the same for every form that shares them. */
+const codingsOf = new WeakMap<Resource, { readonly systems: readonly SystemMap[]; readonly codings: readonly WeighedCoding[] }>();
 
-function weighedCodings(valueSet: Resource | undefined, ofSystem: SystemWeights): WeighedCoding[] {
-  const { contains } = (valueSet?.['expansion'] ?? {}) as { contains?: readonly Contains[] };
+function sharedCodings(valueSet: Resource, ofSystem: SystemWeights): readonly WeighedCoding[] {
+  const systems = systemsOf(valueSet).map(ofSystem);
+  const known = codingsOf.get(valueSet);
+  if (known?.systems.length === systems.length && known.systems.every((each, at) => each === systems[at])) return known.codings;
+  const codings = weighedCodings(valueSet, ofSystem);
+  codingsOf.set(valueSet, { systems, codings });
+  return codings;
+}
+
+type SystemMap = ReadonlyMap<string, number>;
+/** Weight by code of the code system with a canonical. */
+type SystemWeights = (system: string) => SystemMap;
+
+function weighedCodings(valueSet: Resource, ofSystem: SystemWeights): WeighedCoding[] {
+  const { contains } = (valueSet['expansion'] ?? {}) as { contains?: readonly Contains[] };
   if (contains !== undefined) return expanded(contains, ofSystem);
-  const { include = [], exclude = [] } = (valueSet?.['compose'] ?? {}) as { include?: readonly Include[]; exclude?: readonly Include[] };
+  const { include = [], exclude = [] } = (valueSet['compose'] ?? {}) as { include?: readonly Include[]; exclude?: readonly Include[] };
   const left = new Set(exclude.flatMap(({ system, concept = [] }) => concept.map(({ code }) => `${system ?? ''}|${code ?? ''}`)));
   return include.flatMap((each) => included(each, ofSystem)).filter(({ coding: { system, code } }) => !left.has(`${system ?? ''}|${code ?? ''}`));
 }
@@ -62,11 +78,12 @@ const weighed = (coding: { readonly system: string | undefined; readonly code: s
   (weight === undefined || coding.code === undefined ? [] : [{ coding: coding as Coding, weight }]);
 
 /** The weights of code systems that were read: forms that share one share them. */
-const weightsOf = new WeakMap<Resource, ReadonlyMap<string, number>>();
+const weightsOf = new WeakMap<Resource, SystemMap>();
+const noWeights: SystemMap = new Map();
 
 /** Weight by code of a code system; none of one that is not known. */
-function systemWeights(codeSystem: Resource | undefined): ReadonlyMap<string, number> {
-  if (codeSystem === undefined) return new Map();
+function systemWeights(codeSystem: Resource | undefined): SystemMap {
+  if (codeSystem === undefined) return noWeights;
   const weights = weightsOf.get(codeSystem) ?? readWeights(codeSystem);
   weightsOf.set(codeSystem, weights);
   return weights;
@@ -76,7 +93,7 @@ function systemWeights(codeSystem: Resource | undefined): ReadonlyMap<string, nu
 export const hasWeights = (codeSystem: Resource): boolean => systemWeights(codeSystem).size > 0;
 
 /** By an extension of the concept or by a property. */
-function readWeights(codeSystem: Resource): ReadonlyMap<string, number> {
+function readWeights(codeSystem: Resource): SystemMap {
   const found = new Map<string, number>();
   const collect = (concepts: readonly Concept[] = []): void => {
     for (const concept of concepts) {

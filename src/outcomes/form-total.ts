@@ -147,12 +147,15 @@ function rangeOf({ questions }: Pick<WeighedForm, 'questions'>, times?: Readonly
   return { min: Math.round(min * 1e6) / 1e6, max: Math.round(max * 1e6) / 1e6 };
 }
 
-/** What the questions of a form offer: a list of answers is read once, however many of them name it. */
+/** A list of answers is gone through once, however many questions, and forms, name it. */
+const offeredBy = new WeakMap<ReturnType<WeighedLists>, Offered>();
+
+/** What the questions of a form offer. */
 function offeredIn(lists: WeighedLists): (item: Question) => Offered {
-  const ofLists = new Map<string, Offered>();
   const ofList = (canonical: string): Offered => {
-    const offered = ofLists.get(canonical) ?? offeredAs(lists(canonical).map(({ coding, weight }) => ({ option: { valueCoding: coding }, weight })));
-    ofLists.set(canonical, offered);
+    const list = lists(canonical);
+    const offered = offeredBy.get(list) ?? offeredAs(list.map(({ coding, weight }) => ({ option: { valueCoding: coding }, weight })));
+    offeredBy.set(list, offered);
     return offered;
   };
   const ofOptions = (options: readonly Option[]): Offered => offeredAs(options.flatMap((option) => {
@@ -164,12 +167,12 @@ function offeredIn(lists: WeighedLists): (item: Question) => Offered {
 }
 
 /** @param always whether the questions are asked in every case: only then a required one can be missed. */
-function collect(items: readonly Question[] | undefined, always: boolean, offeredBy: (item: Question) => Offered, found: Map<string, Weighed>): void {
+function collect(items: readonly Question[] | undefined, always: boolean, offers: (item: Question) => Offered, found: Map<string, Weighed>): void {
   for (const item of Array.isArray(items) ? (items as readonly Question[]) : []) {
     const asked = always && item.enableWhen === undefined && item.extension?.some(({ url }) => url === enableWhenExpression) !== true;
-    const offered = offeredBy(item);
+    const offered = offers(item);
     if (offered.weights.size > 0 && item.linkId !== undefined) found.set(item.linkId, { required: asked && item.required === true, repeats: item.repeats === true, offered });
-    collect(item.item, asked, offeredBy, found);
+    collect(item.item, asked, offers, found);
   }
 }
 

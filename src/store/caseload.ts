@@ -32,7 +32,7 @@ export interface CaseloadQuery {
 }
 
 /** Patients that are read together: what is in memory at a time is bounded by it. */
-const batch = 500;
+const batch = 100;
 
 /**
  * Reads a caseload patient by patient, in batches, as far as `visibility` reaches: the Patient, what the outcome engine knows of

@@ -102,4 +102,7 @@ t.test('a long list of answers is read once, however often its code system is na
   const whole = form({ answerValueSet: '#whole' }, { contained: [valueSet('whole', { compose: { include: [{ system }] } }), counted] });
   t.match(formTotal(answered({ system, code: 'c1007' }, { system, code: 'c0' }), whole), { value: -993, answered: 2, form: { min: -2000, max: 2 * 148_999 } });
   t.equal(read, 1, 'nor again for another form that shares it');
+  const [one, other] = [weighedLists([list, counted])('#long'), weighedLists([list, counted])('#long')];
+  t.equal(one, other, 'forms that share a list have one copy of what it weighs');
+  t.not(weighedLists([list, { ...counted, concept: many.slice(0, 3) }])('#long'), one, 'with other weights it is another');
 });
