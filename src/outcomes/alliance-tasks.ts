@@ -7,6 +7,7 @@ import { Standing } from './difference.ts';
 import type { Change, DeriveContext, DerivedWrite } from './derived-write.ts';
 import { labels, observationId } from './observations.ts';
 import { instant } from './instant.ts';
+import { dayOf } from './plain-words.ts';
 import { sourceOf, type PatientRecord, type Score } from './record.ts';
 import type { Scale } from './registry.ts';
 import { recipients } from './safety-recipients.ts';
@@ -79,7 +80,7 @@ const reviewTask = (scale: Scale, { anchor, inputs }: AllianceEvent, context: De
 const feedbackTask = (scale: Scale, score: Score, context: DeriveContext): Resource => ({
   ...request('respond-to-feedback', scale, score, labels(score), context),
   code: { coding: [{ system: codeSystem('task-type'), code: 'respond-to-feedback', display: 'Respond to feedback' }] },
-  description: `The ${scale.instrument.definition.shortTitle} of ${score.date} has something to talk about. Please respond to it; what is changed because of it is named as an output of the type agreed-change.`,
+  description: `With the ${scale.instrument.definition.shortTitle} of ${dayOf(score.date)} the client said something about the sessions, or asked to talk. Please respond to it; what is changed because of it is named on this task, as "What was agreed to change".`,
   reasonReference: { reference: sourceOf(score) },
 });
 

@@ -19,8 +19,11 @@ export const less = (from: number, what: number): string => `${precise(from)} - 
 const bracketed = (value: number): string => (value < 0 ? `(${precise(value)})` : precise(value));
 const plus = (values: readonly number[]): string => values.map((value, i) => (i === 0 ? precise(value) : bracketed(value))).join(' + ');
 
-/** @returns whether a number reaches a limit, in words: `9 is 6 or more`, `5 is not 6 or more`. */
-export const against = (value: number, limit: Pick<Cutoff, 'op' | 'value'>): string => `${precise(value)} is ${isClinical(value, limit) ? '' : 'not '}${limitOf(limit, precise)}`;
+const opposite = { '>=': '<', '>': '<=', '<=': '>', '<': '>=' } as const;
+
+/** @returns on which side of a limit a number is, in words: `9 is 6 or more`, `5 is less than 6`. */
+export const against = (value: number, { op, value: limit }: Pick<Cutoff, 'op' | 'value'>): string =>
+  `${precise(value)} is ${limitOf({ op: isClinical(value, { op, value: limit }) ? op : opposite[op], value: limit }, precise)}`;
 
 const attainmentFormula = 'T = 50 + 10 × sum of (weight × level) / √(0.7 × sum of squared weights + 0.3 × squared sum of weights), over the goals with a level';
 

@@ -50,7 +50,9 @@ function restsOnPrivate({ placed, baseline }: Course, { score }: Placed): boolea
 }
 
 function reviewTask(scale: Scale, score: Valid, context: DeriveContext): Resource {
-  const { patient, device, now, careTeam, patientResource, safety } = context;
+  const { patient, device, now, careTeam, patientResource, safety, reference } = context;
+  // Without closed episodes there is no expected course: the baseline decides.
+  const how = reference?.scales[scale.key] === undefined ? 'reliably worse than at baseline' : 'outside the expected course';
   const { first: owner } = recipients(careTeam, patientResource, Date.parse(now), safety?.dutyLead);
   const { encounter } = score.data;
   return {
@@ -62,7 +64,7 @@ function reviewTask(scale: Scale, score: Valid, context: DeriveContext): Resourc
     intent: 'order',
     priority: 'routine',
     code: { coding: [{ system: codeSystem('task-type'), code: 'course-review', display: 'Look together at how the therapy is going' }] },
-    description: `Two ${scale.instrument.definition.shortTitle} scores in a row are outside the expected course. Please look at it together with the client: a prompt to talk, not a verdict.`,
+    description: `Two ${scale.instrument.definition.shortTitle} scores in a row are ${how}. Please look at it together with the client: a prompt to talk, not a verdict.`,
     focus: { reference: sourceOf(score) },
     for: { reference: patient },
     ...(encounter === undefined ? {} : { encounter: { reference: encounter } }),

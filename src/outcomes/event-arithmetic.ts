@@ -48,6 +48,7 @@ function sustained({ definition: { cutoffs }, cutoff }: Scale, last: Given, firs
 /** How much worse `value` is than `than`, beside the threshold. */
 function worse({ sign, threshold }: Scale, value: number, than: number, name: string): string {
   const [high, low] = sign === 1 ? [value, than] : [than, value];
+  if (high < low) return `better than ${name} by ${less(low, high)}`;
   return `worse than ${name} by ${less(high, low)}, which ${against(exact(high - low), threshold!).replace(/^\S+ /, '')}`;
 }
 

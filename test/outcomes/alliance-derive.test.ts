@@ -73,9 +73,9 @@ t.test('low ratings of the SRS: by the total and by single items, with the limit
   const explained = (id: string, inputs: ReadonlyMap<string, Resource>): unknown =>
     (explanation(world.observation('alliance-low', id, 'srs')!, { registry, inputs, forms: new Map(), reader: 'clinician' })['parameter'] as { name: string; valueString?: string }[]).find(({ name }) => name === 'formula-with-numbers')?.valueString;
   t.equal(explained('s1', world.resources), 'total 36 of 40: 36 is 36 or less');
-  t.equal(explained('s2', world.resources), 'total 37.4 of 40: 37.4 is not 36 or less; item 1: 8.9 is less than 9');
+  t.equal(explained('s2', world.resources), 'total 37.4 of 40: 37.4 is more than 36; item 1: 8.9 is less than 9');
   const score = world.observation('score', 's2', 'srs')!;
-  t.equal(explained('s2', new Map([[`Observation/${score.id}`, score]])), 'total 37.4 of 40: 37.4 is not 36 or less', 'answers that are not shown are not told');
+  t.equal(explained('s2', new Map([[`Observation/${score.id}`, score]])), 'total 37.4 of 40: 37.4 is more than 36', 'answers that are not shown are not told');
   t.equal(explained('s2', new Map()), undefined);
   world.write(srs('s3', 14, [9.1, 9.1, 9.1, 9.1]));
   t.equal(world.observation('alliance-low', 's3', 'srs'), undefined);
@@ -146,6 +146,7 @@ t.test('what a client says beside the scores asks for an answer, unless it is ke
     t.same(validate(task), []);
     t.equal(task.meta?.security, undefined, 'the client sees whether it was answered');
     t.notMatch(task.description, judgingWords);
+    t.match(task.description, /of \d\d? [A-Z][a-z]+ 20\d\d the client said/, 'a date as people write it');
     t.notMatch(JSON.stringify(task), /less homework/, 'the words stay where they were written');
   }
   t.notMatch(recordEntries(rating('a5', 5, 48, {}, [words('less homework')]), { registry }).map(({ data }) => data).join(), /less homework/);

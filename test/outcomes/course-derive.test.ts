@@ -144,6 +144,7 @@ t.test('two signals in a row ask a clinician once, with the answers of recent we
   const tasks = (): Resource[] => world.all('Task', ({ code }) => JSON.stringify(code).includes('course-review'));
   t.match(tasks(), [{ status: 'requested', priority: 'routine', owner: { reference: 'Practitioner/x' }, meta: { security: [{ code: 'R' }] }, focus: { reference: 'QuestionnaireResponse/q4' } }]);
   t.same(validate(tasks()[0]!), []);
+  t.match(tasks()[0]!['description'], /scores in a row are reliably worse than at baseline\./, 'no expected course where there is no benchmark');
   world.write(phq9('q4', `${dateOf(28)}T10:00:00Z`, totalling(20)));
   t.equal(tasks().length, 1, 'idempotent');
   world.write(phq9('q4', `${dateOf(28)}T10:00:00Z`, totalling(10), { status: 'amended' }));
