@@ -6,7 +6,7 @@ import { isLoincCode } from './loinc.ts';
 interface FormItem { readonly linkId?: string; readonly definition?: string; readonly code?: readonly { readonly system?: string; readonly code?: string }[]; readonly item?: readonly FormItem[] }
 
 /** An answered item, as far as it says what was asked: its linkId as the form has it, its definition where the response says it. */
-export interface NamedItem { readonly linkId: string; readonly definition?: string; readonly answers: readonly unknown[] }
+export interface NamedItem { readonly linkId: string; readonly definition: string | undefined; readonly answers: readonly unknown[] }
 
 /** An item of a response, with where it stands. */
 export interface ResponseItem extends NamedItem {

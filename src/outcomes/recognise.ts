@@ -25,7 +25,7 @@ export interface Recognised {
 export interface ForeignAnswer { readonly system?: string; readonly code?: string; readonly display?: string }
 
 type Leaf = ResponseItem;
-interface AnsweredItem { readonly linkId?: string; readonly definition?: string; readonly text?: unknown; readonly answer?: readonly { item?: readonly AnsweredItem[] }[]; readonly item?: readonly AnsweredItem[] }
+interface AnsweredItem { readonly linkId?: string; readonly definition?: string; readonly text?: string; readonly answer?: readonly { item?: readonly AnsweredItem[] }[]; readonly item?: readonly AnsweredItem[] }
 
 /**
  * @returns the instruments that `response` answers.
@@ -43,7 +43,8 @@ export function recognise(response: Resource, registry: Registry, questionnaire?
   const codes = known?.canonical === canonical || questionnaire === undefined ? undefined : formCodes(questionnaire.item);
   const coded = codes ?? new Map<string, string>();
   const rendering = registry.renderings.get(canonical) ?? derivedFrom(questionnaire, registry);
-  const byItem = itemCodes(leaves, codes, (code) => registry.codes.has(code));
+  let named: ReturnType<typeof itemCodes<Leaf>> | undefined; // not asked for where every linkId is one of the instrument
+  const byItem = (leaf: Leaf): string => (named ??= itemCodes(leaves, codes, (code) => registry.codes.has(code)))(leaf);
   const codeOf = rendering === undefined ? byItem : (leaf: Leaf): string => (coded.has(leaf.linkId) ? byItem(leaf) : rendering.codeOf.get(leaf.linkId) ?? byItem(leaf));
   const common = {
     add: rendering?.add ?? 0, ...(rendering?.answers === undefined ? {} : { scoreOf: theirScore(rendering.answers) }),
@@ -93,7 +94,7 @@ function walk(items: readonly AnsweredItem[] | undefined, parent: string, leaves
   items.forEach((item: AnsweredItem, i) => {
     const expression = `${parent}.item[${i}]`;
     const answers = Array.isArray(item.answer) ? item.answer : [];
-    leaves.push({ linkId: typeof item.linkId === 'string' ? item.linkId : '', answers, expression, ...(item.definition === undefined ? {} : { definition: item.definition }), ...(typeof item.text === 'string' ? { text: item.text } : {}) });
+    leaves.push({ linkId: typeof item.linkId === 'string' ? item.linkId : '', definition: item.definition, answers, text: item.text, expression });
     walk(item.item, expression, leaves);
     answers.forEach((answer: { item?: readonly AnsweredItem[] }, j: number) => {
       if (answer.item !== undefined) walk(answer.item, `${expression}.answer[${j}]`, leaves);
