@@ -137,7 +137,7 @@ t.test('of the reports of a year, its quarters and its first quarters together n
   const one = fc.record({ at: fc.nat({ max: 364 }), practitioner: fc.nat({ max: 2 }), elsewhere: fc.integer({ min: 0, max: 9 }), problem: fc.nat({ max: 2 }), better: fc.boolean() });
   const kinds = ['practitioner', 'team', 'problem'] as const;
   let numbers = 0;
-  fc.assert(fc.property(fc.array(one, { minLength: 20, maxLength: 90 }), (people) => {
+  fc.assert(fc.property(fc.array(one, { minLength: 20, maxLength: 90 }), fc.constantFrom(later, Date.parse('2025-11-25')), (people, now) => {
     const all = people.map(({ at, practitioner, elsewhere, problem, better }, i): Membership & { at: number } => ({
       at: wholeYear.start + at * 86_400_000, patient: `p${i}`, unit: `e${i}`, denominator: true, exclusion: false, numerator: better, evaluated: [],
       strata: { practitioner: `x${practitioner}`, team: elsewhere === 0 ? 't2' : `t${practitioner >> 1}`, problem: `q${problem}` },
@@ -147,7 +147,7 @@ t.test('of the reports of a year, its quarters and its first quarters together n
     const known: number[][] = [];
     const secret: (readonly Membership[])[] = [];
     const isFew = (members: readonly Membership[]): boolean => members.length > 0 && (members.length < 5 || members.filter(({ numerator }) => numerator).length < 5);
-    for (const { period, mayShow } of reportsOf(within, kinds, later)) {
+    for (const { period, mayShow } of reportsOf(within, kinds, now)) {
       const members = within(period);
       const cells = [[members, mayShow()] as const, ...kinds.flatMap((by) => [...Map.groupBy(members, ({ strata }) => strata[by]!)].map(([value, list]) => [list, mayShow(by, value)] as const))];
       for (const [list, isShown] of cells) (isShown ? known : []).push(vector(list));
@@ -160,7 +160,7 @@ t.test('of the reports of a year, its quarters and its first quarters together n
     numbers += known.length;
     return secret.every((list) => !isCombination(vector(list), known));
   }), { numRuns: 40, seed: 11 });
-  t.ok(numbers > 200, `${numbers} numbers are shown`);
+  t.ok(numbers > 100, `${numbers} numbers are shown`);
 });
 
 t.test('a decision about a large report stops often: others are answered meanwhile', async (t) => {
