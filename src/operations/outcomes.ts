@@ -26,7 +26,7 @@ export const outcomes: Operation = {
   run: caseloadOutcomes,
 };
 
-const known = ['periodStart', 'periodEnd', 'scale', 'suppressed', 'caseMix', 'index', 'reliability'];
+const known = ['periodStart', 'periodEnd', 'scale', 'suppressed', 'caseMix', 'priorWeight', 'index', 'reliability'];
 const types = ['EpisodeOfCare', 'Task', 'Condition'];
 
 /** A practitioner's caseload of fewer courses says more about the person than about the work: it is not for others. */
@@ -76,16 +76,26 @@ function scalesOf({ registry }: Context, inputs: readonly Input[]): string[] {
   return given.length === 0 ? ['phq-9', 'gad-7'] : [...new Set(given)];
 }
 
-/** An index of change beside the reliable change that decides the classes. @throws Problem `malformed` for one that there is not. */
+/** What is computed only where it is asked for: an index of change beside the reliable change that decides the classes, a rate drawn towards that of all. @throws Problem `malformed` for one that there is not. */
 function wantedOf(inputs: readonly Input[]): Wanted {
   const given = one(inputs, 'index');
   const reliability = reliabilityOf(inputs);
+  const priorWeight = priorWeightOf(inputs);
+  const prior = priorWeight === undefined ? {} : { priorWeight };
   if (reliability !== undefined && (given === undefined || given === 'hlm')) throw problem('malformed', 'invalid', 'reliability is for an index of change between two scores.', 'http.reliability');
-  if (given === undefined) return {};
-  if (given === 'hlm') return { hlm: true };
+  if (given === undefined) return prior;
+  if (given === 'hlm') return { hlm: true, ...prior };
   const code = changeIndices.find((each) => each === given);
   if (code === undefined) throw problem('malformed', 'code-invalid', `index must be a code of CodeSystem/change-index: ${[...changeIndices, 'hlm'].join(', ')}.`, 'http.index');
-  return { index: { code, ...(reliability === undefined ? {} : { reliability }) } };
+  return { index: { code, ...(reliability === undefined ? {} : { reliability }) }, ...prior };
+}
+
+function priorWeightOf(inputs: readonly Input[]): number | undefined {
+  const text = one(inputs, 'priorWeight');
+  if (text === undefined) return undefined;
+  if (!/^\d{1,6}(\.\d{1,3})?$/.test(text) || Number(text) === 0) throw problem('malformed', 'value', 'priorWeight must be a number above 0, such as 128: as how many cases the rate of the whole deployment counts.', 'http.priorWeight');
+  if (!flag(inputs, 'caseMix')) throw problem('malformed', 'required', 'priorWeight draws the rate towards that of the whole deployment: ask for it with caseMix=true.', 'http.caseMix');
+  return Number(text);
 }
 
 function reliabilityOf(inputs: readonly Input[]): number | undefined {

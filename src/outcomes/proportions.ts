@@ -49,3 +49,14 @@ export function funnel(target: number, n: number, z = z95): Interval | null {
 
 /** The 0.999 quantile of the standard normal distribution: the outer limits of a funnel plot, 99.8 %. */
 export const z998 = 3.090232306167813;
+
+/**
+ * The proportion of a unit drawn towards that of all, the more the smaller the unit is: the mean of the Beta distribution that follows
+ * from a prior as heavy as `weight` units of `target` (Beta-Binomial model).
+ * @param k how many of the unit's `n`
+ * @param weight of how many cases the prior counts, above 0
+ * @returns null when n is 0
+ */
+export function shrunken(k: number, n: number, target: number, weight: number): number | null {
+  return n === 0 ? null : (k + target * weight) / (n + weight);
+}

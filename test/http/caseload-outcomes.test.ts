@@ -102,9 +102,12 @@ t.test('what comes after the end is not of the course; suppressed, neither a ste
   t.match(steps(shown), [{ value: undefined, note: 'not reached as far as five or more were at risk' }, { statistic: 'sessions-to-reliable-improvement-by-session-2', n: 34, value: 0.088235 }]);
   t.match(lineOf(shown, 'reliable-improvement-bounds'), { n: 34, low: 0.088235, high: 0.088235, value: undefined });
   t.match([lineOf(shown, 'reliable-improvement-observed'), lineOf(shown, 'reliable-improvement-expected')], [{ value: 3 }, { value: 3, note: /^0 courses have no reference/ }]);
-  const hidden = (await fhir('GET', `${path}&suppressed=true`)).body;
+  const drawn = lineOf((await fhir('GET', `${path}&priorWeight=16`)).body, 'reliable-improvement-shrunken');
+  t.match(drawn, { n: 34, value: 0.088235, note: /counts as 16 cases$/ }, 'the caseload is the whole deployment');
+  for (const [query, element] of [['caseMix=true&priorWeight=0', 'http.priorWeight'], ['caseMix=true&priorWeight=-3', 'http.priorWeight'], ['priorWeight=128', 'http.caseMix']]) t.match(await fhir('GET', `Practitioner/ann/$outcomes?${period}&${query}`), { status: 400, body: { issue: [{ expression: [element] }] } });
+  const hidden = (await fhir('GET', `${path}&suppressed=true&priorWeight=16`)).body;
   t.same(steps(hidden).map(({ statistic }) => statistic), ['sessions-to-reliable-improvement-median']);
-  const small = ['', '-observed', '-expected', '-observed-to-expected', '-funnel-95', '-funnel-99.8'].map((of) => `reliable-improvement${of}`);
+  const small = ['', '-observed', '-expected', '-observed-to-expected', '-funnel-95', '-funnel-99.8', '-shrunken'].map((of) => `reliable-improvement${of}`);
   for (const statistic of [...small, 'reliable-deterioration']) t.match(lineOf(hidden, statistic), { value: undefined, n: undefined, note: 'hidden: small numbers' }, statistic);
   t.equal(lineOf(hidden, 'reliable-improvement-bounds'), undefined);
   t.notMatch(JSON.stringify(hidden), /courses have no reference/, 'not how many have none');

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import t from 'tap';
 import { observedExpected, poissonLimits, referenceRates, type Case } from '../../src/outcomes/case-mix.ts';
 import { association, effectSize } from '../../src/outcomes/effect-size.ts';
-import { bounds, funnel, wilson, z998 } from '../../src/outcomes/proportions.ts';
+import { bounds, funnel, shrunken, wilson, z998 } from '../../src/outcomes/proportions.ts';
 import { coarseShare, suppressed, unsuppressed } from '../../src/outcomes/suppression.ts';
 import { publishedCurve, survivalCurve } from '../../src/outcomes/survival.ts';
 
@@ -28,6 +28,13 @@ t.test('a proportion has the interval of Wilson, and none where nobody is counte
 t.test('the best and the worst case enclose the observed proportion', async (t) => {
   t.same(bounds(30, 60, 40), { low: 0.3, high: 0.7 });
   t.same(bounds(0, 0, 0), null);
+});
+
+t.test('a rate is drawn towards that of all, the more the smaller the unit is', async (t) => {
+  near(t, shrunken(5, 10, 0.6835, 128), (5 + 0.6835 * 128) / 138, 'ten cases');
+  near(t, shrunken(500, 1000, 0.6835, 128), 0.520824, 'a thousand');
+  t.equal(shrunken(3, 4, 0.75, 7), 0.75);
+  t.equal(shrunken(0, 0, 0.5, 1), null);
 });
 
 t.test('funnel limits narrow with size and stay within 0 and 1', async (t) => {

@@ -5,7 +5,7 @@ import { areFew, observedExpected, referenceRates, type Case, type ReferenceRate
 import { association, effectSize, effectSizeMinimum } from '../effect-size.ts';
 import type { ScoredCourse } from '../hlm-change.ts';
 import type { Pieces } from '../pieces.ts';
-import { bounds, funnel, wilson, z998, type Interval } from '../proportions.ts';
+import { bounds, funnel, shrunken, wilson, z998, type Interval } from '../proportions.ts';
 import type { Registry, Scale } from '../registry.ts';
 import { bandOf } from '../score.ts';
 import { sessionNumber } from '../sessions.ts';
@@ -39,6 +39,8 @@ export interface Wanted {
   readonly hlm?: boolean;
   /** An index of change beside the one that decides, with the reliability to compute it by, where one is given. */
   readonly index?: { readonly code: ChangeIndexCode; readonly reliability?: number };
+  /** As how many cases the rate of the whole deployment counts where the caseload's own is drawn towards it. */
+  readonly priorWeight?: number;
 }
 
 /** What courses like these came to in the whole deployment. */
@@ -113,7 +115,7 @@ export class CaseloadOutcomes {
       const mix = reference?.get(scale.key);
       const lines = [
         ...this.#linesOf(scale, gathered, isSuppressed),
-        ...(mix === undefined || scale.threshold === undefined ? [] : caseMixLines(scale, gathered.cases, mix, isSuppressed)),
+        ...(mix === undefined || scale.threshold === undefined ? [] : caseMixLines(scale, gathered.cases, mix, { isSuppressed, ...this.#wanted })),
         ...(this.#wanted.hlm === true ? yield* hlmLines(scale, gathered.scored) : []),
         ...(this.#wanted.index === undefined ? [] : indexLines(scale, gathered.pairs, this.#wanted.index.code, this.#wanted.index.reliability, isSuppressed)),
       ];
@@ -163,17 +165,21 @@ function untilFirst(course: Course, { scale, baseline }: Paired, isEvent: (chang
 }
 
 /** The caseload against what courses that began like its own came to everywhere, and where a unit of its size lies by chance. */
-function caseMixLines(scale: Scale, cases: readonly Case[], { rates, overall }: CaseMix, isSuppressed: boolean): Line[] {
+function caseMixLines(scale: Scale, cases: readonly Case[], { rates, overall }: CaseMix, { isSuppressed, priorWeight }: Pick<Wanted, 'priorWeight'> & { readonly isSuppressed: boolean }): Line[] {
   const { n, withoutReference, observed, expected, ratio, interval } = observedExpected(cases, rates);
   const line = (statistic: string, of: number, value: number | null, more: Partial<Line> = {}): Line => ({ scale: scale.key, statistic: `reliable-improvement-${statistic}`, metric: 'case-mix', n: of, value, ...more });
   if (ratio === null || overall === null) return [line('observed-to-expected', n, null, { note: `no reference yet: fewer than ${leastInCell} courses that began alike, or few elsewhere` })];
   // Where the caseload is most of the deployment, the rate of all tells the count of its own.
   const limits = (statistic: string, range: Interval | null): Line => line(statistic, cases.length, overall, { ...range, tells: [overall * cases.length], isShare: true });
+  const improved = cases.filter(({ outcome }) => outcome).length;
+  const drawn = priorWeight === undefined ? [] : [line('shrunken', cases.length, shrunken(improved, cases.length, overall, priorWeight), {
+    tells: [improved, overall * cases.length], isShare: true, note: `the own rate drawn towards that of the whole deployment, which counts as ${priorWeight} cases`,
+  })];
   const compared = isSuppressed ? 'courses without a reference are counted on neither side' : `${withoutReference} courses have no reference: fewer than ${leastInCell} began like them, or few elsewhere`;
   return [
     line('observed', n, observed, { isCount: true, tells: [observed] }), line('expected', n, expected, { tells: [expected], note: compared }),
     line('observed-to-expected', n, ratio, { ...interval, tells: [observed], places: 2, note: 'an association with how courses began, not a verdict on anybody' }),
-    limits('funnel-95', funnel(overall, cases.length)), limits('funnel-99.8', funnel(overall, cases.length, z998)),
+    limits('funnel-95', funnel(overall, cases.length)), limits('funnel-99.8', funnel(overall, cases.length, z998)), ...drawn,
   ];
 }
 
