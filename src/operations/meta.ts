@@ -130,7 +130,7 @@ async function relabel(context: Context, call: Call, body: string, change: (labe
   const row = await readNewest(context.database, forWriting(context.visibility, type), type, id);
   const current = row?.body == null ? undefined : (JSON.parse(row.body) as Resource);
   const [written] = await context.committer.commit({
-    ...unitOf(context, call.name, `${call.name} ${type}/${id} ${body}`),
+    ...unitOf(context, `$${call.name}`, `${call.name} ${type}/${id} ${body}`),
     writes: [{
       kind: 'patch', type, id,
       questionnaire: current === undefined ? undefined : await answered(current, context),

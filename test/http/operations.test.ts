@@ -35,7 +35,7 @@ t.test('operations are stated, and called where they are defined', async (t) => 
   const fhir = service.as();
   const { body: statement } = await fhir('GET', 'metadata');
   const offered = (type: string): string[] => statement.rest[0].resource.find((each: any) => each.type === type).operation.map(({ name }: any) => name);
-  t.strictSame(statement.rest[0].operation, ['meta', 'recompute', 'versions'].map((name) => ({ name, definition: `${canonical}/${name}` })));
+  t.strictSame(statement.rest[0].operation.map(({ name, definition }: any) => ({ name, definition })), ['meta', 'recompute', 'versions'].map((name) => ({ name, definition: `${canonical}/${name}` })));
   t.strictSame(offered('Task').filter((name) => name.startsWith('meta')), ['meta', 'meta-add', 'meta-delete']);
   const definitions = [...statement.rest[0].operation, ...statement.rest[0].resource.flatMap(({ operation }: any) => operation ?? [])];
   for (const url of new Set<string>(definitions.map(({ definition }: any) => definition))) {

@@ -60,6 +60,7 @@ const table: readonly { who?: string; request: [method: string, path: string, bo
   { request: ['GET', 'Patient/ann/$everything'], status: 200, rows: [row('$everything', 'E', 'ann', 'Patient/ann')] },
   { request: ['GET', 'Patient/ann/$progress'], status: 200, rows: [row('$progress', 'E', 'ann', 'Patient/ann')] },
   { request: ['GET', 'Patient/ann/$export-record'], status: 200, rows: [row('$export-record', 'E', 'ann', 'Patient/ann')] },
+  { request: ['POST', 'Goal/g/$meta-add', { resourceType: 'Parameters', parameter: [{ name: 'meta', valueMeta: { tag: [{ system: 'urn:t', code: 'a' }] } }] }], status: 200, rows: [row('$meta-add', 'U', 'ann', 'Goal/g')] },
   { request: ['GET', 'AuditEvent?entity=Goal/h'], status: 200, rows: [row('search-type', 'E', 'ann', 'AuditEvent')] },
   { who: 'who', request: ['GET', 'Goal/g'], status: 200, rows: [row('read', 'R', 'ann', 'Goal/g')] },
   { who: 'ben', request: ['GET', 'Goal/g'], status: 404, rows: [row('read', 'E', null, 'Goal/g', '4')] },
