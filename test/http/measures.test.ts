@@ -9,8 +9,8 @@ const population = (group: any, code: string): number | undefined => group.popul
 const counts = (group: any): (number | undefined)[] => ['initial-population', 'denominator', 'denominator-exclusion', 'numerator'].map((code) => population(group, code));
 const year = 'periodStart=2025-01-01&periodEnd=2025-12-31';
 
-/** Stores a finished course of two sessions with a first and, where it is given, a last PHQ-9 total. */
-async function course(t: Test, fhir: Client, id: string, therapist: string, first: number, last?: number): Promise<void> {
+/** Stores a finished course of two sessions with a first and, where it is given, a last PHQ-9 total, and what it was about. */
+async function course(t: Test, fhir: Client, id: string, therapist: string, first: number, last?: number, problem?: object): Promise<void> {
   const encounter = (n: number, at: string): object => ({
     request: { method: 'PUT', url: `Encounter/${id}-${n}` },
     resource: { resourceType: 'Encounter', id: `${id}-${n}`, status: 'finished', class: { system: 'http://terminology.hl7.org/CodeSystem/v3-ActCode', code: 'AMB' }, subject: { reference: `Patient/${id}` }, episodeOfCare: [{ reference: `EpisodeOfCare/${id}` }], period: { start: `${at}T10:00:00Z`, end: `${at}T11:00:00Z` } },
@@ -20,7 +20,8 @@ async function course(t: Test, fhir: Client, id: string, therapist: string, firs
     resourceType: 'Bundle', type: 'transaction', entry: [
       { request: { method: 'PUT', url: `Practitioner/${therapist}` }, resource: { resourceType: 'Practitioner', id: therapist } },
       { request: { method: 'PUT', url: `Patient/${id}` }, resource: { resourceType: 'Patient', id } },
-      { request: { method: 'PUT', url: `EpisodeOfCare/${id}` }, resource: { resourceType: 'EpisodeOfCare', id, status: 'finished', patient: { reference: `Patient/${id}` }, careManager: { reference: `Practitioner/${therapist}` }, period: { start: '2025-01-10', end: '2025-06-30' } } },
+      { request: { method: 'PUT', url: `EpisodeOfCare/${id}` }, resource: { resourceType: 'EpisodeOfCare', id, status: 'finished', patient: { reference: `Patient/${id}` }, careManager: { reference: `Practitioner/${therapist}` }, period: { start: '2025-01-10', end: '2025-06-30' }, ...(problem === undefined ? {} : { diagnosis: [{ condition: { reference: `Condition/${id}` } }] }) } },
+      ...(problem === undefined ? [] : [{ request: { method: 'PUT', url: `Condition/${id}` }, resource: { resourceType: 'Condition', id, subject: { reference: `Patient/${id}` }, code: problem } }]),
       encounter(1, '2025-01-15'), encounter(2, '2025-05-15'),
       response(`${id}-a`, '2025-01-14T09:00:00Z', first), ...(last === undefined ? [] : [response(`${id}-b`, '2025-05-15T09:00:00Z', last)]),
     ],
@@ -84,7 +85,8 @@ t.test('rates of outcome over a caseload, for a practitioner, a group and one pa
 t.test('who may not see individuals gets rates with small numbers hidden, and no names', async (t) => {
   const service = await testService(t);
   const fhir = service.as();
-  for (let at = 0; at < 8; at += 1) await course(t, fhir, `c${at}`, 'ann', 18, at < 7 ? 4 : 18);
+  const low = (at: number): object => ({ text: `words of c${at}`, coding: [{ system: 'http://hl7.org/fhir/sid/icd-10', code: 'F32.1', ...(at === 0 ? {} : { display: at < 6 ? 'Moderate depression' : 'Moderate depressive episode' }) }] });
+  for (let at = 0; at < 8; at += 1) await course(t, fhir, `c${at}`, 'ann', 18, at < 7 ? 4 : 18, low(at));
   for (let at = 0; at < 7; at += 1) await course(t, fhir, `d${at}`, 'ben', 18, at < 6 ? 4 : 18);
   for (let at = 0; at < 3; at += 1) await course(t, fhir, `e${at}`, 'cat', 18, 4);
   const auditor = service.as({ scopes: 'system/AuditEvent.rs system/MeasureReport.rs' });
@@ -96,7 +98,9 @@ t.test('who may not see individuals gets rates with small numbers hidden, and no
   t.equal(population(group, 'denominator-exclusion'), undefined, 'nobody at all is hidden like a few');
   const strata = group.stratifier.find(({ code }: any) => code[0].coding[0].code === 'practitioner').stratum;
   t.same(strata.map(({ value, measureScore }: any) => [value.text, measureScore.value, value.coding?.[0].code]), [['Practitioner/ann', 0.8, undefined], ['not shown', undefined, 'masked']], 'the small one, and one more so that it cannot be had by subtraction');
-  t.notMatch(text, /Patient\/|EpisodeOfCare\/|QuestionnaireResponse\//, 'nobody is named');
+  t.notMatch(text, /Patient\/|EpisodeOfCare\/|QuestionnaireResponse\/|words of/, 'nobody is named, and nobody quoted');
+  const problems = group.stratifier.find(({ code }: any) => code[0].coding[0].code === 'problem').stratum;
+  t.same(problems.map(({ value, measureScore }: any) => [value.text, value.coding?.[0].code, measureScore.value]), [['Moderate depression', 'F32.1', 0.8], ['unknown', undefined, 0.9]], 'one code is one problem, however it is worded');
   t.same(validate(body, 'MeasureReport').filter(({ severity }: any) => severity === 'error'), []);
   t.equal((await auditor('GET', `${path}&subject=Patient/c0`)).status, 403);
   t.equal((await auditor('GET', `${path}&reportType=subject-list`)).status, 403);

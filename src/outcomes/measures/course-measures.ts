@@ -41,7 +41,7 @@ function place(course: Course, subject: Subject, pair: Paired | undefined, quest
   return {
     patient: course.patient, unit: reference(course.episode), paired: pair !== undefined, denominator: answer.denominator, exclusion: false, numerator: answer.denominator && answer.numerator,
     evaluated: [reference(course.episode), ...(pair === undefined ? [] : [pair.baseline, pair.last].map(sourceOf))],
-    strata: strataOf(course, subject, pair),
+    ...strataOf(course, subject, pair),
   };
 }
 
@@ -72,7 +72,7 @@ export function pairRate(rate: PairRate, subject: Subject, period: MeasurementPe
     return {
       patient: course.patient, unit: reference(course.episode), paired: found !== null, denominator: answer.denominator, exclusion: false, numerator: answer.denominator && answer.numerator,
       evaluated: [reference(course.episode), ...(found?.measures ?? []).flatMap(({ first, last }) => [sourceOf(first), sourceOf(last)])],
-      strata: strataOf(course, subject, paired(course, registry.scales.get('phq-9')!)),
+      ...strataOf(course, subject, paired(course, registry.scales.get('phq-9')!)),
     };
   });
 }

@@ -6,7 +6,7 @@ import type { PatientRecord, Session } from '../record.ts';
 import { scaleForSex, type Scale } from '../registry.ts';
 import { bandOf } from '../score.ts';
 import { sessionsOf } from '../sessions.ts';
-import { isWithin, reference, type MeasurementPeriod } from './membership.ts';
+import { isWithin, reference, type MeasurementPeriod, type Membership, type StratumCoding } from './membership.ts';
 
 /** A finished course of treatment, as the measures of outcome count it (docs/clinical.md 3.4, 3.14). Pure. */
 export interface Course {
@@ -54,7 +54,7 @@ export function paired(course: Course, general: Scale): Paired | undefined {
 }
 
 interface Reference { readonly reference?: string }
-interface Coded { readonly text?: string; readonly coding?: readonly { readonly code?: string; readonly display?: string }[] }
+interface Coded { readonly text?: string; readonly coding?: readonly StratumCoding[] }
 
 /** @returns what an episode is about: the first of its diagnoses that the record has. */
 export function conditionOf(episode: Resource | undefined, { byType }: Subject): Resource | undefined {
@@ -62,20 +62,27 @@ export function conditionOf(episode: Resource | undefined, { byType }: Subject):
   return problem === undefined ? undefined : byType.get('Condition')?.find((each) => reference(each) === problem);
 }
 
-/** @returns by what units of an episode are told apart: who and which team was responsible, and what it was about. */
-export function strataOfEpisode(episode: Resource | undefined, subject: Subject): Record<string, string> {
-  const condition = conditionOf(episode, subject)?.code as Coded | undefined;
+type Strata = Pick<Membership, 'strata' | 'codings'>;
+
+/** @returns by what units of an episode are told apart: who and which team was responsible, and what it was about, by its first code: the same code is often worded in many ways, and the words of one record are nobody else's business. */
+export function strataOfEpisode(episode: Resource | undefined, subject: Subject): Strata {
+  const { text, coding = [] } = (conditionOf(episode, subject)?.code ?? {}) as Coded;
+  const problem = coding.find(({ code }) => code !== undefined);
   return {
-    practitioner: (episode?.careManager as Reference | undefined)?.reference ?? 'unknown',
-    team: ((episode?.team ?? []) as Reference[])[0]?.reference ?? 'unknown',
-    problem: condition?.text ?? condition?.coding?.[0]?.display ?? condition?.coding?.[0]?.code ?? 'unknown',
+    strata: {
+      practitioner: (episode?.careManager as Reference | undefined)?.reference ?? 'unknown',
+      team: ((episode?.team ?? []) as Reference[])[0]?.reference ?? 'unknown',
+      problem: problem === undefined ? text ?? coding[0]?.display ?? 'unknown' : `${problem.system ?? ''}|${problem.code}`,
+    },
+    ...(problem === undefined ? {} : { codings: { problem } }),
   };
 }
 
 /** @returns the same of a course, with the band of its first score. */
-export function strataOf({ episode }: Course, subject: Subject, pair: Paired | undefined): Record<string, string> {
+export function strataOf({ episode }: Course, subject: Subject, pair: Paired | undefined): Strata {
   const band = pair === undefined ? undefined : bandOf(pair.scale, pair.baseline.value);
-  return { ...strataOfEpisode(episode, subject), 'baseline-band': band?.code ?? 'unknown' };
+  const { strata, ...codings } = strataOfEpisode(episode, subject);
+  return { strata: { ...strata, 'baseline-band': band?.code ?? 'unknown' }, ...codings };
 }
 
 /** @returns whether the course began on the clinical side of the scale; null where the scale has no cut-off. */

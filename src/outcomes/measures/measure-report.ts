@@ -131,6 +131,16 @@ function extensions(memberships: readonly Membership[], { rate }: Shown, type: R
   return parts.length === 0 ? {} : { extension: parts };
 }
 
+/** What a stratum is called: of a code its name, and of several the first by the alphabet, so that the order of the cases does not decide. */
+function valueOf(value: string, by: string, members: readonly Membership[]): object {
+  const codings = members.flatMap(({ codings: of }) => of?.[by] ?? []);
+  const [first] = codings;
+  if (first === undefined) return { text: value };
+  const display = codings.flatMap((coding) => coding.display ?? []).sort()[0];
+  const { system, code } = first;
+  return { coding: [{ ...(system === undefined ? {} : { system }), code, ...(display === undefined ? {} : { display }) }], text: display ?? code };
+}
+
 /** Coded, so that a problem of that name is another one. */
 const notShown = { coding: [{ system: 'http://terminology.hl7.org/CodeSystem/data-absent-reason', code: 'masked' }], text: 'not shown' };
 
@@ -141,7 +151,7 @@ function stratify(memberships: readonly Membership[], stratifier: Stratifier, ma
   const stratum = [
     ...visible.map(([value, members]) => {
       const shown = shownOf(countsOf(members), mayShow, true);
-      return { value: { text: value }, population: mayShow === undefined ? populationsOf(members, 'summary', 0) : stratumPopulations(shown), ...score(shown, mayShow !== undefined) };
+      return { value: valueOf(value, by, members), population: mayShow === undefined ? populationsOf(members, 'summary', 0) : stratumPopulations(shown), ...score(shown, mayShow !== undefined) };
     }),
     // That there is somebody with a rare problem, or a small caseload, is told as little as the numbers.
     ...(visible.length === strata.length ? [] : [{ value: notShown, population: stratumPopulations(hidden), ...score(hidden, true) }]),

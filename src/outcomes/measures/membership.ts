@@ -1,6 +1,8 @@
 import { dateRange } from '../../fhir/dates.ts';
 import type { Resource } from '../../fhir/resource.ts';
 
+export interface StratumCoding { readonly system?: string; readonly code?: string; readonly display?: string }
+
 /** Where one unit stands in a measure: a patient, a course of treatment, a session or a task, as the measure counts. */
 export interface Membership {
   /** `Patient/...` */
@@ -16,6 +18,8 @@ export interface Membership {
   readonly evaluated: readonly string[];
   /** Value of each stratifier. */
   readonly strata: Readonly<Record<string, string>>;
+  /** What a value stands for, by stratifier, where it is a code. */
+  readonly codings?: Readonly<Record<string, StratumCoding>>;
 }
 
 /** The resources of one patient that measures read. */

@@ -22,7 +22,7 @@ export function sessionsCovered(subject: Subject, period: MeasurementPeriod, key
     const strata = strataOfEpisode(episode === null ? undefined : byType.get('EpisodeOfCare')?.find(({ id }) => id === episode.id), subject);
     return covered(wanted, sessionsOf(record, episode).filter(({ date }) => isWithin(date, period))).map(({ session, score }): Membership => ({
       patient: reference(patient), unit: `Encounter/${session.id}`, denominator: true, exclusion: false, numerator: score !== null,
-      evaluated: [`Encounter/${session.id}`, ...(score === null ? [] : [sourceOf(score)])], strata,
+      evaluated: [`Encounter/${session.id}`, ...(score === null ? [] : [sourceOf(score)])], ...strata,
     }));
   });
 }
@@ -60,7 +60,7 @@ export function pairedData(subject: Subject, period: MeasurementPeriod): Members
     const found = [...subject.record.scores.keys()].flatMap((key) => pairIn(course, key) ?? []);
     return {
       patient: course.patient, unit: reference(course.episode), denominator: true, exclusion: false, numerator: found.length > 0,
-      evaluated: [reference(course.episode), ...found], strata: strataOf(course, subject, undefined),
+      evaluated: [reference(course.episode), ...found], ...strataOf(course, subject, undefined),
     };
   });
 }
