@@ -169,15 +169,19 @@ function limitLines({ thresholds, threshold, cutoff, interpreting, sex, definiti
   ];
 }
 
+/** Rules that compare with the baseline: which score that is, decides as much as they do. */
+const fromBaseline: readonly MetricId[] = ['reliable-change', 'response', 'remission', 'trajectory-signal'];
+
 function ruleLines(observation: Resource & Computed, scale: Scale | undefined, metric: MetricId | undefined): string[] {
   const { method } = observation;
   const own = scale?.instrument.definition;
   const version = (code: string | undefined): string => method?.coding?.find((coding) => coding.code === code)?.version ?? '?';
   const newer = (used: string, present: string): string => (used === '?' || used === present ? '' : `; the rule has version ${present} now`);
-  const difference = metricTable['change-from-baseline'];
+  const [difference, start] = [metricTable['change-from-baseline'], metricTable.baseline];
   return [
     ...(isChange(observation) ? [`Rule: ${difference.title.clinician}, the current score less the one at baseline (${markOf(difference.verification)}). Which change counts as reliable, the next rule says.`] : []),
     ...(metric === undefined ? [] : [`Rule: ${metricTable[metric].title.clinician}, version ${version(metric)}${newer(version(metric), metricTable[metric].version)}. Source: ${sourceWords(metricTable[metric].source)} (${markOf(metricTable[metric].verification)}).`]),
+    ...(metric === undefined || !fromBaseline.includes(metric) ? [] : [`${start.title.clinician}, by the present rule (version ${start.version}): ${start.formula}. Source: ${sourceWords(start.source)} (${markOf(start.verification)}).`]),
     ...(own === undefined || method?.coding?.some(({ code }) => code === own.id) !== true ? [] : [`Scoring of ${own.shortTitle}, version ${version(own.id)}${newer(version(own.id), own.version)}. Source: ${sourceWords(own.scoring.source)} (${markOf(own.scoring.verification)}).`]),
     ...(scale === undefined || metric !== undefined || !(isProrated(observation) || isWithoutTotal(observation)) ? [] : [`Missing items: ${sourceWords(scale.definition.missing.source)} (${markOf(scale.definition.missing.verification)}).`]),
   ];

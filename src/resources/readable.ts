@@ -1,3 +1,4 @@
+import { extensionUrl } from '../fhir/canonical.ts';
 import type { Resource } from '../fhir/resource.ts';
 
 /** One line of a readable record: what it is called, and what it says. */
@@ -66,13 +67,19 @@ function answered(value: unknown, words: FormWords | undefined): string | undefi
   return display ?? (code === undefined ? undefined : words?.options.get(code)) ?? phrase(value);
 }
 
+const isForClient = (note: unknown): boolean => ((note as { extension?: readonly { url?: string; valueCode?: string }[] }).extension ?? []).some(({ url, valueCode }) => url === extensionUrl('audience') && valueCode === 'client');
+
+/** Where the same is said twice, which is for whom. */
+const noteLabel = (note: unknown, all: readonly unknown[]): string => (!all.some(isForClient) ? 'note' : isForClient(note) ? 'note in plain words' : 'note in clinical terms');
+
 function lines(part: Part, depth: number, words?: FormWords): Line[] {
   return Object.entries(part).flatMap(([key, value]): Line[] => {
     if (silent.has(key) || key.startsWith('_')) return [];
     if (key === 'item' && part['resourceType'] === 'QuestionnaireResponse') return answers(value, depth, words);
-    return (Array.isArray(value) ? value : [value]).flatMap((each: unknown): Line[] => {
+    const all: readonly unknown[] = Array.isArray(value) ? value : [value];
+    return all.flatMap((each): Line[] => {
       const text = phrase(each);
-      if (text !== undefined) return [{ label: labelOf(key), text, depth }];
+      if (text !== undefined) return [{ label: key === 'note' ? noteLabel(each, all) : labelOf(key), text, depth }];
       return [{ label: labelOf(key), text: '', depth }, ...lines(each as Part, depth + 1)];
     });
   });

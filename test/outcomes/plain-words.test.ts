@@ -208,6 +208,7 @@ t.test('a reading names what was turned round and left open, the band, and where
   t.match(reading('swemwbs', 'clinician').join(' '), /conversion table recalled.*to be checked before use/);
   t.match(reading('change-from-baseline', 'clinician'), [/^WHO-5 percentage score, 1 November 2024: 24, sent as 6, imported/, /^WHO-5 percentage score, 15 November 2024: 52, sent as 13, imported/, 'current - baseline: 52 - 24 = 28'], 'in time order, as they count');
   t.match(reading('change-from-baseline', 'clinician').join(' '), /Rule: Change from baseline, the current score less the one at baseline \(set by this service.*Rule: Class of change since baseline, version \d\. Source: Jacobson/);
+  t.match(reading('change-from-baseline', 'clinician').join('\n'), /\nScore at baseline, by the present rule \(version \d\): last valid total from 14 days before to 7 days after the first session; without one, .* Source: this service \(set by this service/, 'why it is that score that the others are compared with');
   t.match(reading('44260-8', 'clinician'), [/^PHQ-9 of/, /^the answer/, /no assessment of risk/], 'an answer is no score: without band and cut-off');
   t.match(reading('44260-8', 'client').join(' '), /One answer does not say everything/);
 });

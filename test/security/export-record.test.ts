@@ -50,6 +50,7 @@ t.test('it can be read without a program: as a page, and as text', async (t) => 
   t.equal(text.headers.get('content-type'), 'text/plain; charset=utf-8');
   t.match(text.text, /Scores and observations\n=+\n[\s\S]*value: 4000 steps/);
   t.match(text.text, /Answered forms[\s\S]*Little interest/i);
+  t.match(text.text, /note in clinical terms: PHQ-9 total score: 12 of 27 .*\nnote in plain words: PHQ-9, 5 January 2026: 12 of 27\./, 'which of two sentences is for whom');
   t.equal((await client('GET', 'Patient/ada/$export-record?_format=xml')).status, 406);
   t.equal((await client('GET', 'Patient/ada?_format=html')).status, 406, 'only this has a page');
 });
