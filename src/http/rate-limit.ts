@@ -12,7 +12,7 @@ export interface RateLimiter {
   /** Counts a request without access: each leaves a row in the access log, which must not be for anybody to fill. @throws Problem `throttled`. */
   stranger(address: string): Promise<void>;
   /** Counts a request to the authorization server, where nobody has access yet: each may cost a signature or a row. @throws Problem `throttled`. */
-  signIn(address: string): Promise<void>;
+  readonly signIn: (address: string) => Promise<void>;
 }
 
 const minute = 60;
