@@ -141,7 +141,7 @@ function power(base: number, exponent: number): number {
 
 /**
  * A cell as the sum of its cases, where cases that are in the same cells are one direction. There may be as many directions as
- * cases; sums of fixed mixtures of them, a few more than there are cells to be shown, depend on each other as the cells do (but for a chance
+ * cases; sums of fixed mixtures of them, a few more than there are cells that could be shown, depend on each other as the cells do (but for a chance
  * of one in `prime`).
  */
 function* vectorsOf(cells: readonly Cell[]): Pieces<Vector[]> {
@@ -155,7 +155,7 @@ function* vectorsOf(cells: readonly Cell[]): Pieces<Vector[]> {
     if (at % together === 0) yield;
   }
   const patterns = [...new Map([...cellsOf.values()].map((list) => [list.join(), list])).values()];
-  const size = Math.min(patterns.length, cells.filter(({ isSecret }) => isSecret !== true).length + spare);
+  const size = Math.min(patterns.length, cells.filter(({ isSecret, counts }) => isSecret !== true && !isSmall(counts)).length + spare);
   const vectors = cells.map(() => new Float64Array(size));
   for (const [direction, list] of patterns.entries()) {
     const mixed = Float64Array.from({ length: size }, (_, place) => (patterns.length === size ? Number(place === direction) : mixture(direction, place)));

@@ -1,3 +1,5 @@
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import fc from 'fast-check';
 import t from 'tap';
 import { mayBeShown as decided, type Cell } from '../../src/outcomes/disclosure.ts';
@@ -164,12 +166,17 @@ t.test('of the reports of a year, its quarters and its first quarters together n
 });
 
 t.test('a decision about a large report stops often: others are answered meanwhile', async (t) => {
-  const people = Array.from({ length: 600 }, (_, at): Membership => ({
-    patient: `p${at}`, unit: `e${at}`, denominator: true, exclusion: false, numerator: at % 3 > 0, evaluated: [], strata: { practitioner: `x${(at * at) % 37}`, team: `t${at % 5}`, problem: `q${(at * 7) % 11}` },
+  const people = Array.from({ length: 3000 }, (_, at): Membership => ({
+    patient: `p${at}`, unit: `e${at}`, denominator: true, exclusion: false, numerator: at % 3 > 0, evaluated: [], strata: { practitioner: `x${(at * at) % 97}`, team: `t${at % 5}`, problem: `q${(at * 7) % 23}` },
   }));
   const work = (): ReturnType<typeof reportCells> => reportCells([{ period: wholeYear, memberships: people }], 0, ['practitioner', 'team', 'problem']);
   const { result, pieces } = counted(work());
   t.ok(result() && pieces > 50, `${pieces} pieces`);
+  const server = createServer((_, response) => { response.end('here'); });
+  await new Promise<void>((listening) => { server.listen(0, '127.0.0.1', listening); });
+  t.teardown(() => { server.close(); });
+  const order: string[] = [];
+  const other = fetch(`http://127.0.0.1:${(server.address() as AddressInfo).port}`, { headers: { connection: 'close' } }).then(async (response) => order.push(await response.text()));
   let turns = 0;
   let isDone = false;
   const others = (): void => {
@@ -179,6 +186,9 @@ t.test('a decision about a large report stops often: others are answered meanwhi
   setImmediate(others);
   const mayShow = await inPieces(work());
   isDone = true;
+  order.push('decided');
+  await other;
+  t.same(order, ['here', 'decided'], 'a request that comes meanwhile is answered first');
   t.ok(turns >= pieces - 1, `the event loop has a turn after each piece: ${turns}`);
   t.same(['x0', 'x1', 'x36'].map((value) => mayShow('practitioner', value)), ['x0', 'x1', 'x36'].map((value) => result('practitioner', value)), 'with the same result');
 });
