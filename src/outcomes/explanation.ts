@@ -11,7 +11,7 @@ import { number, type Part } from './parts.ts';
 import { marks } from './plain-words.ts';
 import { importedTotal } from './imported.ts';
 import { metricTable, type MetricId } from './metrics.ts';
-import { readingForClient, readingForClinician, type Read } from './reading.ts';
+import { readingForClient, readingForClinician, type Counted, type Read } from './reading.ts';
 import { recognise } from './recognise.ts';
 import { scaleForSex, type Registry, type Scale } from './registry.ts';
 import { comparable, itemScores } from './score.ts';
@@ -72,7 +72,7 @@ function partsOf(observation: Resource & Computed, context: ExplanationContext, 
     ...(typeof at === 'string' ? [{ name: 'computed', valueInstant: at }] : []), ...(depth < deepest ? [] : (context.sources ?? []).map(({ reference }) => ({ name: 'changed-by', valueReference: { reference } }))),
     ...(isForClient && observation['valueCodeableConcept'] !== undefined ? [] : value('value', observation)),
     ...words(observation, context.reader),
-    ...(depth < deepest ? [] : [readingPart({ observation, zone: context.person?.zone ?? 'UTC', scale, totalOf: (input) => (scale === undefined ? undefined : scoreIn(input, scale, context.registry)?.value), inputs: inputs.map((reference) => context.inputs.get(reference)), formula, previous: context.previous, sources: context.sources }, context.reader)]),
+    ...(depth < deepest ? [] : [readingPart({ observation, zone: context.person?.zone ?? 'UTC', scale, totalOf: (input) => countedIn(input, scale, context.registry), inputs: inputs.map((reference) => context.inputs.get(reference)), formula, previous: context.previous, sources: context.sources }, context.reader)]),
     ...(isForClient ? [] : [
       ...(observation.method?.coding ?? []).map((coding) => rulePart(coding, scale)),
       ...(formula === undefined ? [] : [{ name: 'formula-with-numbers', valueString: formula }]),
@@ -244,6 +244,13 @@ function itemArithmetic({ instrument }: Scale, linkId: string, score: number | u
   const list = items.find((each) => each.linkId === linkId)?.answers;
   const words = answerLists.find(({ id }) => id === list)?.options.find((option) => option.score === score)?.display;
   return score === undefined ? undefined : answerArithmetic(score, instrument.items.get(linkId)!.max, words);
+}
+
+/** A score with the scale that it is of. */
+function countedIn(input: Resource, scale: Scale | undefined, registry: Registry): Counted | undefined {
+  const own = scaleOf(input as Resource & Computed, registry) ?? scale;
+  const found = own && scoreIn(input, own, registry);
+  return found && { ...found, scale: own };
 }
 
 /** A score out of the highest that it could have been. A total of another system counts as it joined the series, whatever its type and coding. */

@@ -1,6 +1,7 @@
 import { audienceOf } from '../fhir/labels.ts';
 import type { Meta, Resource } from '../fhir/resource.ts';
 import { causeWords, type Source } from './cause.ts';
+import { nameForClient } from './client-words.ts';
 import { instant } from './instant.ts';
 import { dayIn } from './local-time.ts';
 import { metricTable, type MetricId } from './metrics.ts';
@@ -22,8 +23,8 @@ export interface Read {
   readonly zone: string;
   readonly scale: Scale | undefined;
   readonly inputs: readonly (Resource | undefined)[];
-  /** What an Observation among them counts as. */
-  readonly totalOf: (input: Resource) => number | undefined;
+  /** What an Observation among them counts as, out of the highest that it could have been, and the scale that it is of: beside scores there may be ratings. */
+  readonly totalOf: (input: Resource) => Counted | undefined;
   /** The formula with the numbers filled in, steps parted by `; `. */
   readonly formula: string | undefined;
   /** The version before this one, where there is one that the reader may see. */
@@ -31,6 +32,8 @@ export interface Read {
   /** What led to this version, where that is known. */
   readonly sources?: readonly Source[] | undefined;
 }
+
+export interface Counted { readonly value: number; readonly maxScore: number; readonly scale: Scale }
 
 interface Computed {
   readonly method?: { readonly coding?: readonly { readonly code?: string; readonly version?: string; readonly display?: string }[] };
@@ -105,10 +108,11 @@ function inputLine(input: (Resource & Computed) | undefined, { scale, zone, tota
   const label = kept ? ', kept private' : restricted && !forClient ? ', for clinicians only' : '';
   const withdrawn = input.status === 'entered-in-error' ? ', withdrawn' : '';
   if (input.resourceType === 'QuestionnaireResponse') return `${scale?.instrument.definition.shortTitle ?? 'A form'} of ${day(input['authored'], zone)}${byWhom(input, forClient)}${input.status === 'amended' ? ', changed since' : ''}${withdrawn}${label}.`;
-  const value = totalOf(input);
-  const name = forClient ? scale?.instrument.definition.shortTitle ?? 'A score' : input.code?.text ?? scale?.definition.title ?? 'A score';
-  const score = value === undefined ? 'without a total' : scale === undefined || input.code?.text !== scale.definition.title ? shown(value) : outOf(scale, value);
-  return `${name}, ${day(input.effectiveDateTime, zone)}: ${score}${sentAs(input, value)}${qualityOf(input, forClient)}${withdrawn}${label}.`;
+  const total = totalOf(input);
+  const own = total?.scale ?? scale;
+  const name = own === undefined ? 'A score' : forClient ? nameForClient(own) : input.code?.text ?? own.definition.title;
+  const score = total === undefined ? 'without a total' : outOf(total.scale, total.value, total.maxScore);
+  return `${name}, ${day(input.effectiveDateTime, zone)}: ${score}${sentAs(input, total?.value)}${qualityOf(input, forClient)}${withdrawn}${label}.`;
 }
 
 const day = (time: unknown, zone: string): string => (typeof time === 'string' ? dayOf(dayIn(time, zone)) : 'an unknown date');

@@ -206,11 +206,31 @@ t.test('a reading names what was turned round and left open, the band, and where
   const notes = (world.all('Observation', ({ code }) => JSON.stringify(code).includes('belief-change'))[0]!.note as { text: string }[]).map(({ text }) => text);
   t.match(notes, [/: -35 on a scale .* Both items are answered\./, /^Belief after and before the experiment, 1 November 2024: 35 points lower\./]);
   t.match(reading('swemwbs', 'clinician').join(' '), /conversion table recalled.*to be checked before use/);
-  t.match(reading('change-from-baseline', 'clinician'), [/^WHO-5 percentage score, 1 November 2024: 24, sent as 6, imported/, /^WHO-5 percentage score, 15 November 2024: 52, sent as 13, imported/, 'current - baseline: 52 - 24 = 28'], 'in time order, as they count');
+  t.match(reading('change-from-baseline', 'clinician'), [/^WHO-5 percentage score, 1 November 2024: 24 of 100, sent as 6, imported/, /^WHO-5 percentage score, 15 November 2024: 52 of 100, sent as 13, imported/, 'current - baseline: 52 - 24 = 28'], 'in time order, as they count');
   t.match(reading('change-from-baseline', 'clinician').join(' '), /Rule: Change from baseline, the current score less the one at baseline \(set by this service.*Rule: Class of change since baseline, version \d\. Source: Jacobson/);
   t.match(reading('change-from-baseline', 'clinician').join('\n'), /\nScore at baseline, by the present rule \(version \d\): last valid total from 14 days before to 7 days after the first session; without one, .* Source: this service \(set by this service/, 'why it is that score that the others are compared with');
   t.match(reading('44260-8', 'clinician'), [/^PHQ-9 of/, /^the answer/, /no assessment of risk/], 'an answer is no score: without band and cut-off');
   t.match(reading('44260-8', 'client').join(' '), /One answer does not say everything/);
+});
+
+t.test('each input is called what it is, out of what it could have been: beside scores stand check-ins, and forms of which a question did not apply', async (t) => {
+  const restsOn = (tell: (world: World) => void, code: string, reader: 'client' | 'clinician'): string[] => {
+    const world = new World();
+    world.now = '2025-03-01T12:00:00Z';
+    tell(world);
+    const observation = world.all('Observation', ({ method, code: own }) => method !== undefined && JSON.stringify(own).includes(`"${code}"`)).at(-1)!;
+    const told = explanation(observation, { registry, inputs: new Map(world.resources), forms: new Map(), reader })['parameter'] as Told[];
+    return told.find(({ name }) => name === 'reading')!.part![0]!.part!.slice(1).map(({ valueString = '' }) => valueString);
+  };
+  const roughWeek = (world: World): void => {
+    for (const [i, total] of [18, 8, 15].entries()) world.write(phq9(`q${i}`, `${date(21 * i)}T10:00:00Z`, totalling(total)));
+    for (let day = 10; day < 20; day += 1) world.write(answers(`u${day}`, 'bs-checkin', day, { mood: 6 + (day % 2) }));
+    for (let day = 43; day < 48; day += 1) world.write(answers(`w${day}`, 'bs-checkin', day, { mood: 2 }));
+  };
+  t.match(restsOn(roughWeek, 'setback', 'client'), [/^Mood, 11 November 2024: 6 of 10\b/]);
+  t.equal(restsOn(roughWeek, 'setback', 'client').filter((line) => line.startsWith('PHQ-9,')).length, 2, 'the best score and the one that was worse');
+  t.match(restsOn(roughWeek, 'setback', 'clinician'), [/^Mood, 0 to 10, 11 November 2024: 6 of 10\b/]);
+  t.match(restsOn(stories['an item that does not apply']!, 'change-from-baseline', 'clinician'), [/^WSAS total score, 1 November 2024: 24 of 32, 4 of 4 items/, /^WSAS total score, 15 November 2024: 15 of 40, 5 of 5 items/]);
 });
 
 t.test('$progress says nothing where nothing is defined, and says each thing once', async (t) => {
