@@ -133,13 +133,9 @@ const stepEvents = ({ scale, scores, discharge }: Course): CourseEvent[] => sudd
 /** A signal is kept where it differs from the one before, and each that a course is not as expected: a steady course writes nothing again and again. */
 function signalEvents(course: Course, reference: TrajectoryReference | null): CourseEvent[] {
   const { baseline, scale } = course;
-  let earlier: Signal['code'] = 'neutral';
-  return signalsOf(course, reference).flatMap(({ placed: { score, session }, signal }): CourseEvent[] => {
-    const before = earlier;
-    earlier = signal.code;
-    if (signal.code === before && signal.code !== 'not-on-track') return [];
-    return [{ metric: 'trajectory-signal', anchor: score, signal, session, inputs: [score, baseline], reliable: changeBetween(scale, baseline.value, score.value).reliable }];
-  });
+  const signals = signalsOf(course, reference);
+  return signals.filter(({ signal: { code } }, i) => code === 'not-on-track' || code !== (signals[i - 1]?.signal.code ?? 'neutral')).map(({ placed: { score, session }, signal }) =>
+    ({ metric: 'trajectory-signal', anchor: score, signal, session, inputs: [score, baseline], reliable: changeBetween(scale, baseline.value, score.value).reliable }));
 }
 
 interface PlacedSignal { readonly placed: Placed; readonly signal: Signal }
@@ -168,7 +164,7 @@ export function signalsOf(course: Course, reference: TrajectoryReference | null)
 export function reviewsOf(course: Course, reference: TrajectoryReference | null): Placed[] {
   const signals = signalsOf(course, reference);
   const off = (i: number): boolean => signals[i]?.signal.code === 'not-on-track';
-  return signals.flatMap(({ placed }, i) => (off(i) && off(i - 1) && !off(i - 2) ? [placed] : []));
+  return signals.filter((_, i) => off(i) && off(i - 1) && !off(i - 2)).map(({ placed }) => placed);
 }
 
 /** @returns the first score of an early response; null: none so far; undefined: not defined on this scale. */

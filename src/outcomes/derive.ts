@@ -43,8 +43,9 @@ function touchedScales(before: PatientRecord, after: PatientRecord, { resource: 
   const moves = resourceType === 'Encounter' || resourceType === 'EpisodeOfCare' || (resourceType === 'Patient' && before.person !== after.person);
   if (!moves && resourceType !== 'QuestionnaireResponse' && resourceType !== 'Observation') return [];
   const own = scoreId({ type: resourceType, id: id! });
-  const holds = (record: PatientRecord, key: string): boolean => record.scores.get(key)?.some((score) => score.id === own) === true;
-  return [...keys].filter((key) => moves || holds(before, key) || holds(after, key)).flatMap((key) => scaleFor(registry, key, after, before) ?? []);
+  // As a rule it is the last one.
+  const holds = (record: PatientRecord, key: string): boolean => record.scores.get(key)?.findLast((score) => score.id === own) !== undefined;
+  return [...keys].filter((key) => moves || holds(after, key) || holds(before, key)).flatMap((key) => scaleFor(registry, key, after, before) ?? []);
 }
 
 /** The scales with scores that a change does not touch itself. */

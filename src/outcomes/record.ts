@@ -156,28 +156,35 @@ const parsed = <D>({ data }: ReadEntry): D => (typeof data === 'string' ? JSON.p
 function place(lists: Lists, entry: ReadEntry): void {
   const { kind, key, id, value } = entry;
   const { zone } = lists.person;
-  const projected = <D extends object>(time: (data: D) => string | undefined): Projected<D> => {
-    const data = parsed<D>(entry);
-    const written = time(data);
-    return { id, key, data, at: momentOf(written, zone), date: written === undefined ? '' : dayIn(written, zone) };
-  };
   switch (kind) {
     case 'score':
     case 'imported': {
-      const score = projected<ScoreData>(({ authored }) => authored);
-      const list = lists.scores.get(key) ?? [];
-      if (list.length === 0) lists.scores.set(key, list);
-      list.push({ ...score, id: kind === 'imported' ? scoreId({ type: 'Observation', id }) : id, value: value === null ? null : Number(value) });
+      const data = parsed<ScoreData>(entry);
+      const score = {
+        id: kind === 'imported' ? scoreId({ type: 'Observation', id }) : id, key, data, at: momentOf(data.authored, zone), date: dateIn(data.authored, zone),
+        value: value === null ? null : Number(value),
+      };
+      const list = lists.scores.get(key);
+      if (list === undefined) lists.scores.set(key, [score]);
+      else list.push(score);
       return;
     }
-    case 'session': lists.sessions.push(projected<SessionData>(({ start }) => start)); return;
-    case 'episode': lists.episodes.push(episode(projected<EpisodeData>(({ start }) => start), zone)); return;
-    case 'goal': lists.goals.push(projected<GoalData>(({ start }) => start)); return;
-    case 'impression': lists.impressions.push(projected<ImpressionData>(({ authored }) => authored)); return;
-    case 'task': lists.tasks.push(projected<TaskData>(({ authoredOn }) => authoredOn)); return;
+    case 'session': lists.sessions.push(projected<SessionData>(entry, ({ start }) => start, zone)); return;
+    case 'episode': lists.episodes.push(episode(projected<EpisodeData>(entry, ({ start }) => start, zone), zone)); return;
+    case 'goal': lists.goals.push(projected<GoalData>(entry, ({ start }) => start, zone)); return;
+    case 'impression': lists.impressions.push(projected<ImpressionData>(entry, ({ authored }) => authored, zone)); return;
+    case 'task': lists.tasks.push(projected<TaskData>(entry, ({ authoredOn }) => authoredOn, zone)); return;
     case 'person': return;
   }
 }
+
+function projected<D extends object>(entry: ReadEntry, time: (data: D) => string | undefined, zone: string): Projected<D> {
+  const data = parsed<D>(entry);
+  const written = time(data);
+  return { id: entry.id, key: entry.key, data, at: momentOf(written, zone), date: dateIn(written, zone) };
+}
+
+const dateIn = (written: string | undefined, zone: string): string => (written === undefined ? '' : dayIn(written, zone));
 
 /** A score of the 14 days before an episode is part of it, the first of them as a whole (docs/clinical.md 3.0). */
 function episode(projected: Projected<EpisodeData>, zone: string): Episode {
@@ -209,7 +216,7 @@ function withoutDuplicates(list: Score[], duplicates: Score[]): Score[] {
  * ids of a server follow the order of arrival, which must not matter. Of scores the higher counts as the later.
  */
 function byTime(a: Projected<unknown>, b: Projected<unknown>): number {
-  const [one, other] = [a.at ?? -Infinity, b.at ?? -Infinity];
+  const one = a.at ?? -Infinity, other = b.at ?? -Infinity;
   if (one !== other) return one - other;
   return a.id === b.id ? 0 : valueOf(a) - valueOf(b) || compareText(said(a), said(b)) || compareText(a.id, b.id);
 }

@@ -53,7 +53,8 @@ const sustainedFor = 14;
  */
 export function sustainedRemission(scale: Scale, scores: readonly Valid[], discharge: string | null): { readonly from: Valid; readonly at: Valid } | null {
   let from: Valid | null = null;
-  for (const [i, score] of scores.entries()) {
+  for (let i = 0; i < scores.length; i += 1) {
+    const score = scores[i]!;
     if (!isSettled(scale, score.value)) {
       from = null;
       continue;

@@ -102,11 +102,13 @@ function laterWrites(writes: DerivedWrite[], before: PatientRecord, after: Patie
     const [from, to] = [Math.min(...times), Math.max(...times)];
     const items = scale.instrument.definition.safety;
     let isAnswered = items.length === 0;
-    for (const later of scores) {
+    // As a rule the answer is the latest: all others are before it.
+    const first = scores.findLastIndex(({ at }) => at === null || at < from) + 1;
+    for (const later of scores.slice(first)) {
       const { id: laterId, at, data: { encounter, safety } } = later;
       // Beyond, each has the answer of a later one before it, and no score within days.
       if (at !== null && at > to + triggers.worsening.days * day && isAnswered) break;
-      if (at === null || at < from || laterId === own || isOldImport(later, context)) continue;
+      if (at === null || laterId === own || isOldImport(later, context)) continue;
       const [was, is] = [earlier, scores].map((list) => scoreAlerts(scale, list, laterId, settings).map((alert) => (later.data.source === undefined ? alert : { ...alert, tellsClient: false }))) as [Alert[], Alert[]];
       const [resourceType, id] = sourceOf(later).split('/') as [string, string];
       const response: Resource = { resourceType, id, authored: context.now, ...(encounter === undefined ? {} : { encounter: { reference: encounter } }) };

@@ -7,7 +7,11 @@ import type { Episode, PatientRecord, Session } from './record.ts';
  * so that an assessment before the first session belongs to the therapy that it led to, and a follow-up to the therapy that it follows.
  */
 export function episodeAt(episodes: readonly Episode[], at: number): Episode | null {
-  return episodes.findLast((episode) => episode.leadsFrom !== null && episode.leadsFrom <= at) ?? null;
+  for (let i = episodes.length; i-- > 0;) {
+    const { leadsFrom } = episodes[i]!;
+    if (leadsFrom !== null && leadsFrom <= at) return episodes[i]!;
+  }
+  return null;
 }
 
 /** Sessions by the id of their episode, of lists that are looked at several times in one write: before and after it they are the same. */

@@ -64,8 +64,13 @@ function rational({ threshold }: Scale, { reliable, improvement, postClinical }:
     : reliable === 'better' || postClinical === false ? 'on-track'
       : session >= 6 && improvement < threshold!.value / 2 && postClinical === true ? 'watch'
         : 'neutral';
-  return { code, uncapped: code, basis: 'rational' };
+  return rationalSignals[code];
 }
+
+const rationalSignal = (code: SignalCode): Signal => ({ code, uncapped: code, basis: 'rational' });
+const rationalSignals: Readonly<Record<SignalCode, Signal>> = {
+  'on-track': rationalSignal('on-track'), watch: rationalSignal('watch'), 'not-on-track': rationalSignal('not-on-track'), neutral: rationalSignal('neutral'),
+};
 
 /** z of the 80th and the 90th percentile. */
 const z80 = 0.84, z90 = 1.28;

@@ -45,6 +45,7 @@ function without(from: IndexRows, other: IndexRows): IndexRows {
 const isEmpty = (rows: IndexRows): boolean => indexKinds.every((kind) => rows[kind].length === 0);
 
 function mergedLabels(before: Meta | undefined, next: Meta | undefined, element: 'profile' | 'security' | 'tag'): unknown[] | undefined {
+  if (next?.[element] === undefined && before?.[element] === undefined) return undefined;
   const list: unknown[] = [...(next?.[element] ?? [])];
   const have = new Set(list.map((item) => JSON.stringify(item)));
   // What a client shares is one choice, and so is who recorded a Consent: a new one takes the place of the one before.

@@ -10,6 +10,7 @@ import { openDatabase, type Database, type Lease } from '../../src/store/databas
 import { isRetryable, problemOf } from '../../src/store/errors.ts';
 import { lockKey, RidBlocks } from '../../src/store/identity.ts';
 import type { Unit, WriteRequest, Written } from '../../src/store/unit.ts';
+import { textArray } from '../../src/store/write.ts';
 import { inspectStore, tableCounts } from '../kit/consistency.ts';
 import { testDatabase, type Ending } from '../kit/database.ts';
 import { phq9, registry, totalling } from '../kit/record.ts';
@@ -283,4 +284,13 @@ t.test('what an error of the database means for the client', (t) => {
   for (const code of ['EPIPE', 'ECONNRESET']) t.match(problemOf(Object.assign(new Error(`write ${code}`), { code, syscall: 'write' })), { kind: 'unavailable' }, code);
   t.match(refusal, { kind: 'gone' }, 'a refusal stays what it is');
   t.end();
+});
+
+t.test('texts come to the database as they are, whatever they look like in the input form of an array', async (t) => {
+  const { database } = await testDatabase(t);
+  const texts = ['NULL', 'null', 'nullable', '', ' ', ' a', 'a ', 'a,b', '{', '}', '{a}', '[1:2]={a,b}', '"', '\\', 'a"b\\c', '\\x00', 'a\nb', 'a\tb', 'é', '漢字', '-', '+00:00', '2024-03-05T12:00:00.000000Z', 'http://loinc.org/q/44249-1', null];
+  const rows = await database.query<{ text: string | null }>('select text from unnest($1::text[]) with ordinality as t(text, at) order by at', [textArray(texts)]);
+  t.same(rows.map(({ text }) => text), texts);
+  const numbers = await database.query<{ sum: string }>('select sum(n)::text from unnest($1::bigint[]) as n', [textArray([1, 2n ** 62n, null, '3'])]);
+  t.same(numbers, [{ sum: String(2n ** 62n + 4n) }]);
 });
