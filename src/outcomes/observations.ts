@@ -181,7 +181,7 @@ export function scoreObservation(scale: Scale, score: Score, episode: Episode | 
   };
 }
 
-const sideLimit = ({ cutoff, kind }: Side): object => limit('cut-off', kind === 'screening' ? 'The screening cut-off is reached' : 'On the clinical side', cutoff);
+const sideLimit = ({ cutoff, kind }: Side): object => limit('cut-off', kind === 'screening' ? 'The screening cut-off' : 'On the clinical side', cutoff);
 
 /** What a score to which an item did not apply is beside others, and the factor that makes it so. */
 function wholeScale(scale: Scale, { value, data: { maxScore } }: Score): object[] {

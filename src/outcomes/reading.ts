@@ -167,7 +167,7 @@ function limitLines({ thresholds, threshold, cutoff, interpreting, sex, definiti
     // Of cut-offs by sex one holds for the person.
     ...cutoffs.filter((each) => (looked.includes('interprets') ? each === interpreting : looked.some((use) => use === each.use) && (each.sex === undefined || each === cutoff))).map((each) => {
       const whose = each.sex === undefined ? '' : sex === undefined ? ` (${moreCautious})` : ` (${each.sex})`;
-      const what = each.use === 'remission' ? 'Outside the remission range' : looked.includes('interprets') && each.interprets === 'screening' ? 'The screening cut-off is reached' : 'On the clinical side';
+      const what = each.use === 'remission' ? 'Outside the remission range' : looked.includes('interprets') && each.interprets === 'screening' ? 'The screening cut-off' : 'On the clinical side';
       return `${what}${whose}: ${limitOf(each)}. ${sure(each.source, each.verification)}`;
     }),
   ];

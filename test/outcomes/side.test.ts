@@ -102,7 +102,7 @@ t.test('the side of each score on its cut-off and beside it, in a code and in wo
         t.equal(/something to look at together/.test(client), at === 1 && scale.definition.bands === undefined, `${key} ${value}: ${client}`);
         t.same(validate(observation), []);
         const component = ((observation as unknown as { component?: { code: { coding: { code: string }[]; text: string } }[] }).component ?? []).find(({ code }) => code.coding[0]!.code === 'cut-off');
-        if (scale.definition.bands === undefined) t.match(component?.code.text, codes === screening ? /^The screening cut-off is reached: .* \(.*\)$/ : /^On the clinical side: .* \(.*\)$/, `${key}: with the cut-off and how sure it is`);
+        if (scale.definition.bands === undefined) t.match(component?.code.text, codes === screening ? /^The screening cut-off: .* \(.*\)$/ : /^On the clinical side: .* \(.*\)$/, `${key}: with the cut-off and how sure it is`);
         else t.equal(component, undefined);
       }
     }
