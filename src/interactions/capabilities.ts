@@ -74,7 +74,11 @@ function resource(type: string, profiles: readonly string[] = []): Record<string
   };
 }
 
-/** Endpoints for clients of SMART 1.0, which look for them here (http://hl7.org/fhir/smart-app-launch/1.0.0/conformance/#using-capabilitystatement). */
+/**
+ * Endpoints for clients of SMART 1.0, which look for them here (http://hl7.org/fhir/smart-app-launch/1.0.0/conformance/#using-capabilitystatement).
+ * Validators know the definition of the extension without `introspect` and `revoke`; conformance tests of SMART want all that the
+ * well-known document has, and who launches an app depends on these.
+ */
 function oauthUris(authorization: Deployment['authorization']): object {
   const extension = [['authorize', 'authorization_endpoint'], ['token', 'token_endpoint'], ['introspect', 'introspection_endpoint'], ['revoke', 'revocation_endpoint']].flatMap(([url, name]) => {
     const value = authorization?.[name!];
