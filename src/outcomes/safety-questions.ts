@@ -18,7 +18,7 @@ interface Named { readonly url?: unknown; readonly name?: unknown; readonly titl
 const plain = (text: string): string => text.toLowerCase().replaceAll(/[^\p{L}\p{N}]+/gu, ' ').trim();
 
 /** @returns whether somebody gave an answer, other than "no" or why there is none. */
-export const isGiven = (answer: unknown): boolean => whyAbsent(answer) === undefined && (answer as { valueBoolean?: unknown }).valueBoolean !== false;
+export const isGiven = (answer: unknown): boolean => typeof answer === 'object' && answer !== null && whyAbsent(answer) === undefined && (answer as { valueBoolean?: unknown }).valueBoolean !== false;
 
 /** @returns whether an answer is a choice or a number, as those of instruments are. */
 export const isChosen = (answer: unknown): boolean => typeof answer === 'object' && answer !== null && ['valueCoding', 'valueInteger', 'valueDecimal'].some((key) => key in answer);
