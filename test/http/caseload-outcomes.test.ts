@@ -101,7 +101,7 @@ t.test('what comes after the end is not of the course; suppressed, neither a ste
   const steps = (body: any): any[] => lines(body).filter(({ statistic }) => statistic.startsWith('sessions-to-reliable-improvement'));
   t.match(steps(shown), [{ value: undefined, note: 'not reached as far as five or more were at risk' }, { statistic: 'sessions-to-reliable-improvement-by-session-2', n: 34, value: 0.088235 }]);
   t.match(lineOf(shown, 'reliable-improvement-bounds'), { n: 34, low: 0.088235, high: 0.088235, value: undefined });
-  t.match([lineOf(shown, 'reliable-improvement-observed'), lineOf(shown, 'reliable-improvement-expected')], [{ value: 3 }, { value: 3, note: /^0 courses have no reference/ }]);
+  t.match([lineOf(shown, 'reliable-improvement-observed'), lineOf(shown, 'reliable-improvement-expected')], [{ value: 3 }, { value: 3, note: 'every course has a reference' }]);
   const drawn = lineOf((await fhir('GET', `${path}&priorWeight=16`)).body, 'reliable-improvement-shrunken');
   t.match(drawn, { n: 34, value: 0.088235, note: /counts as 16 cases$/ }, 'the caseload is the whole deployment');
   for (const [query, element] of [['caseMix=true&priorWeight=0', 'http.priorWeight'], ['caseMix=true&priorWeight=-3', 'http.priorWeight'], ['priorWeight=128', 'http.caseMix']]) t.match(await fhir('GET', `Practitioner/ann/$outcomes?${period}&${query}`), { status: 400, body: { issue: [{ expression: [element] }] } });
@@ -110,6 +110,6 @@ t.test('what comes after the end is not of the course; suppressed, neither a ste
   const small = ['', '-observed', '-expected', '-observed-to-expected', '-funnel-95', '-funnel-99.8', '-shrunken'].map((of) => `reliable-improvement${of}`);
   for (const statistic of [...small, 'reliable-deterioration']) t.match(lineOf(hidden, statistic), { value: undefined, n: undefined, note: 'hidden: small numbers' }, statistic);
   t.equal(lineOf(hidden, 'reliable-improvement-bounds'), undefined);
-  t.notMatch(JSON.stringify(hidden), /courses have no reference/, 'not how many have none');
+  t.notMatch(JSON.stringify(hidden), /courses? ha(?:s|ve) (?:no|a) reference/, 'not how many have none');
   t.same([lineOf(hidden, 'courses').value, lineOf(hidden, 'mean-first').value], [35, 16]);
 });

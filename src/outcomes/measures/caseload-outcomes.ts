@@ -5,6 +5,7 @@ import { areFew, observedExpected, referenceRates, type Case, type ReferenceRate
 import { association, effectSize, effectSizeMinimum } from '../effect-size.ts';
 import type { ScoredCourse } from '../hlm-change.ts';
 import type { Pieces } from '../pieces.ts';
+import { counted } from '../plain-words.ts';
 import { bounds, funnel, shrunken, wilson, z998, type Interval } from '../proportions.ts';
 import type { Registry, Scale } from '../registry.ts';
 import { bandOf } from '../score.ts';
@@ -175,7 +176,7 @@ function caseMixLines(scale: Scale, cases: readonly Case[], { rates, overall }: 
   const drawn = priorWeight === undefined ? [] : [line('shrunken', cases.length, shrunken(improved, cases.length, overall, priorWeight), {
     tells: [improved, overall * cases.length], isShare: true, note: `the own rate drawn towards that of the whole deployment, which counts as ${priorWeight} cases`,
   })];
-  const compared = isSuppressed ? 'courses without a reference are counted on neither side' : `${withoutReference} courses have no reference: fewer than ${leastInCell} began like them, or few elsewhere`;
+  const compared = isSuppressed ? 'courses without a reference are counted on neither side' : withoutReference === 0 ? 'every course has a reference' : `${counted(withoutReference, 'course has', 'courses have')} no reference: fewer than ${leastInCell} began like them, or few elsewhere`;
   return [
     line('observed', n, observed, { isCount: true, tells: [observed] }), line('expected', n, expected, { tells: [expected], note: compared }),
     line('observed-to-expected', n, ratio, { ...interval, tells: [observed], places: 2, note: 'an association with how courses began, not a verdict on anybody' }),
