@@ -74,16 +74,19 @@ export function broughtSentence(scale: Scale, scores: readonly Valid[]): string 
 
 /** @returns how two totals compare; `classed`: the sentence about the class follows and says which change counts as reliable. */
 export function changeSentence(scale: Scale, score: Valid, baseline: Valid, { baseline: before, current, delta, improvement }: Change, classed?: 'classed'): string {
-  const { definition: { title }, threshold } = scale;
+  const { definition, threshold } = scale;
+  const { title } = definition;
   const moved = delta === 0 ? 'no difference'
     : `${points(Math.abs(delta))} ${delta < 0 ? 'lower' : 'higher'}, which is ${improvement > 0 ? 'better' : 'worse'} on this scale`;
   const reliable = classed !== undefined ? '' : threshold === undefined
     ? ' There is no threshold of reliable change for this score here.'
     : ` A change of ${limitOf(threshold, points)} counts as reliable (threshold: ${marks[threshold.definition.verification]}).`;
+  const goals = definition.formula === 'goal-attainment' && score.data.answered !== baseline.data.answered
+    ? ` ${counted(baseline.data.answered, 'goal was', 'goals were')} scored at baseline and ${score.data.answered} now: the two rest on different goals.` : '';
   const prorated = !score.data.prorated && !baseline.data.prorated ? ''
     : isMean(scale) ? ' Not every item is answered in both: the two means may rest on different ones.'
       : ' One of the totals is prorated: take the change with more caution; outcomes by national rules leave such a pair out.';
-  return `${title}: ${shown(before)} at baseline (${dayOf(baseline.date)}), ${shown(current)} on ${dayOf(score.date)}, ${counted(daysBetween(baseline.date, score.date), 'day')} later: ${moved}.${broughtSentence(scale, [baseline, score])}${reliable}${prorated} It does not say what led to the change.`;
+  return `${title}: ${shown(before)} at baseline (${dayOf(baseline.date)}), ${shown(current)} on ${dayOf(score.date)}, ${counted(daysBetween(baseline.date, score.date), 'day')} later: ${moved}.${broughtSentence(scale, [baseline, score])}${reliable}${prorated}${goals} It does not say what led to the change.`;
 }
 
 /** @returns why the change has its class. */

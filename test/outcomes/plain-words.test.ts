@@ -253,6 +253,14 @@ t.test('$progress says nothing where nothing is defined, and says each thing onc
   t.match(text(of('bs-checkin.mood', 'momentary'), 'text-for-client'), /^Mood: over 7 ratings in two weeks yours were 5 on average/);
 });
 
+t.test('T scores over different goals say so', async (t) => {
+  const world = new World();
+  for (const [i, levels] of [[-1, -1], [1, 1, 0], [1, 0]].entries()) world.write(answers(`g${i}`, 'gas', 14 * i, Object.fromEntries(levels.map((level, at) => [`gas-level-${at + 1}`, level]))));
+  const said = (id: string): string => (world.observation('change-from-baseline', id, 'gas')!['note'] as { text: string }[])[0]!.text;
+  t.match(said('g1'), / 2 goals were scored at baseline and 3 now: the two rest on different goals\. It does not say/);
+  t.notMatch(said('g2'), /different goals/);
+});
+
 t.test('sentences fit their numbers: one date, no step, a line that leaves the scale, a score that rose', async (t) => {
   const told = (totals: readonly number[], end?: number): Told[] => {
     const world = new World();
