@@ -27,9 +27,9 @@ export const against = (value: number, { op, value: limit }: Pick<Cutoff, 'op' |
 
 const attainmentFormula = 'T = 50 + 10 × sum of (weight × level) / √(0.7 × sum of squared weights + 0.3 × squared sum of weights), over the goals with a level';
 
-/** @returns how weights add up, e.g. `2 + 1 = 3`; undefined where there is none. */
+/** @returns how weights add up, e.g. `2 + 1 = 3`, what the only one is, or undefined where there is none. */
 export const sumArithmetic = (weights: readonly number[]): string | undefined =>
-  (weights.length === 0 ? undefined : `${plus(weights)} = ${precise(exact(weights.reduce((all, each) => all + each, 0)))}`);
+  (weights.length === 0 ? undefined : weights.length === 1 ? `the answer counts ${precise(weights[0]!)}` : `${plus(weights)} = ${precise(exact(weights.reduce((all, each) => all + each, 0)))}`);
 
 /** @returns the formula of a total in words, with what is done about missing items. */
 export function scoringFormula({ items, instrument, definition: { formula, factor = 1, missing, criteria = [] } }: Scale): string {

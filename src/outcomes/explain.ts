@@ -41,12 +41,12 @@ function meaning(scale: Scale, { data: { maxScore } }: Score, value: number): st
   return `${of} (${id === 'total' ? `${measures}; ` : ''}${direction(scale)})`;
 }
 
-function answeredSentence({ definition: { missing, max, formula }, instrument: { definition: { licence, skips } } }: Scale, { value, data: { answered, items, prorated, maxScore, skipped } }: Score): string {
+function answeredSentence({ definition: { missing, max, formula }, instrument: { definition: { id, licence, skips } } }: Scale, { value, data: { answered, items, prorated, maxScore, skipped } }: Score): string {
   if (formula === 'goal-attainment') return `${counted(answered, 'goal is', 'goals are')} scored${items > answered ? `, ${items - answered} with a weight and no level left out` : ''}; 50 means attained as expected.`;
   if (prorated && formula === 'mean') return `It is the mean of ${answered} of ${items} items: those without an answer are left out (${marks[missing.verification]}).`;
   if (prorated) return `Prorated from ${answered} of ${items} items: the mean of the answered ones stands for each missing one (${marks[missing.verification]}).`;
   if (skipped !== undefined) return `${answered - skipped} of ${items} items are answered; after these answers the form leaves out the other ${skipped}, which count 0 (${marks[skips![0]!.verification]}).`;
-  const all = items === 1 ? (licence.shipItemText ? 'One question, answered.' : 'The total was entered as such; the single answers are not known here.') : `${items === 2 ? 'Both' : `All ${items}`} items${maxScore < max ? ' that apply' : ''} are answered.`;
+  const all = items === 1 ? (licence.shipItemText || id === 'form-total' ? 'One question, answered.' : 'The total was entered as such; the single answers are not known here.') : `${items === 2 ? 'Both' : `All ${items}`} items${maxScore < max ? ' that apply' : ''} are answered.`;
   return maxScore < max ? `${all} One question does not apply, so that the highest score is ${shown(maxScore)}; beside other scores it counts as ${shown((value! * max) / maxScore)} of ${shown(max)}.` : all;
 }
 

@@ -4,7 +4,7 @@ import { answerArithmetic, changeArithmetic, classArithmetic, dropArithmetic, lo
 import type { Source } from './cause.ts';
 import { eventArithmetic, type Given } from './event-arithmetic.ts';
 import { answerParts, value, type Coding, type Valued } from './explained-answers.ts';
-import { formAnswers } from './form-total.ts';
+import { formAnswers, formRule } from './form-total.ts';
 import { instant } from './instant.ts';
 import { dayIn } from './local-time.ts';
 import { number, type Part } from './parts.ts';
@@ -72,7 +72,7 @@ function partsOf(observation: Resource & Computed, context: ExplanationContext, 
     ...(typeof at === 'string' ? [{ name: 'computed', valueInstant: at }] : []), ...(depth < deepest ? [] : (context.sources ?? []).map(({ reference }) => ({ name: 'changed-by', valueReference: { reference } }))),
     ...(isForClient && observation['valueCodeableConcept'] !== undefined ? [] : value('value', observation)),
     ...words(observation, context.reader),
-    ...(depth < deepest ? [] : [readingPart({ observation, zone: context.person?.zone ?? 'UTC', scale, totalOf: (input) => countedIn(input, scale, context.registry), inputs: inputs.map((reference) => context.inputs.get(reference)), formula, previous: context.previous, sources: context.sources }, context.reader)]),
+    ...(depth < deepest ? [] : [readingPart({ observation, zone: context.person?.zone ?? 'UTC', scale, totalOf: (input) => countedIn(input, scale, context.registry), formTitle: (response) => context.forms.get(`${response.resourceType}/${response.id}`)?.['title'] as string | undefined, inputs: inputs.map((reference) => context.inputs.get(reference)), formula, previous: context.previous, sources: context.sources }, context.reader)]),
     ...(isForClient ? [] : [
       ...(observation.method?.coding ?? []).map((coding) => rulePart(coding, scale)),
       ...(formula === undefined ? [] : [{ name: 'formula-with-numbers', valueString: formula }]),
@@ -117,6 +117,7 @@ function rulePart({ code, version, display }: Coding, scale: Scale | undefined):
       ...(metric === undefined ? [] : [
         { name: 'formula', valueString: metric.formula }, { name: 'source', valueString: metric.source }, ...marked(metric.verification),
       ]),
+      ...(code !== formRule.id ? [] : [{ name: 'formula', valueString: formRule.formula }, { name: 'source', valueString: formRule.source }, ...marked(formRule.verification)]),
       ...(definition === undefined || scale === undefined ? [] : [{ name: 'formula', valueString: scoringFormula(scale) }, { name: 'source', valueString: definition.scoring.source }, ...marked(definition.scoring.verification)]),
     ],
   };

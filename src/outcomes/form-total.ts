@@ -193,6 +193,9 @@ function offeredAs(options: readonly { readonly option: Option; readonly weight:
 /** Codes of what all forms have in common. */
 export const formTotalCode = { system: codeSystem('instrument'), code: 'form-total', display: 'Total of a form, the sum of the weights of its answers' } as const;
 
+/** How such a form is scored, in words. */
+export const formRule = { id: 'form-total', formula: 'sum of the weights that the form gives its answers', source: 'weights of the form', verification: 'service' } as const;
+
 /**
  * @param records where the scores are; the newest that has some says what the form is called.
  * @returns the scale of a score key: of the registry, or of a form of the deployment.
@@ -225,14 +228,14 @@ function formScale(key: string, form: FormTotal): Scale {
 }
 
 function newFormScale(key: string, { title, min, max, version = '1', codings }: FormTotal): Scale {
-  const source = { source: 'weights of the form', verification: 'service' } as const;
+  const source = { source: formRule.source, verification: formRule.verification };
   const definition: Scale['definition'] = {
     id: 'total', title, formula: 'sum', min, max, direction: 'higher-worse', codes: [], acceptAsTotal: [], compared: false,
     missing: { max: 0, method: 'none', round: 'none', ...source }, cutoffs: [], reliableChange: [], minimalImportant: [],
   };
   const instrument: Instrument = {
     definition: {
-      id: 'form-total', version, name: 'FormTotal', title, shortTitle: title, measures: 'what the form asks', licence: { class: 'OWN', notice: '-', shipItemText: false, ...source }, scoring: source,
+      id: formRule.id, version, name: 'FormTotal', title, shortTitle: title, measures: 'what the form asks', licence: { class: 'OWN', notice: '-', shipItemText: false, ...source }, scoring: source,
       answerLists: [], items: [], unscored: [], scales: [definition], safety: [], alsoKnownAs: [], recall: '-', cadence: '-', estimatedSeconds: 1,
     },
     canonical: key, items: new Map(), linkIdOf: new Map(), scales: [], texts: [],

@@ -2,6 +2,7 @@ import { audienceOf } from '../fhir/labels.ts';
 import type { Meta, Resource } from '../fhir/resource.ts';
 import { causeWords, type Source } from './cause.ts';
 import { nameForClient } from './client-words.ts';
+import { formRule } from './form-total.ts';
 import { instant } from './instant.ts';
 import { dayIn } from './local-time.ts';
 import { metricTable, type MetricId } from './metrics.ts';
@@ -25,6 +26,8 @@ export interface Read {
   readonly inputs: readonly (Resource | undefined)[];
   /** What an Observation among them counts as, out of the highest that it could have been, and the scale that it is of: beside scores there may be ratings. */
   readonly totalOf: (input: Resource) => Counted | undefined;
+  /** What the form is called that a response among them answers, where it is none of the registry. */
+  readonly formTitle: (response: Resource) => string | undefined;
   /** The formula with the numbers filled in, steps parted by `; `. */
   readonly formula: string | undefined;
   /** The version before this one, where there is one that the reader may see. */
@@ -102,12 +105,12 @@ function inputLines(read: Read, forClient = false): string[] {
 /** A step of the arithmetic as a client reads it. */
 const forClients = (step: string): string => step.replace('current - baseline', 'now less the start').replace(', rounded half up to ', ', rounded to ').replaceAll(/\bitem(s?)\b/g, 'question$1').replace('runs the other way', 'counts the other way round');
 
-function inputLine(input: (Resource & Computed) | undefined, { scale, zone, totalOf }: Read, forClient: boolean): string {
+function inputLine(input: (Resource & Computed) | undefined, { scale, zone, totalOf, formTitle }: Read, forClient: boolean): string {
   if (input === undefined) return 'Something that this access does not show.';
   const { private: kept, restricted } = audienceOf(input.resourceType, (input.meta as Meta | undefined)?.security);
   const label = kept ? ', kept private' : restricted && !forClient ? ', for clinicians only' : '';
   const withdrawn = input.status === 'entered-in-error' ? ', withdrawn' : '';
-  if (input.resourceType === 'QuestionnaireResponse') return `${scale?.instrument.definition.shortTitle ?? 'A form'} of ${day(input['authored'], zone)}${byWhom(input, forClient)}${input.status === 'amended' ? ', changed since' : ''}${withdrawn}${label}.`;
+  if (input.resourceType === 'QuestionnaireResponse') return `${scale?.instrument.definition.shortTitle ?? formTitle(input) ?? 'A form'} of ${day(input['authored'], zone)}${byWhom(input, forClient)}${input.status === 'amended' ? ', changed since' : ''}${withdrawn}${label}.`;
   const total = totalOf(input);
   const own = total?.scale ?? scale;
   const name = own === undefined ? 'A score' : forClient ? nameForClient(own) : input.code?.text ?? own.definition.title;
@@ -187,6 +190,7 @@ function ruleLines(observation: Resource & Computed, scale: Scale | undefined, m
     ...(metric === undefined ? [] : [`Rule: ${metricTable[metric].title.clinician}, version ${version(metric)}${newer(version(metric), metricTable[metric].version)}. Source: ${sourceWords(metricTable[metric].source)} (${markOf(metricTable[metric].verification)}).`]),
     ...(metric === undefined || !fromBaseline.includes(metric) ? [] : [`${start.title.clinician}, by the present rule (version ${start.version}): ${start.formula}. Source: ${sourceWords(start.source)} (${markOf(start.verification)}).`]),
     ...(own === undefined || method?.coding?.some(({ code }) => code === own.id) !== true ? [] : [`Scoring of ${own.shortTitle}, version ${version(own.id)}${newer(version(own.id), own.version)}. Source: ${sourceWords(own.scoring.source)} (${markOf(own.scoring.verification)}).`]),
+    ...(method?.coding?.some(({ code }) => code === formRule.id) !== true ? [] : [`Rule: ${formRule.formula}, version ${version(formRule.id)} of the form. Source: ${formRule.source} (${markOf(formRule.verification)}).`]),
     ...(scale === undefined || metric !== undefined || !(isProrated(observation) || isWithoutTotal(observation)) ? [] : [`Missing items: ${sourceWords(scale.definition.missing.source)} (${markOf(scale.definition.missing.verification)}).`]),
   ];
 }

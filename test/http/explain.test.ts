@@ -51,6 +51,18 @@ t.test('a total, a change and a class open to the answers, with the arithmetic f
   t.same(of(client, 'text'), [], 'a client gets the words for clients');
   for (const name of ['code', 'rule', 'component', 'cut-off', 'value']) t.same(of(client, name), [], `${name} has names for clinicians`);
   const sections = (parts: readonly Part[]): string[][] => of(parts, 'reading').flatMap(({ part }) => part!).map(({ part }) => part!.map((each) => each['valueString']));
+
+  await t.test('the total of a form of the deployment: what the form is called, its version as the rule, one question as one', async (t) => {
+    const weighed = (score: number): object => ({ valueCoding: { system: 'urn:sleep', code: String(score) }, extension: [{ url: 'http://hl7.org/fhir/StructureDefinition/ordinalValue', valueDecimal: score }] });
+    await fhir('PUT', 'Questionnaire/sleep', { resourceType: 'Questionnaire', id: 'sleep', url: 'http://example.org/sleep', version: '3', status: 'active', title: 'Sleep log', item: [{ linkId: 'a', type: 'choice', required: true, answerOption: [0, 1, 2].map(weighed) }] });
+    await fhir('PUT', 'QuestionnaireResponse/sleep', { resourceType: 'QuestionnaireResponse', id: 'sleep', status: 'completed', questionnaire: 'http://example.org/sleep', subject: { reference: 'Patient/p' }, authored: '2025-01-03T10:00:00Z', item: [{ linkId: 'a', answer: [{ valueCoding: { system: 'urn:sleep', code: '2' } }] }] });
+    const own = (await fhir('GET', 'Observation?derived-from=QuestionnaireResponse/sleep')).body.entry[0].resource;
+    t.match(own.note[0].text, /^Total of Sleep log: 2 of 2 .* One question, answered\. Rule: .*, version 3 of the form\./);
+    const told = await explained(own.id);
+    t.match(sections(told).flatMap(([, ...lines]) => lines), [/^Sleep log of 3 January 2025/, 'the answer counts 2', /^A score sums up/, /^Rule: sum of the weights that the form gives its answers, version 3 of the form\. Source: weights of the form \(set by this service/, /^Version 1/]);
+    t.match(of(told, 'rule'), [{ part: [{ valueString: 'form-total' }, { valueString: '3' }, {}, { name: 'formula' }, { name: 'source' }, { valueCode: 'service' }, {}] }]);
+  });
+
   t.same(sections(client).map(([title]) => title), ['What it rests on', 'Worth knowing', 'When']);
   t.same(sections(classed).map(([title]) => title), ['What it rests on', 'How it is worked out', 'What decides', 'What it does not say', 'Rule and time']);
   t.same(sections(classed)[0]!.slice(1), ['PHQ-9 total score, 1 January 2025: 18 of 27, 9 of 9 items answered.', 'PHQ-9 total score, 1 February 2025: 9 of 27, 9 of 9 items answered.']);
