@@ -43,9 +43,9 @@ function responseParts({ scale, baseline, placed }: Course): Part[] {
       : reduction === 0 ? `The same as at baseline (${shown(latest.value)}).`
         : `${percent(reduction)} % ${reduction > 0 ? 'below' : 'above'} baseline (${shown(baseline.value)} to ${shown(latest.value)}).`,
     ...(reduction !== null && response === null ? ['Response is asked of baselines on the clinical side only.'] : []),
-    ...said(response, 'Response: at least half.', partial === true ? 'Partial response: at least a quarter, less than half.' : 'No response: less than a quarter.'),
+    ...said(response, 'Response: at least half.', partial === true ? 'Partial response: at least a quarter, less than half.' : reduction !== null && reduction > 0 ? 'No response: less than a quarter.' : 'No response.'),
     ...said(remission, 'In the remission range.', 'Outside the remission range.'),
-    ...said(minimalImportant, 'At least the minimal important difference.', 'Less than the minimal important difference.'),
+    ...said(minimalImportant, 'Better by at least the minimal important difference.', 'Not better by the minimal important difference.'),
   ].join(' ');
   const client = reduction === null || reduction < 0 ? `Your latest score is ${shown(latest.value)}; it was ${shown(baseline.value)} at the start.`
     : reduction === 0 ? 'Your latest score is the same as at the start.' : `Your latest score is ${percent(reduction)} % lower than at the start.`;
@@ -92,7 +92,7 @@ function eventPart({ scale }: Course, event: CourseEvent): Part {
 export function signalPart({ scale, baseline }: Course, { score, session }: Placed, signal: Signal): Part {
   const { reference: against } = signal;
   const words = {
-    clinician: `Session ${session}, ${shown(score.value)} (baseline ${shown(baseline.value)}): ${standing(signal, changeBetween(scale, baseline.value, score.value).reliable)}${promptOf(signal)}`,
+    clinician: `${shown(score.value)} at session ${session}, ${shown(baseline.value)} at baseline: ${standing(signal, changeBetween(scale, baseline.value, score.value).reliable)}${promptOf(signal)}`,
     client: `${beside('Here are your scores', signal, session)}.`,
   };
   return {
