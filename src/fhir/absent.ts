@@ -18,7 +18,7 @@ interface Extended { readonly extension?: readonly { readonly url?: string; read
  */
 export function whyAbsent(answer: unknown): string | undefined {
   if (typeof answer !== 'object' || answer === null) return undefined;
-  const key = Object.keys(answer).find((name) => name.startsWith('value') && (answer as Record<string, unknown>)[name] !== undefined);
+  const key = valueOf(answer as Record<string, unknown>);
   if (key === undefined) return reasonIn(answer as Extended) ?? reasonWithin(answer) ?? '';
   const value = (answer as Record<string, unknown>)[key];
   if (typeof value !== 'object' || value === null) return undefined;
@@ -26,6 +26,12 @@ export function whyAbsent(answer: unknown): string | undefined {
   if (key === 'valueCoding' && systems.has(system)) return typeof code === 'string' ? code : '';
   const saysSomething = key === 'valueCoding' ? code !== undefined || display !== undefined : Object.keys(value).some((name) => name !== 'extension' && name !== 'id' && !name.startsWith('_'));
   return saysSomething ? undefined : reasonIn(value as Extended) ?? reasonWithin(value);
+}
+
+/** The name of the element that holds the value; without a list of all names, as every answer is asked for it. */
+function valueOf(answer: Readonly<Record<string, unknown>>): string | undefined {
+  for (const name in answer) if (name.startsWith('value') && answer[name] !== undefined) return name;
+  return undefined;
 }
 
 /** @returns whether an answer says that its question does not apply to the person. */

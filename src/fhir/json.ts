@@ -57,8 +57,11 @@ export function parseJson(text: string): Parsed {
  * `stored` is not changed.
  */
 export function serialize(stored: Readonly<Record<string, unknown>>, own: { readonly id?: string; readonly meta?: Meta }): string {
-  const { resourceType, id, meta, ...elements } = stored;
-  return JSON.stringify({ resourceType, id: own.id ?? id, meta: own.meta ?? meta, ...elements });
+  // The three have their places, whatever fills them.
+  const text: Record<string, unknown> = { resourceType: undefined, id: undefined, meta: undefined, ...stored };
+  if (own.id !== undefined) text['id'] = own.id;
+  if (own.meta !== undefined) text['meta'] = own.meta;
+  return JSON.stringify(text);
 }
 
 function malformed(fault: { readonly at: number; readonly text: string }, text: string) {
