@@ -1,21 +1,22 @@
 import { canonicalBase } from '../fhir/canonical.ts';
+import { weightOf, type Extended } from '../fhir/item-weight.ts';
 import type { Resource } from '../fhir/resource.ts';
 import { derivedId } from '../fhir/uuid.ts';
 import { isDerived } from '../resources/observation.ts';
 import type { Coding } from './instrument.ts';
+import { isOfSystem } from './item-code.ts';
 import type { ScoreData } from './record-entry.ts';
 import type { ForeignAnswer } from './recognise.ts';
 import type { Instrument, Item, Registry, Scale } from './registry.ts';
-import { isGiven, scoreOfWords } from './safety-questions.ts';
+import { isGiven, mostPressing, questionInWords, scoreOfWords, wordsToLookFor } from './safety-questions.ts';
 
 /** What other systems computed or asked: Observations with the code of a known score or of a safety item, as EHRs send them (docs/clinical.md 2, 7). */
 
 interface Holder {
-  readonly code?: { readonly coding?: readonly Coding[] };
+  readonly code?: { readonly coding?: readonly Coding[]; readonly text?: string };
   readonly valueInteger?: number;
   readonly valueQuantity?: { readonly value?: number; readonly comparator?: string; readonly unit?: string; readonly system?: string; readonly code?: string };
   readonly valueString?: string;
-  readonly valueBoolean?: boolean;
   readonly valueCodeableConcept?: { readonly coding?: readonly Coding[]; readonly text?: string };
   readonly modifierExtension?: unknown;
 }
@@ -23,6 +24,7 @@ interface Observation extends Holder {
   readonly status?: string;
   readonly identifier?: readonly { readonly system?: string; readonly value?: string }[];
   readonly component?: readonly Holder[];
+  readonly contained?: readonly Resource[];
   readonly effectiveDateTime?: string;
   readonly effectiveInstant?: string;
   readonly effectivePeriod?: { readonly start?: string; readonly end?: string };
@@ -38,21 +40,25 @@ export interface ImportedTotal { readonly scale: Scale; readonly value: number; 
 export const isImport = (observation: Resource, registry: Registry): boolean =>
   (scaleOf(observation as Observation, registry) !== undefined && !isOwn(observation)) || (safetyItemsIn(observation as Observation, registry).length > 0 && !isDerived(observation));
 
-const codesOf = new WeakMap<Registry, ReadonlySet<string>>();
+interface Traces { readonly codes: ReadonlySet<string>; readonly words: RegExp | undefined }
+const tracesOf = new WeakMap<Registry, Traces>();
 
-/** @returns whether the text of an Observation, as it is stored, has a code with which `isImport` may hold: of most it tells that it does not, and they need not be read. */
+function traces(registry: Registry): Traces {
+  const totals = [...registry.scales.values()].flatMap(({ codings, definition }) => [...codings, ...definition.acceptAsTotal].flatMap(({ code }) => code ?? []));
+  const words = wordsToLookFor(registry.instruments);
+  const known = { codes: new Set([...totals, ...registry.bySafetyItem.keys()]), words: words.length === 0 ? undefined : new RegExp(words.join('|'), 'iu') };
+  tracesOf.set(registry, known);
+  return known;
+}
+
+/** @returns whether the text of an Observation, as it is stored, has a code or a word with which `isImport` may hold: of most it tells that it does not, and they need not be read. */
 export function mayBeImport(text: string, registry: Registry): boolean {
-  let known = codesOf.get(registry);
-  if (known === undefined) {
-    const totals = [...registry.scales.values()].flatMap(({ codings, definition }) => [...codings, ...definition.acceptAsTotal].flatMap(({ code }) => code ?? []));
-    known = new Set([...totals, ...registry.bySafetyItem.keys()]);
-    codesOf.set(registry, known);
-  }
+  const { codes, words } = tracesOf.get(registry) ?? traces(registry);
   for (let at = text.indexOf(named); at >= 0; at = text.indexOf(named, at)) {
     at += named.length;
-    if (known.has(text.slice(at, text.indexOf('"', at)))) return true;
+    if (codes.has(text.slice(at, text.indexOf('"', at)))) return true;
   }
-  return false;
+  return words?.test(text) === true;
 }
 
 const named = '"code":"';
@@ -80,23 +86,23 @@ export function importedTotal(resource: Resource, registry: Registry): ImportedT
 export interface ImportedSafety { readonly scale: Scale; readonly time: string | undefined; readonly data: ScoreData & { readonly safety: Readonly<Record<string, number | null>> } }
 
 /**
- * @returns the answers to the safety items of an instrument that a client's Observation carries, as its value or in components: a
- * score of the item, the code of an answer or its words, status preliminary as well; null and `unread` where it is another value than "no".
- * undefined for every other Observation.
+ * @returns for each instrument the answers to its safety items that a client's Observation carries, as its value, in components or in
+ * what it contains: a score of the item, the code of an answer or its words, whatever the status that is not withdrawn; null and
+ * `unread` where it is another value than "no". Of several to one item the most pressing. [] for every other Observation.
  */
-export function importedSafety(resource: Resource, registry: Registry): ImportedSafety | undefined {
+export function importedSafety(resource: Resource, registry: Registry): ImportedSafety[] {
   const observation = resource as Observation;
-  if (isDerived(resource) || observation.modifierExtension !== undefined || !(counted.includes(observation.status) || observation.status === 'preliminary')) return undefined;
+  if (isDerived(resource) || withdrawn.includes(observation.status)) return [];
   const found = safetyItemsIn(observation, registry).flatMap(({ instrument, item, holder }) => {
     const score = answerOf(holder, instrument, item);
     return score === undefined ? [] : [{ instrument, linkId: item.linkId, score }];
   });
-  const scale = found[0]?.instrument.scales[0];
-  if (scale === undefined) return undefined;
-  const data = dataOf(resource, scale.definition.max, false);
-  const answers = found.filter(({ instrument }) => instrument === scale.instrument);
-  const unread = answers.some(({ score }) => score === null);
-  return { scale, time: data.authored, data: { ...data, safety: Object.fromEntries(answers.map(({ linkId, score }) => [linkId, score])), ...(unread ? { unread } : {}) } };
+  return [...Map.groupBy(found, ({ instrument }) => instrument)].map(([{ scales }, own]) => {
+    const scale = scales[0]!;
+    const data = dataOf(resource, scale.definition.max, false);
+    const safety = Object.fromEntries([...Map.groupBy(own, ({ linkId }) => linkId)].map(([linkId, answers]) => [linkId, mostPressing(answers.map(({ score }) => score))]));
+    return { scale, time: data.authored, data: { ...data, safety, ...(Object.values(safety).includes(null) ? { unread: true } : {}) } };
+  });
 }
 
 function dataOf(resource: Resource, maxScore: number, panel: boolean): ScoreData {
@@ -116,32 +122,51 @@ function dataOf(resource: Resource, maxScore: number, panel: boolean): ScoreData
 
 const response = 'QuestionnaireResponse/';
 const counted: readonly unknown[] = ['final', 'amended', 'corrected'];
+/** What never was. Of `unknown` and `registered` nothing says that the answer was not given. */
+const withdrawn: readonly unknown[] = ['entered-in-error', 'cancelled'];
 
 interface FoundItem { readonly instrument: Instrument; readonly item: Item; readonly holder: Holder }
 
-/** The safety items by whose codes an Observation or its components go. */
-function safetyItemsIn(observation: Observation, { bySafetyItem }: Registry): FoundItem[] {
-  const holders: readonly Holder[] = [observation, ...Array.isArray(observation.component) ? (observation.component as readonly Holder[]) : []];
-  return holders.flatMap((holder): FoundItem[] => (Array.isArray(holder.code?.coding) ? (holder.code.coding as readonly Coding[]) : []).flatMap(({ system, code = '' }): FoundItem[] => {
+/** An Observation, its components, and what it contains, with what says that the whole is not to be read as it stands. */
+const holdersIn = (observation: Observation): Holder[] => [observation, ...list(observation.component), ...list(observation.contained).filter((each) => each.resourceType === 'Observation' && !withdrawn.includes(each.status)).flatMap((each) => holdersIn(each as Observation))]
+  .map((holder) => (observation.modifierExtension === undefined ? holder : { ...holder, modifierExtension: observation.modifierExtension }));
+
+const list = <T>(value: readonly T[] | undefined): readonly T[] => (Array.isArray(value) ? value as readonly T[] : []);
+
+/** The safety items that an Observation or its components answer: by a code, else by the words of a question that has no known code. */
+const safetyItemsIn = (observation: Observation, registry: Registry): FoundItem[] => holdersIn(observation).flatMap((holder) => {
+  const found = safetyItemOf(holder, registry);
+  return found === undefined ? [] : [{ ...found, holder }];
+});
+
+function safetyItemOf(holder: Holder, { bySafetyItem, codes, instruments }: Registry): Omit<FoundItem, 'holder'> | undefined {
+  const codings = list(holder.code?.coding);
+  for (const { system, code = '' } of codings) {
     const instrument = bySafetyItem.get(code);
     const item = instrument?.items.get(instrument.linkIdOf.get(code)!);
-    return instrument === undefined || item?.system !== system ? [] : [{ instrument, item: item!, holder }];
-  }).slice(0, 1));
+    if (item !== undefined && isOfSystem(system, item.system)) return { instrument: instrument!, item };
+  }
+  if (codings.some(({ code = '' }) => codes.has(code)) || !isGiven(holder)) return undefined;
+  const asked = questionInWords([holder.code?.text, ...codings.map(({ display }) => display)].join('\n'), instruments);
+  return asked === undefined ? undefined : { instrument: asked.instrument, item: asked.instrument.items.get(asked.linkId)! };
 }
 
-/** @returns the item score of an answer; null for one that cannot be read, undefined for none. */
-function answerOf(holder: Holder, instrument: Instrument, { linkId, byNumber, byCode, answerSystem }: Item): number | null | undefined {
-  if (holder.modifierExtension !== undefined) return undefined;
-  const { valueCodeableConcept: { coding, text } = {}, valueString, valueBoolean } = holder;
-  const codings = Array.isArray(coding) ? (coding as readonly Coding[]) : [];
-  const chosen = codings.find(({ system, code = '' }) => system === answerSystem && byCode.has(code));
+/** @returns the item score of an answer; null for one that cannot be read, or that another element may turn into its opposite; undefined for none. */
+function answerOf(holder: Holder, instrument: Instrument, item: Item): number | null | undefined {
+  if (holder.modifierExtension !== undefined) return isGiven(holder) ? null : undefined;
+  return readAnswer(holder, instrument, item) ?? (isGiven(holder) ? null : undefined);
+}
+
+function readAnswer(holder: Holder, instrument: Instrument, { linkId, byNumber, byCode, answerSystem }: Item): number | undefined {
+  const codings = list(holder.valueCodeableConcept?.coding);
+  const chosen = codings.find(({ system, code = '' }) => byCode.has(code) && isOfSystem(system, answerSystem));
   if (chosen !== undefined) return byCode.get(chosen.code!);
   const number = valueOf(holder);
   if (number !== undefined && byNumber.has(number)) return byNumber.get(number);
-  const words: readonly ForeignAnswer[] = [...codings, ...[text, valueString].flatMap((display) => (display === undefined ? [] : [{ display }]))];
-  const said = words.map((answer) => scoreOfWords(instrument, linkId, answer)).find((score) => score !== undefined);
-  if (said !== undefined) return said;
-  return isGiven(holder) && valueBoolean !== false ? null : undefined;
+  const weight = instrument.definition.foreignWeights === 'item-score' ? weightOf(...codings as readonly Extended[]) : undefined;
+  if (weight !== undefined && [...byCode.values()].includes(weight)) return weight;
+  const words: readonly ForeignAnswer[] = [...codings, ...[holder.valueCodeableConcept?.text, holder.valueString].flatMap((display) => (display === undefined ? [] : [{ display }]))];
+  return words.map((answer) => scoreOfWords(instrument, linkId, answer)).find((score) => score !== undefined);
 }
 
 function scaleOf({ code }: Observation, { byMeasure }: Registry): { scale: Scale; code: string } | undefined {

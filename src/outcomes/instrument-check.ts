@@ -170,12 +170,13 @@ function interpretationFaults({ bands, cutoffs, direction }: ScaleDefinition, fi
 }
 
 function safetyFaults(definition: InstrumentDefinition): string[] {
-  return definition.safety.flatMap(({ linkId, levels, minutes, unread }, i) => {
+  return definition.safety.flatMap(({ linkId, levels, minutes, unread, words }, i) => {
     const item = definition.items.find((each) => each.linkId === linkId);
     if (item === undefined) return [`safety[${i}].linkId: ${linkId} is no item`];
     const scores = optionScores(definition, item);
     return [
       ...Object.keys(levels).filter((score) => !scores.includes(Number(score))).map((score) => `safety[${i}].levels: no answer scores ${score}`),
+      ...words.flatMap(({ answers }, at) => (answers === undefined || answers.length === scores.length ? [] : [`safety[${i}].words[${at}].answers: one list of words for each answer`])),
       ...[...Object.values(levels), unread].filter((priority) => minutes[priority] === undefined).map((priority) => `safety[${i}].minutes: ${priority} is missing`),
     ];
   });

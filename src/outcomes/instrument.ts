@@ -163,8 +163,8 @@ export const instrumentDefinition = z.strictObject({
     missing: priority,
     /** Priority of the review when it is answered in a way that cannot be read. */
     unread: priority,
-    /** Words of the question by which it is known on a form that gives it no code. */
-    words: z.array(z.strictObject({ text: z.string().min(1), language: z.string(), ...marked })).min(1),
+    /** Words of the question by which it is known on a form that gives it no code; `answers`: for each option of its list the words that it has in that language. */
+    words: z.array(z.strictObject({ text: z.string().min(1), language: z.string(), answers: z.array(z.array(z.string().min(1))).optional(), ...marked })).min(1),
     /** Names by which a form is known to ask it. */
     names: z.array(z.string().regex(/\d/)).min(1),
     ...marked,

@@ -20,6 +20,9 @@ export interface ResponseItem extends NamedItem {
 const loincSystems: ReadonlySet<string | undefined> = new Set([
   loinc, `${loinc}/`, 'https://loinc.org', 'https://loinc.org/', 'http://www.loinc.org', 'https://www.loinc.org', 'LOINC', 'urn:oid:2.16.840.1.113883.6.1',
 ]);
+/** @returns whether a coding is of the system `wanted`: by its URI, for LOINC by any of its names, or without saying one, as many apps send it. */
+export const isOfSystem = (system: string | undefined, wanted: string): boolean => system === undefined || system === wanted || (wanted === loinc && loincSystems.has(system));
+
 const ownItems: ReadonlySet<string | undefined> = new Set([codeSystem('instrument-item'), codeSystem('record-item')]);
 
 /** @returns the first LOINC code of an element. Older LHC-Forms exports leave the system out. */

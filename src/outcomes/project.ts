@@ -1,3 +1,4 @@
+import { whyAbsent } from '../fhir/absent.ts';
 import { codeSystem } from '../fhir/canonical.ts';
 import type { Resource } from '../fhir/resource.ts';
 import { allianceAnswers } from './alliance-answers.ts';
@@ -8,6 +9,7 @@ import { answersOf, fulfillable, mayBeRequest, questionnaireOf } from './request
 import { recognise, type Recognised } from './recognise.ts';
 import type { EpisodeData, GoalData, PersonData, RecordEntry, ScoreData, SessionData, TaskData } from './record-entry.ts';
 import { instant } from './instant.ts';
+import type { ResponseItem } from './item-code.ts';
 import type { Registry, Scale } from './registry.ts';
 import { isGiven } from './safety-questions.ts';
 import { itemScores, remarksOf, total, type ItemScores } from './score.ts';
@@ -65,7 +67,9 @@ function instrumentEntries(response: Resource, recognised: Recognised): RecordEn
   const given = itemScores(recognised);
   const { scores } = given;
   const common = { ...commonOf(response), panel };
-  const safetyItems = instrument.definition.safety.filter(({ linkId }) => panel || hidesSafety || items.has(linkId));
+  // Where a question among others was answered with "no", nothing is open.
+  const isAsked = (found: readonly ResponseItem[] | undefined): boolean => found?.some(({ answers }) => answers.every((answer) => whyAbsent(answer) !== undefined) || answers.some(isGiven)) === true;
+  const safetyItems = instrument.definition.safety.filter(({ linkId }) => panel || hidesSafety || isAsked(items.get(linkId)));
   const safety = safetyItems.length === 0 ? undefined : Object.fromEntries(safetyItems.map(({ linkId }) => [linkId, scores.get(linkId) ?? null]));
   const unread = hidesSafety || safetyItems.some(({ linkId }) => !scores.has(linkId) && items.get(linkId)?.some(({ answers }) => answers.some(isGiven)) === true);
   return (panel ? instrument.scales : instrument.scales.slice(0, 1)).flatMap((scale, i) => {
@@ -102,9 +106,11 @@ function formEntries(response: Resource, questionnaire: Resource | undefined): R
 function importedEntries(observation: Resource, registry: Registry): RecordEntry[] {
   const total = importedTotal(observation, registry);
   const asked = importedSafety(observation, registry);
-  if (total === undefined) return asked === undefined ? [] : [entry('imported', asked.scale.key, observation, asked.time, null, asked.data)];
-  const safety = asked?.scale === total.scale ? { safety: asked.data.safety } : {};
-  return [entry('imported', total.scale.key, observation, total.time, total.value, { ...total.data, ...safety })];
+  // Beside a total of the same instrument the answer stands with it.
+  const alone = asked.filter(({ scale }) => scale !== total?.scale).map(({ scale, time, data }) => entry('imported', scale.key, observation, time, null, data));
+  if (total === undefined) return alone;
+  const { safety, unread } = asked.find(({ scale }) => scale === total.scale)?.data ?? {};
+  return [entry('imported', total.scale.key, observation, total.time, total.value, { ...total.data, ...(safety === undefined ? {} : { safety }), ...(unread === undefined ? {} : { unread }) }), ...alone];
 }
 
 /** Label of what only clinicians' access shows (fhir/labels.ts). */

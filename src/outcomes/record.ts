@@ -205,11 +205,15 @@ function finish(lists: Lists): PatientRecord {
 /** @returns the scores of one scale, less the totals from elsewhere of responses that have one among them: those are added to `duplicates`. */
 function withoutDuplicates(list: Score[], duplicates: Score[]): Score[] {
   if (!list.some(({ data }) => data.of !== undefined)) return list;
-  const responses = new Set(list.flatMap(({ id, value }) => (value === null ? [] : [id])));
-  const isDuplicate = ({ data }: Score): boolean => data.of?.some((id) => responses.has(id)) === true;
+  const responses = new Map(list.flatMap((score) => (score.value === null ? [] : [[score.id, score]])));
+  const isDuplicate = (score: Score): boolean => score.data.of?.some((id) => repeats(score, responses.get(id))) === true;
   duplicates.push(...list.filter(isDuplicate));
   return list.filter((score) => !isDuplicate(score));
 }
+
+/** Whether a response says all that a copy of it does: an answer to a safety item that is not in it, or is less there, is another one. */
+const repeats = ({ data: { safety = {} } }: Score, response: Score | undefined): boolean =>
+  response !== undefined && Object.entries(safety).every(([linkId, value]) => (response.data.safety?.[linkId] ?? -1) >= (value ?? 0));
 
 /**
  * Entries without a time come first. Of two at the same instant what they say decides, and only of two that say the same their id:

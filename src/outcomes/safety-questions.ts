@@ -1,8 +1,8 @@
 import { whyAbsent } from '../fhir/absent.ts';
-import { withoutVersion } from '../fhir/canonical.ts';
+import { loinc, withoutVersion } from '../fhir/canonical.ts';
 import type { Issue } from '../fhir/outcome.ts';
 import type { Resource } from '../fhir/resource.ts';
-import { formCodes, itemCodes, type NamedItem, type ResponseItem } from './item-code.ts';
+import { formCodes, isOfSystem, itemCodes, type NamedItem, type ResponseItem } from './item-code.ts';
 import type { SafetyItem } from './instrument.ts';
 import type { Instrument, Item, Registry } from './registry.ts';
 
@@ -14,14 +14,46 @@ import type { Instrument, Item, Registry } from './registry.ts';
 interface FormItem { readonly linkId?: string; readonly definition?: string | undefined; readonly text?: string; readonly item?: readonly FormItem[] }
 interface Named { readonly url?: unknown; readonly name?: unknown; readonly title?: unknown; readonly code?: readonly { readonly display?: unknown }[] }
 
+/** Without accents, which apps leave out or write in two ways; text without them is left as it is. */
+const unaccented = (text: string): string => (/[^\0-\x7f]/.test(text) ? text.normalize('NFKD').replaceAll(/\p{M}+/gu, '') : text);
+
 /** Words as they are compared: letters and digits, with one space between. */
-const plain = (text: string): string => text.toLowerCase().replaceAll(/[^\p{L}\p{N}]+/gu, ' ').trim();
+const plain = (text: string): string => unaccented(text).toLowerCase().replaceAll(/[^\p{L}\p{N}]+/gu, ' ').trim();
+
+/** "No" as LOINC, HL7 and SNOMED CT code it. */
+const codesOfNo: ReadonlyMap<string, ReadonlySet<string>> = new Map([
+  ['LA32-8', new Set([loinc])], ['N', new Set(['http://terminology.hl7.org/CodeSystem/v2-0136', 'http://terminology.hl7.org/CodeSystem/v2-0532'])],
+  ['373067005', new Set(['http://snomed.info/sct'])], ['260413007', new Set(['http://snomed.info/sct'])],
+]);
+/** The same in words. More would be guessed at: what is none of these is looked at by a person. */
+const wordsOfNo: ReadonlySet<string> = new Set(['no', 'none', 'never', 'nein', 'nie', 'non', 'jamais', 'nee', 'nooit', 'nunca', 'nao', 'mai', 'nej', 'nei', 'aldrig', 'aldri', 'nigdy']);
+
+interface Said { readonly system?: string; readonly code?: string; readonly display?: string }
+
+/** @returns whether a choice says "no". */
+const isNo = ({ system, code = '', display = '' }: Said): boolean => (code !== '' && [...codesOfNo.get(code) ?? []].some((each) => system !== undefined && isOfSystem(system, each))) || wordsOfNo.has(plain(display));
+
+interface Given { readonly valueBoolean?: unknown; readonly valueCoding?: Said; readonly valueString?: string; readonly valueCodeableConcept?: { readonly coding?: readonly Said[]; readonly text?: string } }
 
 /** @returns whether somebody gave an answer, other than "no" or why there is none. */
-export const isGiven = (answer: unknown): boolean => typeof answer === 'object' && answer !== null && whyAbsent(answer) === undefined && (answer as { valueBoolean?: unknown }).valueBoolean !== false;
+export function isGiven(answer: unknown): boolean {
+  if (typeof answer !== 'object' || answer === null || whyAbsent(answer) !== undefined) return false;
+  const { valueBoolean, valueCoding, valueString, valueCodeableConcept } = answer as Given;
+  if (valueCodeableConcept !== undefined) {
+    const { coding, text } = valueCodeableConcept;
+    return ![...Array.isArray(coding) ? (coding as readonly Said[]) : [], ...(text === undefined ? [] : [{ display: text }])].some(isNo);
+  }
+  return valueBoolean !== false && !(valueCoding !== undefined && isNo(valueCoding)) && !(valueString !== undefined && isNo({ display: valueString }));
+}
 
 /** @returns whether an answer is a choice or a number, as those of instruments are. */
 export const isChosen = (answer: unknown): boolean => typeof answer === 'object' && answer !== null && ['valueCoding', 'valueInteger', 'valueDecimal'].some((key) => key in answer);
+
+/** @returns the answer to hear of several to one safety item: the highest, null where one that cannot be read stands beside nothing above 0. Nobody knows whether that is 0 as well. */
+export function mostPressing(scores: readonly (number | null)[]): number | null {
+  const most = Math.max(...scores.map((score) => score ?? -Infinity));
+  return most > 0 || !scores.includes(null) ? most : null;
+}
 
 interface Question { readonly instrument: Instrument; readonly item: SafetyItem; readonly phrases: readonly RegExp[]; readonly names: readonly RegExp[] }
 
@@ -61,6 +93,20 @@ function questionsOn(form: Resource): readonly FormQuestion[] {
   return found;
 }
 
+/** The safety item of which one text is the question, by its words. */
+export function questionInWords(text: string, instruments: readonly Instrument[]): { readonly instrument: Instrument; readonly linkId: string } | undefined {
+  const words = unaccented(text);
+  const found = instruments.flatMap(questions).find(({ phrases }) => phrases.some((phrase) => phrase.test(words)));
+  return found === undefined ? undefined : { instrument: found.instrument, linkId: found.item.linkId };
+}
+
+/** @returns of each phrase a word that stands in every text that has the phrase, however it is written: most texts are told by it to have none. */
+export const wordsToLookFor = (instruments: readonly Instrument[]): string[] => instruments.flatMap(({ definition }) => definition.safety).flatMap(({ words }) => words.map(({ text }) => {
+  const all = text.toLowerCase().split(/[^\p{L}\p{N}]+/u);
+  const plainly = all.filter((word) => unaccented(word) === word);
+  return (plainly.length === 0 ? all : plainly).reduce((longest, word) => (word.length > longest.length ? word : longest));
+}));
+
 /** A safety item that is asked without its code. */
 export interface UncodedQuestion {
   readonly instrument: Instrument;
@@ -79,7 +125,7 @@ export function uncodedQuestions(response: Resource, items: readonly ResponseIte
   const given = items.filter(({ answers }) => answers.some(isGiven));
   if (given.length === 0) return [];
   const texts = new Map(form === undefined ? [] : questionsOn(form).map(({ linkId, text }) => [linkId, text]));
-  const words = given.map(({ linkId, text }) => `${text ?? ''}\n${texts.get(linkId) ?? ''}`);
+  const words = given.map(({ linkId, text }) => unaccented(`${text ?? ''}\n${texts.get(linkId) ?? ''}`));
   const chosen = given.filter(({ answers }) => answers.some(isChosen)).length;
   return others.flatMap(questions).flatMap(({ instrument, item: { linkId }, phrases, names }): UncodedQuestion[] => {
     const asked = given.filter((_, i) => phrases.some((phrase) => phrase.test(words[i]!)));
@@ -108,7 +154,7 @@ export function uncodedQuestionsOn(form: Resource, { instruments, byCanonical, c
   const called = namesOf(form, form);
   return watching.flatMap((instrument) => questions(instrument).flatMap(({ item: { linkId, title }, phrases, names }) => {
     const { code, system } = instrument.items.get(linkId)!;
-    const isAsked = phrases.some((phrase) => asked.some(({ text }) => phrase.test(text)));
+    const isAsked = phrases.some((phrase) => asked.some(({ text }) => phrase.test(unaccented(text))));
     const isNamed = asked.length > instrument.items.size / 2 && called.some((name) => names.some((each) => each.test(name)));
     if (codes.has(code) || !(isAsked || isNamed)) return [];
     const text = `${title} ${isAsked ? 'is asked' : 'seems to be asked'} without its code: give its item the code ${code} of ${system}, and the others theirs. Without them no response is scored by its instrument, and a clinician is asked to look at ${isAsked ? 'answers that are not in its words' : 'each'}.`;
@@ -116,13 +162,44 @@ export function uncodedQuestionsOn(form: Resource, { instruments, byCanonical, c
   }));
 }
 
-const meanings = new WeakMap<Item, ReadonlyMap<string, number>>();
+/** What the words of an instrument's answers mean: those of its own list, and those of the languages in which its safety item is known. */
+interface Meanings { readonly scores: ReadonlyMap<string, number>; readonly byNumber: ReadonlyMap<number, number> }
 
-/** @returns the score that an answer in the words of the instrument has ("Nearly every day", "nearly-every-day"), for a question that is known by its words only. */
-export function scoreOfWords({ definition, items }: Instrument, linkId: string, { code, display }: { readonly code?: string; readonly display?: string }): number | undefined {
+const meanings = new WeakMap<Item, Meanings>();
+
+function meaningsOf({ definition, items }: Instrument, linkId: string): Meanings {
   const item = items.get(linkId)!;
+  const known = meanings.get(item);
+  if (known !== undefined) return known;
   const list = definition.items.find((each) => each.linkId === linkId)!.answers;
-  const known = meanings.get(item) ?? new Map(definition.answerLists.find(({ id }) => id === list)!.options.map((option) => [plain(option.display), item.byCode.get(option.code)!]));
-  meanings.set(item, known);
-  return known.get(plain(code ?? '')) ?? known.get(plain(display ?? ''));
+  const options = definition.answerLists.find(({ id }) => id === list)?.options ?? [];
+  const scores = new Map<string, number>();
+  options.forEach(({ display, code }, i) => {
+    const others = definition.safety.filter((each) => each.linkId === linkId).flatMap(({ words }) => words.flatMap(({ answers }) => answers?.[i] ?? []));
+    for (const words of [display, ...others]) scores.set(plain(words), item.byCode.get(code)!);
+  });
+  const found = { scores, byNumber: item.byNumber };
+  meanings.set(item, found);
+  return found;
+}
+
+/**
+ * @returns the score that an answer in the words of the instrument has ("Nearly every day", "nearly-every-day"), with or without the
+ * number that forms print beside it ("3 - Nearly every day", "Not at all (0)", "2"), for a question that is known by its words only.
+ * A code that is only a number says nothing: its system may count otherwise.
+ */
+export function scoreOfWords(instrument: Instrument, linkId: string, { code = '', display = '' }: { readonly code?: string; readonly display?: string }): number | undefined {
+  const { scores, byNumber } = meaningsOf(instrument, linkId);
+  return scores.get(plain(code)) ?? scores.get(plain(display)) ?? numbered(plain(display), scores, byNumber);
+}
+
+function numbered(text: string, scores: ReadonlyMap<string, number>, byNumber: ReadonlyMap<number, number>): number | undefined {
+  const [, before, words, after] = /^(?:(\d{1,2})(?: |$))?(.*?)(?: ?\b(\d{1,2}))?$/.exec(text)!;
+  const number = before ?? after;
+  if (number === undefined || (before !== undefined && after !== undefined)) return undefined;
+  const printed = byNumber.get(Number(number));
+  if (words === '') return printed;
+  const said = scores.get(words!);
+  // Words and number that contradict each other are no answer that can be read.
+  return said === printed ? said : undefined;
 }

@@ -48,7 +48,13 @@ function importWrites(writes: DerivedWrite[], before: PatientRecord, after: Pati
   alertWrites(writes, { response: { ...resource, authored: context.now }, was: alerts(before), is: alerts(after), by: 'itself', mayExist: resource.meta?.versionId !== '1' }, within(context));
 }
 
-const isOldImport = ({ at, data: { source } }: Score, { now }: DeriveContext): boolean => source !== undefined && at !== null && at < Date.parse(now) - triggers.imported.days * day;
+const isOldImport = ({ at, data: { source, authored = '' } }: Score, { now }: DeriveContext): boolean => source !== undefined && at !== null && Math.max(at, endOf(authored)) < Date.parse(now) - triggers.imported.days * day;
+
+/** The end of a year or a month (UTC), of a time that says no more: it may be of today. */
+function endOf(time: string): number {
+  const [, year, month] = /^(\d{4})(?:-(\d{2}))?$/.exec(time) ?? [];
+  return year === undefined ? -Infinity : Date.UTC(Number(year), month === undefined ? 12 : Number(month), 1);
+}
 
 const within = (context: DeriveContext): AlertContext => ({
   patient: context.patient, device: context.device, now: context.now, settings: context.safety ?? defaultSafety, ...(context.zone === undefined ? {} : { zone: context.zone }),

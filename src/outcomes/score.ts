@@ -6,10 +6,10 @@ import { weighedLists } from './answer-weights.ts';
 import { exact } from './decimals.ts';
 import { goalAttainment } from './goal-attainment.ts';
 import type { Band } from './instrument.ts';
-import type { ResponseItem } from './item-code.ts';
+import { isOfSystem, type ResponseItem } from './item-code.ts';
 import { recognise, type Recognised } from './recognise.ts';
 import type { Item, Registry, Scale } from './registry.ts';
-import { isGiven } from './safety-questions.ts';
+import { isGiven, mostPressing } from './safety-questions.ts';
 
 /** Item scores of a recognised response. */
 export interface ItemScores {
@@ -78,9 +78,8 @@ export function itemScores({ instrument, panel, items, add, form, scoreOf }: Rec
     if (!panel) {
       // Nobody refuses a form that only asks a safety item among others: asked twice, the answer that is most pressing is heard. Beside one that cannot be read, 0 is not the answer.
       const answers = given.flatMap((each) => each.answers.filter(isGiven).map((answer) => answerScore(item, { ...each, answers: [answer] }, foreign)));
-      const heard = answers.filter((score) => typeof score === 'number');
-      const most = Math.max(...heard);
-      if (heard.length > 0 && (most > 0 || heard.length === answers.length)) scores.set(linkId, most);
+      const most = answers.length === 0 ? null : mostPressing(answers.map((score) => (typeof score === 'number' ? score : null)));
+      if (most !== null) scores.set(linkId, most);
       continue;
     }
     if (given.length > 1 || only.answers.length > 1) {
@@ -127,7 +126,7 @@ function answerScore(item: Item, { linkId, answers, expression }: ResponseItem, 
   if (answer.valueCoding !== undefined) {
     const { system, code } = answer.valueCoding;
     // Exports of older LHC-Forms leave the system of LOINC answer codes out.
-    if (system === undefined || system === item.answerSystem) score = item.byCode.get(code ?? '');
+    if (isOfSystem(system, item.answerSystem)) score = item.byCode.get(code ?? '');
     score ??= scoreOf?.(answer.valueCoding);
     if (score === undefined && form !== undefined) {
       const weight = weightOf(answer.valueCoding, answer) ?? (form === null ? undefined : optionWeight(form, linkId, answer.valueCoding));

@@ -1,7 +1,8 @@
 import t from 'tap';
 import type { Resource } from '../../src/fhir/resource.ts';
+import { mayBeImport } from '../../src/outcomes/imported.ts';
 import { alertId } from '../../src/outcomes/safety.ts';
-import { gad7, phq9, totalling, World } from '../kit/record.ts';
+import { base, gad7, phq9, registry, totalling, World } from '../kit/record.ts';
 
 const loinc = 'http://loinc.org';
 const item9 = { coding: [{ system: loinc, code: '44260-8' }] };
@@ -19,7 +20,7 @@ t.test('an answer to a safety item that another system sends by itself is looked
     ['a component of the total', { code: { coding: [{ system: loinc, code: '44261-6' }] }, valueInteger: 12, component: [{ code: item9, valueInteger: 1 }] }, 'urgent'],
     ['preliminary', { status: 'preliminary', valueInteger: 1 }, 'urgent'], ['without a time', { effectiveDateTime: undefined, valueInteger: 1 }, 'urgent'],
     ['0', { valueInteger: 0 }, undefined], ['not at all', coded('LA6568-5'), undefined], ['entered in error', { status: 'entered-in-error', valueInteger: 3 }, undefined],
-    ['with a modifier', { modifierExtension: [{ url: 'urn:not', valueBoolean: true }], valueInteger: 3 }, undefined], ['another question', { code: { coding: [{ system: loinc, code: '44258-2' }] }, valueInteger: 3 }, undefined],
+    ['another question', { code: { coding: [{ system: loinc, code: '44258-2' }] }, valueInteger: 3 }, undefined],
     ['the total alone has no item 9', { code: { coding: [{ system: loinc, code: '44261-6' }] }, valueInteger: 27 }, undefined],
   ];
   for (const [what, more, priority] of cases) {
@@ -34,18 +35,62 @@ t.test('an answer to a safety item that another system sends by itself is looked
 });
 
 t.test('a value that cannot be read is a review of its own, without a Flag; "no" and no value are none', async (t) => {
-  for (const value of [{ valueInteger: 4 }, { valueString: 'sometimes' }, { valueBoolean: true }, { valueCodeableConcept: { coding: [{ system: 'urn:ehr', code: 'x' }] } }]) {
+  for (const value of [
+    { valueInteger: 4 }, { valueString: 'sometimes' }, { valueBoolean: true }, { valueCodeableConcept: { coding: [{ system: 'urn:ehr', code: 'x' }] } }, { valueRange: { low: { value: 1 } } }, { valueString: '1.5' },
+    { valueString: '0 - Nearly every day' }, { valueCodeableConcept: { coding: [{ system: 'urn:ehr', code: '0' }] } }, { status: 'preliminary', valueString: 'sometimes' },
+    { modifierExtension: [{ url: 'urn:not', valueBoolean: true }], valueInteger: 3 }, { component: [{ code: item9, valueString: 'sometimes' }, { code: item9, valueInteger: 0 }], code: { text: 'Screening' } },
+  ]) {
     const world = at('2024-03-05T12:00:00Z');
     world.write(sent('o1', value));
     t.match(review(world, 'o1', 'phq-9-item-9-unread'), { priority: 'urgent', restriction: { period: { start: '2024-03-05T12:00:00.000Z' } } }, JSON.stringify(value));
     t.same(counts(world), [0, 1, 1]);
-    world.write(sent('o1', { status: 'corrected', valueInteger: 3 }));
+    world.write(sent('o1', { status: 'corrected', valueInteger: 3, code: item9 }));
     t.equal(review(world, 'o1')?.priority, 'stat', 'corrected, it is heard');
   }
-  for (const value of [{ valueBoolean: false }, { dataAbsentReason: { text: 'declined' } }, {}]) {
+  for (const value of [
+    { valueBoolean: false }, { dataAbsentReason: { text: 'declined' } }, {}, { modifierExtension: [{ url: 'urn:not', valueBoolean: true }] }, { valueString: ' No. ' }, { valueCodeableConcept: { text: 'None' } }, coded('LA32-8'), { valueString: 'Not at all (0)' },
+    { valueCodeableConcept: { coding: [{ system: 'http://snomed.info/sct', code: '373067005', display: 'No (qualifier value)' }] } }, { valueCodeableConcept: { coding: [{ system: 'urn:ehr', code: 'a', display: '0' }] } },
+  ]) {
     const world = at('2024-03-05T12:00:00Z');
     world.write(sent('o1', value));
     t.same(counts(world), [0, 0, 0], JSON.stringify(value));
+  }
+});
+
+t.test('however another system names the question, the answer and its own state, it is heard', async (t) => {
+  const named = (coding: object): object => ({ code: { coding: [coding] }, valueInteger: 3 });
+  const words = 'Thoughts that you would be better off dead, or of hurting yourself';
+  const part = (value: number, code: object = item9): object => ({ code, valueInteger: value });
+  const whole = (...component: readonly object[]): object => ({ code: { text: 'Screening' }, component });
+  const cases: readonly (readonly [string, object, string | undefined])[] = [
+    ['LOINC as an OID', named({ system: 'urn:oid:2.16.840.1.113883.6.1', code: '44260-8' }), 'stat'], ['LOINC by another URL', named({ system: 'https://loinc.org/', code: '44260-8' }), 'stat'], ['without a system', named({ code: '44260-8' }), 'stat'],
+    ['the code in another system', named({ system: 'urn:ehr', code: '44260-8' }), undefined], ['words beside a code of its own', named({ system: 'urn:ehr', code: '157', display: words }), 'stat'], ['words alone', { code: { text: `Q9. ${words}` }, valueInteger: 3 }, 'stat'],
+    ['words of a component', whole(part(2, { text: words })), 'asap'], ['words beside the code of another question', { code: { coding: [{ system: loinc, code: '44258-2' }], text: words }, valueInteger: 3 }, undefined], ['words of a question that nobody answered', { code: { text: words } }, undefined],
+    ['3 and 0', whole(part(3), part(0)), 'stat'], ['0 and 3', whole(part(0), part(3)), 'stat'], ['in what it contains', { code: { text: 'PHQ-9' }, hasMember: [{ reference: '#m' }], contained: [{ resourceType: 'Observation', id: 'm', status: 'final', code: item9, valueInteger: 2 }] }, 'asap'],
+    ['contained and withdrawn', { code: { text: 'PHQ-9' }, hasMember: [{ reference: '#m' }], contained: [{ resourceType: 'Observation', id: 'm', status: 'entered-in-error', code: item9, valueInteger: 2 }] }, undefined],
+    ['status unknown', { status: 'unknown', valueInteger: 3 }, 'stat'], ['registered', { status: 'registered', valueInteger: 3 }, 'stat'], ['cancelled', { status: 'cancelled', valueInteger: 3 }, undefined],
+    ['a number with its words', { valueString: '3 - Nearly every day' }, 'stat'], ['words with their number', { valueCodeableConcept: { text: 'Several days (1)' } }, 'urgent'], ['a weight', { valueCodeableConcept: { coding: [{ system: 'urn:ehr', code: 'c', extension: [{ url: 'http://hl7.org/fhir/StructureDefinition/ordinalValue', valueDecimal: 2 }] }] } }, 'asap'],
+    ['the code of an answer without its system', { valueCodeableConcept: { coding: [{ code: 'LA6571-9' }] } }, 'stat'], ['this year', { effectiveDateTime: '2024', valueInteger: 3 }, 'stat'], ['last year', { effectiveDateTime: '2023', valueInteger: 3 }, undefined], ['this month', { effectiveDateTime: '2024-03', valueInteger: 3 }, 'stat'], ['January', { effectiveDateTime: '2024-01', valueInteger: 3 }, undefined],
+    ['beside the total of another instrument', { code: { coding: [{ system: loinc, code: '70274-6' }] }, valueInteger: 5, component: [part(2)] }, 'asap'],
+  ];
+  for (const [what, more, priority] of cases) {
+    const world = at('2024-03-25T12:00:00Z');
+    world.write(sent('o1', { effectiveDateTime: '2024-03-24T10:00:00Z', ...more }));
+    t.equal(review(world, 'o1')?.priority, priority, what);
+    t.same(counts(world), priority === undefined ? [0, 0, 0] : [1, 1, 1], what);
+    if (priority !== undefined) t.ok(mayBeImport(JSON.stringify(sent('o1', more)), registry), `${what}: its text tells so`);
+  }
+  const both = at('2024-03-05T12:00:00Z');
+  both.write(sent('o1', whole(part(1), part(3, { coding: [{ system: `${base}/CodeSystem/instrument-item`, code: 'core10-06' }] }))));
+  t.same([review(both, 'o1')?.priority, review(both, 'o1', 'core-10-item-6')?.priority], ['urgent', 'stat'], 'two instruments in one Observation');
+});
+
+t.test('a copy of a response that says more than the response is no copy', async (t) => {
+  for (const [what, item, value, is] of [['as it is', 2, 2, undefined], ['less', 2, 1, undefined], ['more', 0, 3, 'stat'], ['left open there', null, 1, 'urgent']] as const) {
+    const world = at('2024-03-05T12:00:00Z');
+    world.write(phq9('q1', '2024-03-05T10:00:00Z', [1, 1, 1, 1, 1, 1, 1, 1, item]));
+    world.write(sent('copy', { effectiveDateTime: '2024-03-05T10:00:00Z', valueInteger: value, derivedFrom: [{ reference: 'QuestionnaireResponse/q1' }] }));
+    t.equal(review(world, 'copy')?.priority, is, what);
   }
 });
 
