@@ -10,7 +10,7 @@ export interface NamedItem { readonly linkId: string; readonly definition: strin
 
 /** An item of a response, with where it stands. */
 export interface ResponseItem extends NamedItem {
-  /** The words of the question, where the response repeats them. */
+  /** The words of the question, where the response repeats them; without any, those of its group. */
   readonly text?: string;
   /** FHIRPath, e.g. `QuestionnaireResponse.item[3]`. */
   readonly expression: string;

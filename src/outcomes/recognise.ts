@@ -1,8 +1,8 @@
 import { loinc, withoutVersion } from '../fhir/canonical.ts';
 import type { Resource } from '../fhir/resource.ts';
-import { formCodes, itemCodes, loincOf, type ResponseItem } from './item-code.ts';
+import { formCodes, isOfSystem, itemCodes, loincOf, type ResponseItem } from './item-code.ts';
 import type { Instrument, Registry, Rendering } from './registry.ts';
-import { isChosen, scoreOfWords, uncodedQuestions } from './safety-questions.ts';
+import { isAnswerLike, questionText, scoreOfWords, uncodedQuestions } from './safety-questions.ts';
 
 /** A response in which an instrument was found. */
 export interface Recognised {
@@ -14,7 +14,7 @@ export interface Recognised {
   /** What the numbers of this form lack to be those of the instrument. */
   readonly add: number;
   /** The score of an answer that is not the instrument's, where it is known what it stands for on this form. */
-  readonly scoreOf?: (answer: ForeignAnswer) => number | undefined;
+  readonly scoreOf?: (answer: ForeignAnswer, linkId: string) => number | undefined;
   /** Whether a safety item is among the answers, and nothing says which it is. */
   readonly hidesSafety?: boolean;
   /** linkId of the instrument -> every item of the response that answers it (more than one is a fault). */
@@ -25,7 +25,7 @@ export interface Recognised {
 export interface ForeignAnswer { readonly system?: string; readonly code?: string; readonly display?: string }
 
 type Leaf = ResponseItem;
-interface AnsweredItem { readonly linkId?: string; readonly definition?: string; readonly text?: string; readonly answer?: readonly { item?: readonly AnsweredItem[] }[]; readonly item?: readonly AnsweredItem[] }
+interface AnsweredItem { readonly linkId?: string; readonly definition?: string; readonly text?: string; readonly _text?: object; readonly answer?: readonly { item?: readonly AnsweredItem[] }[]; readonly item?: readonly AnsweredItem[] }
 
 /**
  * @returns the instruments that `response` answers.
@@ -52,11 +52,14 @@ export function recognise(response: Resource, registry: Registry, questionnaire?
   };
   const instruments = known !== undefined ? [known] : rendering !== undefined ? [rendering.instrument] : byCodes(leaves.map(codeOf), codes, questionnaire, registry);
   const panels = instruments.map((instrument): Recognised => ({ instrument, panel: true, ...common, items: matched(instrument, leaves, codeOf, coded) }));
-  if (known?.canonical === canonical) return panels;
+  // Our own form, with nothing but what it asks: another version of it, which is not stored here, may ask more.
+  if (known?.canonical === canonical && leaves.every(({ linkId, answers }) => answers.length === 0 || known.items.has(linkId) || known.definition.unscored.some((each) => each.linkId === linkId))) return panels;
   // Under the canonical of another publisher the items may have names of their own, of which nothing can be said.
   const found = known === undefined || rendering !== undefined ? panels : panels.filter(({ items }) => items.size > 0);
-  const coding = known === undefined ? safetyOnly(leaves, codeOf, coded, registry, instruments) : [];
-  return withUncoded([...found, ...coding], { response, leaves: leaves.filter((leaf) => isUnknown(codeOf(leaf), registry)), form: questionnaire, registry });
+  return withUncoded([...found, ...safetyOnly(leaves, codeOf, coded, registry, instruments)], {
+    response, leaves: leaves.filter((leaf) => isUnknown(codeOf(leaf), registry)), form: questionnaire, registry, ...(known === undefined ? {} : { known }),
+    isAsked: (code) => leaves.some((leaf) => codeOf(leaf) === code),
+  });
 }
 
 /** Apps leave the system out, as those of the instrument's own answers. */
@@ -71,31 +74,56 @@ function derivedFrom(form: Resource | undefined, { renderings }: Registry): Rend
 const isUnknown = (code: string, { codes, besides }: Registry): boolean => !codes.has(code) && !besides.has(code);
 
 /** What is known of a response, and of its answers that no code names. */
-interface Uncoded { readonly response: Resource; readonly leaves: readonly Leaf[]; readonly form: Resource | undefined; readonly registry: Registry }
+interface Uncoded {
+  readonly response: Resource; readonly leaves: readonly Leaf[]; readonly form: Resource | undefined; readonly registry: Registry;
+  /** The instrument whose canonical the response names. */
+  readonly known?: Instrument;
+  /** Whether the question with a code is in the response. */
+  readonly isAsked: (code: string) => boolean;
+}
 
 /** With the safety items that have no code of theirs. In a panel whose items are known by codes, words say only that something is not heard: a score never rests on them. */
-function withUncoded(found: readonly Recognised[], { response, leaves, form, registry }: Uncoded): readonly Recognised[] {
+function withUncoded(found: readonly Recognised[], { response, leaves, form, registry, known, isAsked }: Uncoded): readonly Recognised[] {
   if (leaves.length === 0) return found;
   const unheard = registry.instruments.filter((instrument) => !instrument.definition.safety.every(({ linkId }) => found.some((each) => each.instrument === instrument && each.items.has(linkId))));
-  const asked = uncodedQuestions(response, leaves, form, unheard);
-  const isHidden = ({ instrument, items }: Recognised): boolean => (items.size === 0 && unheard.includes(instrument) && leaves.some(({ answers }) => answers.some(isChosen)))
-    || asked.some((each) => each.instrument === instrument && each.items.length > 0);
+  const asked = Map.groupBy(uncodedQuestions(response, leaves, form, unheard, known), ({ instrument }) => instrument);
+  const leftOver = unheard.filter((instrument) => isLeftOver(instrument, leaves, isAsked));
+  const isHidden = ({ instrument, items }: Recognised): boolean => ((items.size === 0 || instrument === known) && unheard.includes(instrument) && leaves.filter(({ answers }) => answers.some(isAnswerLike)).length >= (response.status === 'in-progress' ? instrument.items.size - items.size : 1))
+    || asked.get(instrument)?.some((each) => each.items.length > 0) === true || leftOver.includes(instrument);
+  const others = new Set([...asked.keys(), ...leftOver].filter((instrument) => !found.some((each) => each.instrument === instrument)));
   return [
     ...found.map((each) => (isHidden(each) ? { ...each, hidesSafety: true } : each)),
-    ...asked.filter(({ instrument }) => !found.some((each) => each.instrument === instrument)).map(({ instrument, linkId, items }): Recognised => ({
-      instrument, panel: false, add: 0, ...(form === undefined ? {} : { form }), items: new Map(items.length === 0 ? [] : [[linkId, items]]),
-      scoreOf: (answer) => scoreOfWords(instrument, linkId, answer), ...(items.length === 0 ? { hidesSafety: true } : {}),
-    })),
+    ...[...others].map((instrument): Recognised => {
+      const items = new Map((asked.get(instrument) ?? []).flatMap((each) => (each.items.length === 0 ? [] : [[each.linkId, each.items]])));
+      return { ...inWordsOnly(instrument), ...(form === undefined ? {} : { form }), items, ...(items.size === 0 ? { hidesSafety: true } : {}) };
+    }),
   ];
 }
 
-function walk(items: readonly AnsweredItem[] | undefined, parent: string, leaves: Leaf[]): void {
+/** A safety item by itself: no form says how it is answered, so the words of the instrument's answers count too. */
+const inWordsOnly = (instrument: Instrument): Omit<Recognised, 'items'> => ({ instrument, panel: false, add: 0, scoreOf: (answer, linkId) => scoreOfWords(instrument, linkId, answer) });
+
+/** Whether one question without a code, and no other, is answered from the list of a safety item that is not there, beside more than half of the other items: it is likely that one. */
+function isLeftOver({ definition, items, linkIdOf }: Instrument, leaves: readonly Leaf[], isAsked: Uncoded['isAsked']): boolean {
+  return definition.safety.some(({ linkId }) => {
+    const { code: own, byCode, answerSystem } = items.get(linkId)!;
+    const fits = (answer: unknown): boolean => {
+      const { system, code = '' } = (answer as { valueCoding?: ForeignAnswer }).valueCoding ?? {};
+      return byCode.has(code) && isOfSystem(system, answerSystem);
+    };
+    return leaves.filter(({ answers }) => answers.some(fits)).length === 1 && !isAsked(own) && [...linkIdOf.keys()].filter(isAsked).length > items.size / 2;
+  });
+}
+
+/** @param above the words of the group in which the items stand: of a question without any they are its words. */
+function walk(items: readonly AnsweredItem[] | undefined, parent: string, leaves: Leaf[], above?: string): void {
   if (!Array.isArray(items)) return;
   items.forEach((item: AnsweredItem, i) => {
     const expression = `${parent}.item[${i}]`;
     const answers = Array.isArray(item.answer) ? item.answer : [];
-    leaves.push({ linkId: typeof item.linkId === 'string' ? item.linkId : '', definition: item.definition, answers, text: item.text, expression });
-    walk(item.item, expression, leaves);
+    const text = questionText(item) ?? above;
+    leaves.push({ linkId: typeof item.linkId === 'string' ? item.linkId : '', definition: item.definition, answers, text, expression });
+    walk(item.item, expression, leaves, answers.length === 0 ? text : undefined);
     answers.forEach((answer: { item?: readonly AnsweredItem[] }, j: number) => {
       if (answer.item !== undefined) walk(answer.item, `${expression}.answer[${j}]`, leaves);
     });
@@ -167,5 +195,5 @@ function matched(instrument: Instrument, leaves: readonly Leaf[], codeOf: (leaf:
 function safetyOnly(leaves: readonly Leaf[], codeOf: (leaf: Leaf) => string, coded: ReadonlyMap<string, string>, registry: Registry, known: readonly Instrument[]): Recognised[] {
   const asked = new Set(leaves.flatMap((leaf) => registry.bySafetyItem.get(codeOf(leaf)) ?? []));
   return [...asked].filter((instrument) => !known.includes(instrument))
-    .map((instrument) => ({ instrument, panel: false, add: 0, items: matched(instrument, leaves, codeOf, coded) }));
+    .map((instrument) => ({ ...inWordsOnly(instrument), items: matched(instrument, leaves, codeOf, coded) }));
 }

@@ -11,7 +11,8 @@ import type { Instrument, Item, Registry } from './registry.ts';
  * nobody hears is worse than a look too many. So such a question is known by its words, and a form by its name (docs/clinical.md 7).
  */
 
-interface FormItem { readonly linkId?: string; readonly definition?: string | undefined; readonly text?: string; readonly item?: readonly FormItem[] }
+interface Worded { readonly text?: string; readonly _text?: object }
+interface FormItem extends Worded { readonly linkId?: string; readonly type?: string; readonly definition?: string | undefined; readonly item?: readonly FormItem[] }
 interface Named { readonly url?: unknown; readonly name?: unknown; readonly title?: unknown; readonly code?: readonly { readonly display?: unknown }[] }
 
 /** Without accents, which apps leave out or write in two ways; text without them is left as it is. */
@@ -46,8 +47,26 @@ export function isGiven(answer: unknown): boolean {
   return valueBoolean !== false && !(valueCoding !== undefined && isNo(valueCoding)) && !(valueString !== undefined && isNo({ display: valueString }));
 }
 
-/** @returns whether an answer is a choice or a number, as those of instruments are. */
-export const isChosen = (answer: unknown): boolean => typeof answer === 'object' && answer !== null && ['valueCoding', 'valueInteger', 'valueDecimal'].some((key) => key in answer);
+const kindsOfChoices = ['valueCoding', 'valueInteger', 'valueDecimal', 'valueBoolean', 'valueQuantity'];
+/** Apps send the words of a choice as text; what people write is longer. */
+const mostWordsOfChoice = 8;
+
+/** @returns whether an answer is like those of instruments: a choice, a number or a few words, "no" as well. */
+export function isAnswerLike(answer: unknown): boolean {
+  if (typeof answer !== 'object' || answer === null || whyAbsent(answer) !== undefined) return false;
+  const { valueString } = answer as Given;
+  return valueString === undefined ? kindsOfChoices.some((key) => key in answer) : plain(valueString).split(' ').length <= mostWordsOfChoice;
+}
+
+interface Extended { readonly valueString?: unknown; readonly valueMarkdown?: unknown; readonly extension?: readonly Extended[] }
+
+/** @returns the words of an item: its text, and what stands beside it as a translation or in another form; undefined for none. */
+export function questionText({ text, _text }: Worded): string | undefined {
+  if (_text === undefined) return text;
+  const said = ({ valueString, valueMarkdown, extension }: Extended): unknown[] => [valueString, valueMarkdown, ...Array.isArray(extension) ? (extension as readonly Extended[]).flatMap(said) : []];
+  const all = [text, ...said(_text as Extended)].filter((each) => typeof each === 'string');
+  return all.length === 0 ? undefined : all.join('\n');
+}
 
 /** @returns the answer to hear of several to one safety item: the highest, null where one that cannot be read stands beside nothing above 0. Nobody knows whether that is 0 as well. */
 export function mostPressing(scores: readonly (number | null)[]): number | null {
@@ -55,23 +74,26 @@ export function mostPressing(scores: readonly (number | null)[]): number | null 
   return most > 0 || !scores.includes(null) ? most : null;
 }
 
-interface Question { readonly instrument: Instrument; readonly item: SafetyItem; readonly phrases: readonly RegExp[]; readonly names: readonly RegExp[] }
+interface Question { readonly instrument: Instrument; readonly item: SafetyItem; /** Any of the words of the question. */ readonly phrases: RegExp; readonly names: readonly RegExp[] }
 
 const questionsOf = new WeakMap<Instrument, readonly Question[]>();
 
 function questions(instrument: Instrument): readonly Question[] {
   const known = questionsOf.get(instrument) ?? instrument.definition.safety.map((item): Question => ({
-    instrument, item, phrases: item.words.map(({ text }) => inWords(text)), names: item.names.map(inName),
+    instrument, item, phrases: new RegExp(item.words.map(({ text }) => inWords(text)).join('|'), 'iu'), names: item.names.flatMap(inName),
   }));
   questionsOf.set(instrument, known);
   return known;
 }
 
 /** A phrase within a longer text, whatever stands between its words. Looked for as it stands: to bring every text into one form first took six times as long. */
-const inWords = (phrase: string): RegExp => new RegExp(plain(phrase).split(' ').join('[^\\p{L}\\p{N}]+'), 'iu');
+const inWords = (phrase: string): string => plain(phrase).split(' ').join('[^\\p{L}\\p{N}]+');
 
-/** `PHQ-9` within `phq9-followup` and `Mein PHQ 9`, not within `phq-90`; `CORE-10` not within `score-10`. */
-const inName = (name: string): RegExp => new RegExp(`(?<!\\p{L})${name.match(/\p{L}+|\p{N}+/gu)!.join('[^\\p{L}\\p{N}]{0,3}')}(?!\\p{N})`, 'iu');
+/** `PHQ-9` within `phq9-followup`, `Mein PHQ 9`, `phq_09` and `myPHQ9`, not within `phq-90`; `CORE-10` not within `score-10`. */
+function inName(name: string): RegExp[] {
+  const parts = name.match(/\p{L}+|\p{N}+/gu)!.map((part) => (/\p{N}/u.test(part) ? `0?${part}` : part)).join('[^\\p{L}\\p{N}]{0,3}');
+  return [new RegExp(`(?<!\\p{L})${parts}(?!\\p{N})`, 'iu'), new RegExp(`(?<=\\p{Ll})${parts}(?!\\p{N})`, 'u')];
+}
 
 interface FormQuestion extends NamedItem { readonly text: string }
 
@@ -82,10 +104,15 @@ function questionsOn(form: Resource): readonly FormQuestion[] {
   const known = askedOn.get(form);
   if (known !== undefined) return known;
   const found: FormQuestion[] = [];
-  const collect = (items: unknown): void => {
-    for (const { linkId, definition, text, item } of Array.isArray(items) ? (items as readonly FormItem[]) : []) {
-      if (linkId !== undefined && typeof text === 'string') found.push({ linkId, definition, answers: [], text });
-      collect(item);
+  const collect = (items: unknown, above?: string): void => {
+    for (const each of Array.isArray(items) ? (items as readonly FormItem[]) : []) {
+      const { linkId, type, definition, item } = each;
+      // Of a question without words those that are shown in it, or beside it in its group.
+      const shown = (Array.isArray(item) ? (item as readonly FormItem[]) : []).filter((one) => one.type === 'display').flatMap((one) => questionText(one) ?? []);
+      const own = questionText(each) ?? (type !== 'group' && shown.length > 0 ? shown.join('\n') : undefined);
+      const text = own ?? (type === 'group' ? undefined : above);
+      if (linkId !== undefined && text !== undefined) found.push({ linkId, definition, answers: [], text });
+      collect(item, type === 'group' ? [own ?? above, ...shown].filter((one) => one !== undefined).join('\n') : undefined);
     }
   };
   collect(form['item']);
@@ -96,7 +123,7 @@ function questionsOn(form: Resource): readonly FormQuestion[] {
 /** The safety item of which one text is the question, by its words. */
 export function questionInWords(text: string, instruments: readonly Instrument[]): { readonly instrument: Instrument; readonly linkId: string } | undefined {
   const words = unaccented(text);
-  const found = instruments.flatMap(questions).find(({ phrases }) => phrases.some((phrase) => phrase.test(words)));
+  const found = instruments.flatMap(questions).find(({ phrases }) => phrases.test(words));
   return found === undefined ? undefined : { instrument: found.instrument, linkId: found.item.linkId };
 }
 
@@ -119,26 +146,33 @@ export interface UncodedQuestion {
  * @param items of a response of which no code says what they ask.
  * @param form that was answered, where it is known.
  * @param others instruments whose safety item is looked for: those of which the response is not known to be.
+ * @param known the instrument whose canonical the response names: it need not have its name.
  * @returns their safety items among them.
  */
-export function uncodedQuestions(response: Resource, items: readonly ResponseItem[], form: Resource | undefined, others: readonly Instrument[]): UncodedQuestion[] {
+export function uncodedQuestions(response: Resource, items: readonly ResponseItem[], form: Resource | undefined, others: readonly Instrument[], known: Instrument | undefined): UncodedQuestion[] {
   const given = items.filter(({ answers }) => answers.some(isGiven));
   if (given.length === 0) return [];
   const texts = new Map(form === undefined ? [] : questionsOn(form).map(({ linkId, text }) => [linkId, text]));
-  const words = given.map(({ linkId, text }) => unaccented(`${text ?? ''}\n${texts.get(linkId) ?? ''}`));
-  const chosen = given.filter(({ answers }) => answers.some(isChosen)).length;
+  const wordsOf = ({ linkId, text }: ResponseItem): string => unaccented(`${text ?? ''}\n${texts.get(linkId) ?? ''}`);
+  const words = given.map(wordsOf);
+  const choices = items.filter(({ answers }) => answers.some(isAnswerLike)).map(({ expression }) => expression);
+  const isCalled = (name: string, names: readonly RegExp[]): boolean => names.some((each) => each.test(name));
   return others.flatMap(questions).flatMap(({ instrument, item: { linkId }, phrases, names }): UncodedQuestion[] => {
-    const asked = given.filter((_, i) => phrases.some((phrase) => phrase.test(words[i]!)));
+    const asked = given.filter((_, i) => phrases.test(words[i]!));
     if (asked.length > 0) return [{ instrument, linkId, items: asked }];
-    const isForm = chosen > instrument.items.size / 2 && namesOf(response, form).some((name) => names.some((each) => each.test(name)));
+    // While it is being written the one question may not have been reached yet, until as many are answered as there are.
+    const isEnough = ({ length }: readonly string[]): boolean => (response.status === 'in-progress' ? length >= instrument.items.size : length > instrument.items.size / 2);
+    const isForm = isEnough(choices) && (instrument === known || namesOf(response, form).some((name) => isCalled(name, names))
+      || items.some((group) => group.answers.length === 0 && isCalled(wordsOf(group), names) && isEnough(choices.filter((expression) => expression.startsWith(`${group.expression}.`)))));
     return isForm ? [{ instrument, linkId, items: [] }] : [];
   });
 }
 
-/** What a form is called. */
+/** What a form is called: by its canonical, the title that the response shows of it (http://hl7.org/fhir/R4/extension-display.html), and by itself. */
 function namesOf(response: Resource, form: Resource | undefined): string[] {
   const { url, name, title, code } = (form ?? {}) as Named;
-  return [response['questionnaire'], url, name, title, ...(Array.isArray(code) ? code.map(({ display }) => display) : [])].filter((each) => typeof each === 'string');
+  const shown = questionText({ _text: (response['_questionnaire'] ?? {}) as object });
+  return [response['questionnaire'], shown, url, name, title, ...(Array.isArray(code) ? code.map(({ display }) => display) : [])].filter((each) => typeof each === 'string');
 }
 
 /**
@@ -154,7 +188,7 @@ export function uncodedQuestionsOn(form: Resource, { instruments, byCanonical, c
   const called = namesOf(form, form);
   return watching.flatMap((instrument) => questions(instrument).flatMap(({ item: { linkId, title }, phrases, names }) => {
     const { code, system } = instrument.items.get(linkId)!;
-    const isAsked = phrases.some((phrase) => asked.some(({ text }) => phrase.test(unaccented(text))));
+    const isAsked = asked.some(({ text }) => phrases.test(unaccented(text)));
     const isNamed = asked.length > instrument.items.size / 2 && called.some((name) => names.some((each) => each.test(name)));
     if (codes.has(code) || !(isAsked || isNamed)) return [];
     const text = `${title} ${isAsked ? 'is asked' : 'seems to be asked'} without its code: give its item the code ${code} of ${system}, and the others theirs. Without them no response is scored by its instrument, and a clinician is asked to look at ${isAsked ? 'answers that are not in its words' : 'each'}.`;

@@ -88,15 +88,14 @@ export function scoreAlerts(scale: Scale, scores: readonly Score[], responseId: 
 const openWords = (title: string): string => `${title} was left open`;
 const unreadWords = (title: string): string => `${title} could not be read`;
 
-function itemAlert(item: SafetyItem, { data: { safety, status, unread, source } }: Score, earlier: readonly Score[], settings: SafetySettings): Alert[] {
+function itemAlert(item: SafetyItem, { data: { safety, status, unread } }: Score, earlier: readonly Score[], settings: SafetySettings): Alert[] {
   const { linkId, trigger, title, levels, minutes, raiseWhenWorse, missing } = item;
   const value = safety?.[linkId];
   if (value === undefined) return [];
   if (value === null) {
-    // An answer may still come while the response is being written; a stopped response says by itself that it is incomplete. What another system sent is not being written here.
-    if ((status === 'in-progress' && source === undefined) || (status === 'stopped' && unread === undefined)) return [];
     const common = { flagged: false, tellsClient: false };
-    if (unread === undefined) return [{ trigger: `${trigger}-missing`, title: openWords(title), priority: missing, limit: null, ...common }];
+    // An answer may still come while the response is being written; a stopped response says by itself that it is incomplete. One that is there may be all that ever comes.
+    if (unread === undefined) return status === 'in-progress' || status === 'stopped' ? [] : [{ trigger: `${trigger}-missing`, title: openWords(title), priority: missing, limit: null, ...common }];
     return [{ trigger: `${trigger}-unread`, title: unreadWords(title), priority: item.unread, limit: { minutes: setMinutes(settings, trigger, item.unread) ?? minutes[item.unread]! }, ...common }];
   }
   const level = levels[value];

@@ -127,13 +127,13 @@ function answerScore(item: Item, { linkId, answers, expression }: ResponseItem, 
     const { system, code } = answer.valueCoding;
     // Exports of older LHC-Forms leave the system of LOINC answer codes out.
     if (isOfSystem(system, item.answerSystem)) score = item.byCode.get(code ?? '');
-    score ??= scoreOf?.(answer.valueCoding);
+    score ??= scoreOf?.(answer.valueCoding, item.linkId);
     if (score === undefined && form !== undefined) {
       const weight = weightOf(answer.valueCoding, answer) ?? (form === null ? undefined : optionWeight(form, linkId, answer.valueCoding));
       if ([...item.byCode.values()].includes(weight!)) score = weight;
     }
   } else if (answer.valueString !== undefined) {
-    score = scoreOf?.({ display: answer.valueString });
+    score = scoreOf?.({ display: answer.valueString }, item.linkId);
   } else {
     const number = answer.valueInteger ?? answer.valueDecimal;
     if (number !== undefined) score = numberScore(item, Number(number) + add);

@@ -155,6 +155,31 @@ t.test('a question is known by its words, for safety alone: read where the answe
     t.equal(task(world, 'q1')?.priority, priority, JSON.stringify(answer));
     t.equal(world.observation('score', 'q1'), undefined, 'words make no score');
   }
+  for (const [text, answer, priority] of [
+    ['Gedanken, dass du lieber tot wärst', 'Beinahe jeden Tag', 'stat'], ['Gedanken, dass Sie lieber tot wären', 'Überhaupt nicht', undefined], ['Penser qu’il vaudrait mieux mourir ou envisager de vous faire du mal', 'Plusieurs jours', 'urgent'],
+    ['Pensamientos de que estaria mejor muerta'.normalize('NFD'), '2 - Más de la mitad de los días'.normalize('NFD'), 'asap'], ['Gedachten dat u beter dood zou kunnen zijn', 'Bijna elke dag', 'stat'], ['有不如死掉或用某种方式伤害自己的念头', '几乎每天', 'stat'],
+    ['Вас посещали мысли о том, что Вам лучше было бы умереть', 'Ни разу', undefined], ['Wie oft war es Ihnen lieber, total allein zu sein?', 'Beinahe jeden Tag', undefined],
+  ] as const) {
+    const world = new World();
+    world.write(uncoded([{ linkId: 'x', text, answer: [{ valueString: answer }] }]));
+    t.equal(task(world, 'q1')?.priority, priority, text);
+    t.equal(world.all('Task').length, priority === undefined ? 0 : 1);
+  }
+  const { text } = words;
+  const placed: readonly (readonly [string, object, object?])[] = [
+    ['of its group', { linkId: 'g', text, item: [{ linkId: 'x', answer: [{ valueInteger: 3 }] }] }], ['as a translation', { linkId: 'x', text: 'Frage 9', _text: { extension: [{ url: 'http://hl7.org/fhir/StructureDefinition/translation', extension: [{ url: 'lang', valueCode: 'en' }, { url: 'content', valueString: text }] }] }, answer: [{ valueInteger: 3 }] }],
+    ['of what the form shows in its group', { linkId: 'x', answer: [{ valueInteger: 3 }] }, { item: [{ linkId: 'g', type: 'group', item: [{ linkId: 'd', type: 'display', text }, { linkId: 'x', type: 'integer' }] }] }],
+    ['of what the form shows in it', { linkId: 'x', answer: [{ valueInteger: 3 }] }, { item: [{ linkId: 'x', type: 'integer', item: [{ linkId: 'd', type: 'display', text }] }] }],
+  ];
+  for (const [what, item, form] of placed) {
+    const world = new World();
+    world.write(uncoded([item]), form === undefined ? undefined : { resourceType: 'Questionnaire', ...form } as Resource);
+    t.equal(task(world, 'q1')?.priority, 'stat', `the words ${what}`);
+  }
+  const writing = new World();
+  writing.write(uncoded([{ ...words, answer: [{ valueBoolean: true }] }], { status: 'in-progress' }));
+  writing.write(uncoded([{ ...words, answer: [{ valueBoolean: true }] }]));
+  t.same(counts(writing), [0, 1, 1], 'an answer that is there may be all that ever comes, and is looked at once');
   const german = new World();
   german.write(uncoded([{ linkId: 'x', answer: [{ valueInteger: 3 }] }]), { resourceType: 'Questionnaire', item: [{ linkId: 'x', text: 'Gedanken, dass Sie lieber tot wären' }] } as Resource);
   t.equal(task(german, 'q1')?.priority, 'stat', 'the words of the form');
@@ -180,17 +205,46 @@ t.test('a form that has the name of an instrument, or its code, and no codes of 
   t.equal(unread(uncoded(nine, { questionnaire: 'http://example.org/forms/phq9-de|2' })), 'urgent');
   t.equal(unread(uncoded(nine, { questionnaire: 'http://example.org/forms/core_10', status: 'stopped' })), 'urgent');
   t.equal(unread(uncoded(nine), { resourceType: 'Questionnaire', title: 'Patient Health Questionnaire - 9 Item' }), 'urgent');
+  t.equal(unread(uncoded(nine, { questionnaire: 'http://example.org/forms/phq9', status: 'in-progress' })), 'urgent', 'all that it asks is answered, and nothing says that it will ever be completed');
+  for (const name of ['http://example.org/forms/myPHQ9', 'http://example.org/forms/phq_09', 'urn:uuid:PHQ9', 'http://loinc.org/q/44249-1']) t.equal(unread(uncoded(nine, { questionnaire: name })), 'urgent', name);
+  t.equal(unread(uncoded(nine, { _questionnaire: { extension: [{ url: 'http://hl7.org/fhir/StructureDefinition/display', valueString: 'PHQ-9' }] } })), 'urgent', 'the title that the response shows');
+  t.equal(unread(uncoded([{ linkId: 'g', text: 'PHQ-9', item: nine }])), 'urgent', 'the name of a group');
+  for (const answer of [{ valueString: 'Bijna elke dag' }, { valueBoolean: true }, { valueQuantity: { value: 1 } }]) t.equal(unread(uncoded(nine.map(({ linkId }) => ({ linkId, answer: [answer] })), { questionnaire: 'http://example.org/forms/phq9' })), 'urgent', JSON.stringify(answer));
   t.equal(unread(uncoded(nine), { resourceType: 'Questionnaire', code: [{ system: 'http://loinc.org', code: '44249-1' }] }), 'urgent');
   for (const [why, response] of [
     ['nothing says so', uncoded(nine)],
     ['another name', uncoded(nine, { questionnaire: 'http://example.org/forms/phq-90' })],
     ['part of a word', uncoded(nine, { questionnaire: 'http://example.org/forms/score-10' })],
     ['too few answers for it', uncoded(nine.slice(0, 4), { questionnaire: 'http://example.org/forms/about-the-phq-9' })],
-    ['still being written', uncoded(nine, { questionnaire: 'http://example.org/forms/phq9', status: 'in-progress' })],
+    ['still being written', uncoded(nine.slice(0, 8), { questionnaire: 'http://example.org/forms/phq9', status: 'in-progress' })],
+    ['notes about it', uncoded(nine.map(({ linkId }) => ({ linkId, answer: [{ valueString: 'We talked about what could help when the next week gets hard' }] })), { questionnaire: 'http://example.org/forms/after-the-phq-9' })],
+    ['"no" throughout', uncoded(nine.map(({ linkId }) => ({ linkId, answer: [{ valueBoolean: false }] })), { questionnaire: 'http://example.org/forms/phq9' })],
+    ['another group has its name', uncoded([{ linkId: 'a', text: 'PHQ-9', item: nine.slice(0, 2) }, { linkId: 'b', text: 'Sleep', item: nine.slice(2) }])],
     ['known by codes, left open', phq9('q1', '2024-03-01', [1, 1, 1, 1, 1, 1, 1, 1, null])],
   ] as const) t.equal(unread(response), undefined, why);
+  const eight = phq9('q1', '2024-03-01', [1, 1, 1, 1, 1, 1, 1, 1, null])['item'] as object[];
+  const chosen = (linkId: string): object => ({ linkId, answer: [{ valueCoding: { system: 'http://loinc.org', code: 'LA6571-9' } }] });
+  t.equal(unread(uncoded([...eight, chosen('own')])), 'urgent', 'eight that are known, and one answer of their list');
+  t.equal(unread(uncoded([...eight, chosen('own'), chosen('other')])), undefined, 'questions of another form beside them');
+  t.equal(unread(uncoded(eight)), undefined, 'eight alone');
+  t.equal(unread(uncoded([...eight, { linkId: 'own', answer: [{ valueInteger: 3 }] }], { questionnaire: 'http://loinc.org/q/44249-1' })), 'urgent', 'the canonical is that of the PHQ-9');
   t.match(unread({ ...phq9('q1', '2024-03-01', [1, 1, 1, 1, 1, 1, 1, 1, null]), questionnaire: 'http://example.org/x', item: [...phq9('q1', '', [1, 1, 1, 1, 1, 1, 1, 1, null])['item'] as object[], { linkId: 'own', text: 'better off dead', answer: [{ valueInteger: 3 }] }] },
     { resourceType: 'Questionnaire', code: [{ system: 'http://loinc.org', code: '44249-1' }] }), 'urgent', 'the ninth of eight that are known has no code');
+});
+
+t.test('a safety item on the form of another instrument is heard, and one by its code in the words of an answer', async (t) => {
+  const item9 = { linkId: '/44260-8', answer: [{ valueInteger: 3 }] };
+  for (const questionnaire of ['http://loinc.org/q/69737-5', 'https://intersession.example/fhir/Questionnaire/gad-7|99', undefined]) {
+    const world = new World();
+    world.write(uncoded([{ linkId: '/69725-0', answer: [{ valueInteger: 1 }] }, item9], { questionnaire }));
+    t.equal(task(world, 'q1')?.priority, 'stat', questionnaire ?? 'no canonical');
+  }
+  for (const [answer, priority] of [[{ valueString: 'Nearly every day' }, 'stat'], [{ valueCoding: { system: 'urn:x', code: '1', display: '1 - Several days' } }, 'urgent'], [{ valueCoding: { system: 'urn:oid:2.16.840.1.113883.6.1', code: 'LA6571-9' } }, 'stat'], [{ valueString: 'No' }, undefined], [{ valueBoolean: false }, undefined]] as const) {
+    const world = new World();
+    world.write(uncoded([{ linkId: '/44260-8', answer: [answer] }]));
+    t.equal(task(world, 'q1')?.priority, priority, JSON.stringify(answer));
+    t.equal(world.all('Task').length, priority === undefined ? 0 : 1);
+  }
 });
 
 t.test('when the form comes that says what was asked, the answer is heard, and the Task says so', async (t) => {
