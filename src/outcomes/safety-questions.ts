@@ -2,7 +2,7 @@ import { whyAbsent } from '../fhir/absent.ts';
 import { loinc, withoutVersion } from '../fhir/canonical.ts';
 import type { Issue } from '../fhir/outcome.ts';
 import type { Resource } from '../fhir/resource.ts';
-import { formCodes, isOfSystem, itemCodes, type NamedItem, type ResponseItem } from './item-code.ts';
+import { formCodes, isOfSystem, itemCodes, loincOf, type NamedItem, type ResponseItem } from './item-code.ts';
 import type { SafetyItem } from './instrument.ts';
 import type { Instrument, Item, Registry } from './registry.ts';
 
@@ -186,10 +186,11 @@ export function uncodedQuestionsOn(form: Resource, { instruments, byCanonical, c
   const formCode = formCodes(form['item']);
   const codes = new Set([...formCode.values(), ...asked.map(itemCodes(asked, formCode, (code) => known.has(code)))]);
   const called = namesOf(form, form);
+  const panel = loincOf(form['code']) ?? '';
   return watching.flatMap((instrument) => questions(instrument).flatMap(({ item: { linkId, title }, phrases, names }) => {
     const { code, system } = instrument.items.get(linkId)!;
     const isAsked = asked.some(({ text }) => phrases.test(unaccented(text)));
-    const isNamed = asked.length > instrument.items.size / 2 && called.some((name) => names.some((each) => each.test(name)));
+    const isNamed = asked.length > instrument.items.size / 2 && (panel === instrument.definition.panel?.code || called.some((name) => names.some((each) => each.test(name))));
     if (codes.has(code) || !(isAsked || isNamed)) return [];
     const text = `${title} ${isAsked ? 'is asked' : 'seems to be asked'} without its code: give its item the code ${code} of ${system}, and the others theirs. Without them no response is scored by its instrument, and a clinician is asked to look at ${isAsked ? 'answers that are not in its words' : 'each'}.`;
     return [{ severity: 'warning', code: 'business-rule', expression: 'Questionnaire.item', text } satisfies Issue];

@@ -42,13 +42,14 @@ function responseWrites(writes: DerivedWrite[], before: PatientRecord, after: Pa
  */
 function importWrites(writes: DerivedWrite[], before: PatientRecord, after: PatientRecord, { resource }: Change, context: DeriveContext): void {
   const own = scoreId({ type: resource.resourceType, id: resource.id! });
-  const isOld = ({ scores }: PatientRecord): boolean => [...scores.values()].some((list) => list.some((score) => score.id === own && isOldImport(score, context)));
+  const isOld = ({ scores }: PatientRecord): boolean => [...scores.values()].some((list) => list.some((score) => score.id === own && isOldImport(score, context.now)));
   const alerts = (record: PatientRecord): Alert[] =>
     (isOld(record) ? [] : alertsOfScores(record, own, context.registry, context.safety ?? defaultSafety).map((alert) => ({ ...alert, tellsClient: false })));
   alertWrites(writes, { response: { ...resource, authored: context.now }, was: alerts(before), is: alerts(after), by: 'itself', mayExist: resource.meta?.versionId !== '1' }, within(context));
 }
 
-const isOldImport = ({ at, data: { source, authored = '' } }: Score, { now }: DeriveContext): boolean => source !== undefined && at !== null && Math.max(at, endOf(authored)) < Date.parse(now) - triggers.imported.days * day;
+/** @returns whether a score of another system is of more than the two weeks before `now` that the forms ask about. */
+export const isOldImport = ({ at, data: { source, authored = '' } }: Score, now: string): boolean => source !== undefined && at !== null && Math.max(at, endOf(authored)) < Date.parse(now) - triggers.imported.days * day;
 
 /** The end of a year or a month (UTC), of a time that says no more: it may be of today. */
 function endOf(time: string): number {
@@ -114,7 +115,7 @@ function laterWrites(writes: DerivedWrite[], before: PatientRecord, after: Patie
       const { id: laterId, at, data: { encounter, safety } } = later;
       // Beyond, each has the answer of a later one before it, and no score within days.
       if (at !== null && at > to + triggers.worsening.days * day && isAnswered) break;
-      if (at === null || laterId === own || isOldImport(later, context)) continue;
+      if (at === null || laterId === own || isOldImport(later, context.now)) continue;
       const [was, is] = [earlier, scores].map((list) => scoreAlerts(scale, list, laterId, settings).map((alert) => (later.data.source === undefined ? alert : { ...alert, tellsClient: false }))) as [Alert[], Alert[]];
       const [resourceType, id] = sourceOf(later).split('/') as [string, string];
       const response: Resource = { resourceType, id, authored: context.now, ...(encounter === undefined ? {} : { encounter: { reference: encounter } }) };

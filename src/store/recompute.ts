@@ -168,12 +168,12 @@ async function compute(connection: Connection, patient: string, { rid, stored, l
   return { patient, rid, projected, differences: found, stale };
 }
 
-/** Responses among `stale` of which the record now says something that it did not: whoever knows what they are asks for a look where they call for one. */
+/** Responses and Observations among `stale` of which the record now says something that it did not: whoever knows what they are asks for a look where they call for one. */
 function newlyRead(stale: readonly string[], projected: Computed['projected'], lines: ReadonlySet<string>): string[] {
-  const responses = stale.filter((source) => source.startsWith('QuestionnaireResponse/') && projected.has(source));
-  if (responses.length === 0) return [];
-  const known = Map.groupBy([...lines].map(entryOf), ({ id }) => id);
-  return responses.filter((source) => isNewlyRead(known.get(source.slice('QuestionnaireResponse/'.length)) ?? [], projected.get(source)!));
+  const sources = stale.filter((source) => /^(?:QuestionnaireResponse|Observation)\//.test(source) && projected.has(source));
+  if (sources.length === 0) return [];
+  const known = Map.groupBy([...lines].map(entryOf), sourceOf);
+  return sources.filter((source) => isNewlyRead(known.get(source) ?? [], projected.get(source)!));
 }
 
 /** Our own forms are known without being read. */

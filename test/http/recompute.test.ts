@@ -276,6 +276,51 @@ t.test('a form that comes after its responses and says by codes what it asks: th
   t.same(differences(again.body), []);
 });
 
+t.test('a form that comes after its responses and has no codes: its words, its name or its panel say that a safety item is among the answers', async (t) => {
+  const service = await testService(t);
+  const fhir = service.as();
+  await fhir('PUT', 'Patient/mia', { resourceType: 'Patient', id: 'mia' });
+  const item = (text: (i: number) => string): object[] => phqItems.map((_, i) => ({ linkId: `q${i + 1}`, type: 'integer', text: text(i) }));
+  const forms: Record<string, object> = {
+    words: { title: 'Stimmung', item: item((i) => (i === 8 ? 'Gedanken, dass Sie lieber tot wären' : `Frage ${i}`)) }, named: { title: 'PHQ-9', item: item((i) => `Frage ${i}`) },
+    panel: { code: [{ system: 'http://loinc.org', code: '44249-1' }], item: item((i) => `Frage ${i}`) }, other: { title: 'Schlaf', item: item((i) => `Frage ${i}`) },
+  };
+  for (const [id, form] of Object.entries(forms)) {
+    await fhir('PUT', `QuestionnaireResponse/${id}`, {
+      resourceType: 'QuestionnaireResponse', id, status: 'completed', questionnaire: `https://clinic.example/forms/${id}`, subject: { reference: 'Patient/mia' }, authored: new Date(Date.now() - 86_400_000).toISOString(),
+      item: phqItems.map((_, i) => ({ linkId: `q${i + 1}`, answer: [{ valueInteger: i === 8 ? 3 : 1 }] })),
+    });
+    await fhir('PUT', `Questionnaire/${id}`, { resourceType: 'Questionnaire', id, url: `https://clinic.example/forms/${id}`, status: 'active', ...form });
+  }
+  const reviews = async (): Promise<string[]> => ((await fhir('GET', 'Task?patient=mia')).body.entry ?? []).map(({ resource }: any) => `${resource.focus.reference.split('/')[1]} ${resource.reasonCode.coding[0].code} ${resource.priority}`).sort();
+  t.same(await reviews(), [], 'nothing says what they are');
+  for (let i = 0; i < 2; i += 1) {
+    await lateForms(service);
+    t.same(await reviews(), ['named phq-9-item-9-unread urgent', 'panel phq-9-item-9-unread urgent', 'words phq-9-item-9 stat'], 'once');
+  }
+});
+
+t.test('an answer that another system sent, and that is heard by rules that came later, calls for a look then, where it is of the last two weeks', async (t) => {
+  const service = await testService(t);
+  const fhir = service.as();
+  await fhir('PUT', 'Patient/noa', { resourceType: 'Patient', id: 'noa' });
+  const days: Record<string, number> = { recent: 1, old: 20 };
+  for (const [id, ago] of Object.entries(days)) await fhir('PUT', `Observation/${id}`, { resourceType: 'Observation', id, status: 'preliminary', code: { text: 'Thoughts of being better off dead' }, subject: { reference: 'Patient/noa' }, effectiveDateTime: new Date(Date.now() - ago * 86_400_000).toISOString(), valueString: '3' });
+  const raised = ['Task', 'Flag', 'Communication'];
+  const count = async (): Promise<number[]> => Promise.all(raised.map(async (type) => (await fhir('GET', `${type}?patient=noa&_summary=count`)).body.total));
+  t.same(await count(), [1, 1, 1]);
+  // As it stood before: neither in the record, nor anything raised.
+  await asOwner(service, async (owner) => {
+    await owner.query("delete from record_entry where kind = 'imported'", []);
+    await owner.query('delete from resource where type = any($1)', [raised]);
+  });
+  t.same(await count(), [0, 0, 0]);
+  for (let i = 0; i < 2; i += 1) {
+    await fhir('POST', 'Patient/noa/$recompute?apply=true');
+    t.same(await count(), [1, 1, 1], 'once');
+  }
+});
+
 t.test('a form is looked at once: responses that get no score by it are not computed again and again', async (t) => {
   const service = await testService(t);
   const fhir = service.as();
