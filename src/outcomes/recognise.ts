@@ -91,10 +91,12 @@ function withUncoded(found: readonly Recognised[], { response, leaves, form, reg
   const isHidden = ({ instrument, items }: Recognised): boolean => ((items.size === 0 || instrument === known) && unheard.includes(instrument) && leaves.filter(({ answers }) => answers.some(isAnswerLike)).length >= (response.status === 'in-progress' ? instrument.items.size - items.size : 1))
     || asked.get(instrument)?.some((each) => each.items.length > 0) === true || leftOver.includes(instrument);
   const others = new Set([...asked.keys(), ...leftOver].filter((instrument) => !found.some((each) => each.instrument === instrument)));
+  const inWords = (instrument: Instrument): [string, readonly ResponseItem[]][] => (asked.get(instrument) ?? []).flatMap((each) => (each.items.length === 0 ? [] : [[each.linkId, each.items]]));
   return [
-    ...found.map((each) => (isHidden(each) ? { ...each, hidesSafety: true } : each)),
+    // Beside another safety item that is known by its code, each is read for itself.
+    ...found.map((each): Recognised => (each.panel ? (isHidden(each) ? { ...each, hidesSafety: true } : each) : { ...each, items: new Map([...each.items, ...inWords(each.instrument)]) })),
     ...[...others].map((instrument): Recognised => {
-      const items = new Map((asked.get(instrument) ?? []).flatMap((each) => (each.items.length === 0 ? [] : [[each.linkId, each.items]])));
+      const items = new Map(inWords(instrument));
       return { ...inWordsOnly(instrument), ...(form === undefined ? {} : { form }), items, ...(items.size === 0 ? { hidesSafety: true } : {}) };
     }),
   ];

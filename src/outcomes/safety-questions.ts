@@ -76,11 +76,17 @@ export function mostPressing(scores: readonly (number | null)[]): number | null 
 
 interface Question { readonly instrument: Instrument; readonly item: SafetyItem; /** Any of the words of the question. */ readonly phrases: RegExp; readonly names: readonly RegExp[] }
 
+/** A text of a deployment that is shorter says too little to tell a question by. */
+const shortestText = 12;
+
+/** Words by which a safety item is known: those of the registry, and the whole question as the deployment's own texts have it. */
+const phrasesOf = ({ texts }: Instrument, { words, linkId }: SafetyItem): string[] => [...words.map(({ text }) => text), ...texts.flatMap(({ items }) => items[linkId] ?? []).filter((text) => plain(text).length >= shortestText)];
+
 const questionsOf = new WeakMap<Instrument, readonly Question[]>();
 
 function questions(instrument: Instrument): readonly Question[] {
   const known = questionsOf.get(instrument) ?? instrument.definition.safety.map((item): Question => ({
-    instrument, item, phrases: new RegExp(item.words.map(({ text }) => inWords(text)).join('|'), 'iu'), names: item.names.flatMap(inName),
+    instrument, item, phrases: new RegExp(phrasesOf(instrument, item).map(inWords).join('|'), 'iu'), names: item.names.flatMap(inName),
   }));
   questionsOf.set(instrument, known);
   return known;
@@ -128,11 +134,11 @@ export function questionInWords(text: string, instruments: readonly Instrument[]
 }
 
 /** @returns of each phrase a word that stands in every text that has the phrase, however it is written: most texts are told by it to have none. */
-export const wordsToLookFor = (instruments: readonly Instrument[]): string[] => instruments.flatMap(({ definition }) => definition.safety).flatMap(({ words }) => words.map(({ text }) => {
+export const wordsToLookFor = (instruments: readonly Instrument[]): string[] => instruments.flatMap((instrument) => instrument.definition.safety.flatMap((item) => phrasesOf(instrument, item))).map((text) => {
   const all = text.toLowerCase().split(/[^\p{L}\p{N}]+/u);
   const plainly = all.filter((word) => unaccented(word) === word);
   return (plainly.length === 0 ? all : plainly).reduce((longest, word) => (word.length > longest.length ? word : longest));
-}));
+});
 
 /** A safety item that is asked without its code. */
 export interface UncodedQuestion {
@@ -197,12 +203,12 @@ export function uncodedQuestionsOn(form: Resource, { instruments, byCanonical, c
   }));
 }
 
-/** What the words of an instrument's answers mean: those of its own list, and those of the languages in which its safety item is known. */
+/** What the words of an instrument's answers mean: those of its own list, of the languages in which its safety item is known, and of the deployment's texts. */
 interface Meanings { readonly scores: ReadonlyMap<string, number>; readonly byNumber: ReadonlyMap<number, number> }
 
 const meanings = new WeakMap<Item, Meanings>();
 
-function meaningsOf({ definition, items }: Instrument, linkId: string): Meanings {
+function meaningsOf({ definition, items, texts }: Instrument, linkId: string): Meanings {
   const item = items.get(linkId)!;
   const known = meanings.get(item);
   if (known !== undefined) return known;
@@ -211,7 +217,7 @@ function meaningsOf({ definition, items }: Instrument, linkId: string): Meanings
   const scores = new Map<string, number>();
   options.forEach(({ display, code }, i) => {
     const others = definition.safety.filter((each) => each.linkId === linkId).flatMap(({ words }) => words.flatMap(({ answers }) => answers?.[i] ?? []));
-    for (const words of [display, ...others]) scores.set(plain(words), item.byCode.get(code)!);
+    for (const words of [display, ...others, ...texts.flatMap(({ answers }) => answers?.[code] ?? [])]) scores.set(plain(words), item.byCode.get(code)!);
   });
   const found = { scores, byNumber: item.byNumber };
   meanings.set(item, found);

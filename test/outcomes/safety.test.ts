@@ -5,7 +5,7 @@ import type { Resource } from '../../src/fhir/resource.ts';
 import { readInstruments } from '../../src/instruments.ts';
 import { recordEntries } from '../../src/outcomes/project.ts';
 import { differences, StoredResource } from '../../src/outcomes/recompute.ts';
-import { instrumentRegistry } from '../../src/outcomes/registry.ts';
+import { instrumentRegistry, type Registry } from '../../src/outcomes/registry.ts';
 import { reviewCourse, timeToAcknowledge, type ReviewCourse } from '../../src/outcomes/time-to-acknowledge.ts';
 import { checkTaskTransition } from '../../src/resources/task.ts';
 import { stepDue } from '../../src/outcomes/escalation.ts';
@@ -230,6 +230,28 @@ t.test('a form that has the name of an instrument, or its code, and no codes of 
   t.equal(unread(uncoded([...eight, { linkId: 'own', answer: [{ valueInteger: 3 }] }], { questionnaire: 'http://loinc.org/q/44249-1' })), 'urgent', 'the canonical is that of the PHQ-9');
   t.match(unread({ ...phq9('q1', '2024-03-01', [1, 1, 1, 1, 1, 1, 1, 1, null]), questionnaire: 'http://example.org/x', item: [...phq9('q1', '', [1, 1, 1, 1, 1, 1, 1, 1, null])['item'] as object[], { linkId: 'own', text: 'better off dead', answer: [{ valueInteger: 3 }] }] },
     { resourceType: 'Questionnaire', code: [{ system: 'http://loinc.org', code: '44249-1' }] }), 'urgent', 'the ninth of eight that are known has no code');
+});
+
+t.test('the safety item of a deployment is known by the words of its own texts, and of two each is read for itself', async (t) => {
+  const definitions = readInstruments(new URL('../../schemas/instruments', import.meta.url)) as any[];
+  const core = definitions.find(({ id }) => id === 'core-10');
+  const pack = (items: object, answers: object): object => ({ instrument: 'core-10', version: core.formVersion ?? core.version, language: 'nl', items: { ...Object.fromEntries(core.items.map(({ linkId }: any) => [linkId, 'kort'])), ...items }, answers, licence: { id: 'L-1', date: '2026-01-31' } });
+  const own = instrumentRegistry(definitions, [pack({ 'core10-06': 'Ik heb plannen gemaakt om een einde aan mijn leven te maken.' }, { [core.answerLists[0].options[3].code]: 'Vaak' })]);
+  const short = instrumentRegistry(definitions, [pack({}, {})]);
+  const heard = (known: Registry, ...items: readonly object[]): string[] => {
+    const world = new World(known);
+    world.write(uncoded(items));
+    return world.all('Task').map(({ reasonCode, priority }: any) => `${reasonCode.coding[0].code} ${priority}`).sort();
+  };
+  const asked = { linkId: 'x', text: 'Ik heb plannen gemaakt om een einde aan mijn leven te maken' };
+  t.same(heard(own, { ...asked, answer: [{ valueString: 'Vaak' }] }), ['core-10-item-6 stat']);
+  t.same(heard(registry, { ...asked, answer: [{ valueString: 'Vaak' }] }), []);
+  t.same(heard(short, { linkId: 'x', text: 'Was het gesprek te kort?', answer: [{ valueInteger: 3 }] }), [], 'a text that is no question tells nothing');
+  const two = instrumentRegistry(definitions.map((one) => (one === core ? { ...one, safety: [...one.safety, { ...one.safety[0], linkId: 'core10-07', trigger: 'core-10-item-7', title: 'CORE-10 item 7', words: [{ text: 'a second thing that is asked', language: 'en', source: 'test', verification: 'service' }] }] } : one)));
+  const second = (value: number): object => ({ linkId: 'y', text: 'A second thing that is asked', answer: [{ valueInteger: value }] });
+  const first = { linkId: 'x', text: 'I made plans to end my life', answer: [{ valueInteger: 2 }] };
+  t.same(heard(two, first, second(1)), ['core-10-item-6 asap', 'core-10-item-7 urgent']);
+  t.same(heard(two, { linkId: 'core10-06', answer: [{ valueInteger: 2 }] }, second(0)), ['core-10-item-6 asap'], 'one by its code, one by its words');
 });
 
 t.test('a safety item on the form of another instrument is heard, and one by its code in the words of an answer', async (t) => {
