@@ -2,7 +2,7 @@ import { loinc, withoutVersion } from '../fhir/canonical.ts';
 import type { Resource } from '../fhir/resource.ts';
 import { formCodes, isOfSystem, itemCodes, loincOf, type ResponseItem } from './item-code.ts';
 import type { Instrument, Registry, Rendering } from './registry.ts';
-import { isAnswerLike, questionText, scoreOfWords, uncodedQuestions } from './safety-questions.ts';
+import { asQuestion, isAnswerLike, questionText, scoreOfWords, uncodedQuestions } from './safety-questions.ts';
 
 /** A response in which an instrument was found. */
 export interface Recognised {
@@ -125,7 +125,7 @@ function walk(items: readonly AnsweredItem[] | undefined, parent: string, leaves
     const answers = Array.isArray(item.answer) ? item.answer : [];
     const text = questionText(item) ?? above;
     leaves.push({ linkId: typeof item.linkId === 'string' ? item.linkId : '', definition: item.definition, answers, text, expression });
-    walk(item.item, expression, leaves, answers.length === 0 ? text : undefined);
+    walk(item.item, expression, leaves, answers.length === 0 ? asQuestion(text) : undefined);
     answers.forEach((answer: { item?: readonly AnsweredItem[] }, j: number) => {
       if (answer.item !== undefined) walk(answer.item, `${expression}.answer[${j}]`, leaves);
     });

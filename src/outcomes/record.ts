@@ -202,18 +202,18 @@ function finish(lists: Lists): PatientRecord {
   return lists;
 }
 
-/** @returns the scores of one scale, less the totals from elsewhere of responses that have one among them: those are added to `duplicates`. */
+/** @returns the scores of one scale, less those from elsewhere that repeat a response among them: those are added to `duplicates`. */
 function withoutDuplicates(list: Score[], duplicates: Score[]): Score[] {
   if (!list.some(({ data }) => data.of !== undefined)) return list;
-  const responses = new Map(list.flatMap((score) => (score.value === null ? [] : [[score.id, score]])));
+  const responses = new Map(list.map((score) => [score.id, score]));
   const isDuplicate = (score: Score): boolean => score.data.of?.some((id) => repeats(score, responses.get(id))) === true;
   duplicates.push(...list.filter(isDuplicate));
   return list.filter((score) => !isDuplicate(score));
 }
 
-/** Whether a response says all that a copy of it does: an answer to a safety item that is not in it, or is less there, is another one. */
-const repeats = ({ data: { safety = {} } }: Score, response: Score | undefined): boolean =>
-  response !== undefined && Object.entries(safety).every(([linkId, value]) => (response.data.safety?.[linkId] ?? -1) >= (value ?? 0));
+/** Whether a response says all that a copy of it does: a total that is not in it, or an answer to a safety item that is not in it or is less there, is another one. */
+const repeats = ({ value: total, data: { safety = {} } }: Score, response: Score | undefined): boolean => response !== undefined && (total === null || response.value !== null)
+  && Object.entries(safety).every(([linkId, value]) => (response.data.safety?.[linkId] ?? -1) >= (value ?? 0));
 
 /**
  * Entries without a time come first. Of two at the same instant what they say decides, and only of two that say the same their id:

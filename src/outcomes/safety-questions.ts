@@ -58,6 +58,12 @@ export function isAnswerLike(answer: unknown): boolean {
   return valueString === undefined ? kindsOfChoices.some((key) => key in answer) : plain(valueString).split(' ').length <= mostWordsOfChoice;
 }
 
+/** Of the words of a group as many characters as a question has: each of its items is looked at with them. */
+const longestOfGroup = 1000;
+
+/** @returns the words of a group as those of the questions in it that have none. */
+export const asQuestion = (words: string | undefined): string | undefined => words?.slice(0, longestOfGroup);
+
 interface Extended { readonly valueString?: unknown; readonly valueMarkdown?: unknown; readonly extension?: readonly Extended[] }
 
 /** @returns the words of an item: its text, and what stands beside it as a translation or in another form; undefined for none. */
@@ -70,7 +76,7 @@ export function questionText({ text, _text }: Worded): string | undefined {
 
 /** @returns the answer to hear of several to one safety item: the highest, null where one that cannot be read stands beside nothing above 0. Nobody knows whether that is 0 as well. */
 export function mostPressing(scores: readonly (number | null)[]): number | null {
-  const most = Math.max(...scores.map((score) => score ?? -Infinity));
+  const most = scores.reduce<number>((highest, score) => Math.max(highest, score ?? -Infinity), -Infinity);
   return most > 0 || !scores.includes(null) ? most : null;
 }
 
@@ -118,7 +124,7 @@ function questionsOn(form: Resource): readonly FormQuestion[] {
       const own = questionText(each) ?? (type !== 'group' && shown.length > 0 ? shown.join('\n') : undefined);
       const text = own ?? (type === 'group' ? undefined : above);
       if (linkId !== undefined && text !== undefined) found.push({ linkId, definition, answers: [], text });
-      collect(item, type === 'group' ? [own ?? above, ...shown].filter((one) => one !== undefined).join('\n') : undefined);
+      collect(item, type === 'group' ? asQuestion([own ?? above, ...shown].filter((one) => one !== undefined).join('\n')) : undefined);
     }
   };
   collect(form['item']);
@@ -162,16 +168,30 @@ export function uncodedQuestions(response: Resource, items: readonly ResponseIte
   const wordsOf = ({ linkId, text }: ResponseItem): string => unaccented(`${text ?? ''}\n${texts.get(linkId) ?? ''}`);
   const words = given.map(wordsOf);
   const choices = items.filter(({ answers }) => answers.some(isAnswerLike)).map(({ expression }) => expression);
+  let counts: ReadonlyMap<string, number> | undefined; // of groups; few forms have one with the name of an instrument
+  const choicesIn = (group: string): number => (counts ??= countsIn(choices)).get(group) ?? 0;
   const isCalled = (name: string, names: readonly RegExp[]): boolean => names.some((each) => each.test(name));
   return others.flatMap(questions).flatMap(({ instrument, item: { linkId }, phrases, names }): UncodedQuestion[] => {
     const asked = given.filter((_, i) => phrases.test(words[i]!));
     if (asked.length > 0) return [{ instrument, linkId, items: asked }];
     // While it is being written the one question may not have been reached yet, until as many are answered as there are.
-    const isEnough = ({ length }: readonly string[]): boolean => (response.status === 'in-progress' ? length >= instrument.items.size : length > instrument.items.size / 2);
-    const isForm = isEnough(choices) && (instrument === known || namesOf(response, form).some((name) => isCalled(name, names))
-      || items.some((group) => group.answers.length === 0 && isCalled(wordsOf(group), names) && isEnough(choices.filter((expression) => expression.startsWith(`${group.expression}.`)))));
+    const isEnough = (answered: number): boolean => (response.status === 'in-progress' ? answered >= instrument.items.size : answered > instrument.items.size / 2);
+    const isForm = isEnough(choices.length) && (instrument === known || namesOf(response, form).some((name) => isCalled(name, names))
+      || items.some((group) => group.answers.length === 0 && isCalled(wordsOf(group), names) && isEnough(choicesIn(group.expression))));
     return isForm ? [{ instrument, linkId, items: [] }] : [];
   });
+}
+
+/** @returns how many of the expressions stand within each item. */
+function countsIn(expressions: readonly string[]): Map<string, number> {
+  const counts = new Map<string, number>();
+  for (const expression of expressions) {
+    for (let end = expression.lastIndexOf('.'); end > 0; end = expression.lastIndexOf('.', end - 1)) {
+      const above = expression.slice(0, end);
+      counts.set(above, (counts.get(above) ?? 0) + 1);
+    }
+  }
+  return counts;
 }
 
 /** What a form is called: by its canonical, the title that the response shows of it (http://hl7.org/fhir/R4/extension-display.html), and by itself. */

@@ -92,6 +92,13 @@ t.test('a copy of a response that says more than the response is no copy', async
     world.write(sent('copy', { effectiveDateTime: '2024-03-05T10:00:00Z', valueInteger: value, derivedFrom: [{ reference: 'QuestionnaireResponse/q1' }] }));
     t.equal(review(world, 'copy')?.priority, is, what);
   }
+  for (const status of ['completed', 'in-progress']) {
+    const world = at('2024-03-05T12:00:00Z');
+    world.write({ resourceType: 'QuestionnaireResponse', id: 'q1', status, authored: '2024-03-05T10:00:00Z', item: [{ linkId: '/44260-8', answer: [{ valueInteger: 2 }] }] });
+    const alone = counts(world);
+    world.write(sent('copy', { effectiveDateTime: '2024-03-05T10:00:00Z', valueInteger: 2, derivedFrom: [{ reference: 'QuestionnaireResponse/q1' }] }));
+    t.same([review(world, 'q1')?.priority, counts(world)], ['asap', alone], `of a response that asks nothing else, or is not finished, it is raised once: ${status}`);
+  }
 });
 
 t.test('a safety item that a form asks twice among other questions is heard by its most pressing answer', async (t) => {

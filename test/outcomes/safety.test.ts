@@ -269,6 +269,16 @@ t.test('a safety item on the form of another instrument is heard, and one by its
   }
 });
 
+t.test('a form of thousands of groups and questions is read in time that grows with it alone', async (t) => {
+  const groups = Array.from({ length: 5000 }, (_, i) => ({ linkId: `g${i}`, text: 'PHQ-9', item: [{ linkId: `q${i}`, answer: [{ valueInteger: 1 }] }] }));
+  const wide = [{ linkId: 'g', text: 'lieber '.repeat(50_000), item: groups.flatMap(({ item }) => item) }];
+  for (const item of [groups, wide]) {
+    const start = performance.now();
+    t.same(recordEntries(uncoded(item), { registry }), []);
+    t.ok(performance.now() - start < 2000, `${performance.now() - start} ms`);
+  }
+});
+
 t.test('when the form comes that says what was asked, the answer is heard, and the Task says so', async (t) => {
   const world = new World();
   world.write(uncoded(nine.map((each, i) => (i === 8 ? { ...each, answer: [{ valueInteger: 3 }] } : each)), { questionnaire: 'http://example.org/forms/phq9' }));
