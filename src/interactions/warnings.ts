@@ -9,7 +9,7 @@ import type { Accepted } from './accept.ts';
 /** @returns warnings of a safety item that is not heard, or would not be. They are told with every answer that has a place for them. */
 export function uncoded({ incoming: { value }, questionnaire }: Accepted, registry: Registry): Issue[] {
   if (value.resourceType === 'Questionnaire') return uncodedQuestionsOn(value, registry);
-  return value.resourceType === 'QuestionnaireResponse' && value['status'] !== 'entered-in-error' ? unread(value, registry, questionnaire) : [];
+  return value.resourceType === 'QuestionnaireResponse' || value.resourceType === 'Observation' ? unread(value, registry, questionnaire) : [];
 }
 
 /** @returns those, and why a response has no score although one might be expected: for whoever asks for an OperationOutcome. */

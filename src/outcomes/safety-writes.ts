@@ -112,10 +112,11 @@ function laterWrites(writes: DerivedWrite[], before: PatientRecord, after: Patie
     // As a rule the answer is the latest: all others are before it.
     const first = scores.findLastIndex(({ at }) => at === null || at < from) + 1;
     for (const later of scores.slice(first)) {
-      const { id: laterId, at, data: { encounter, safety } } = later;
+      const { id: laterId, at, data: { encounter, safety, of } } = later;
       // Beyond, each has the answer of a later one before it, and no score within days.
       if (at !== null && at > to + triggers.worsening.days * day && isAnswered) break;
-      if (at === null || laterId === own || isOldImport(later, context.now)) continue;
+      // A copy of the response that was changed says nothing new: the review of the response hears of the change.
+      if (at === null || laterId === own || isOldImport(later, context.now) || of?.includes(resource.id!) === true) continue;
       const [was, is] = [earlier, scores].map((list) => scoreAlerts(scale, list, laterId, settings).map((alert) => (later.data.source === undefined ? alert : { ...alert, tellsClient: false }))) as [Alert[], Alert[]];
       const [resourceType, id] = sourceOf(later).split('/') as [string, string];
       const response: Resource = { resourceType, id, authored: context.now, ...(encounter === undefined ? {} : { encounter: { reference: encounter } }) };

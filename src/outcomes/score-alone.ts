@@ -64,15 +64,22 @@ export function unscorable(response: Resource, registry: Registry, questionnaire
   });
 }
 
-/** @returns a warning where an answer to a safety item is there, or seems to be, and cannot be read: a clinician is asked to look, and the sender can mend it. */
-export function unread(response: Resource, registry: Registry, questionnaire: Resource | undefined): Issue[] {
-  const entries = recordEntries({ ...response, id: response.id ?? '' }, { registry, ...(questionnaire === undefined ? {} : { questionnaire }) });
-  return entries.filter(({ kind, data }) => kind === 'score' && (JSON.parse(data) as ScoreData).unread === true)
-    .flatMap(({ key }) => registry.scales.get(key)!.instrument)
-    .flatMap(({ definition: { safety, shortTitle }, items }) => safety.map(({ linkId, title }) => {
-      const { code, system } = items.get(linkId)!;
-      return warning('incomplete', `${title} could not be read, so that a clinician is asked to look. Say what the questions ask: by the canonical of a form of the ${shortTitle} that this service knows, by a Questionnaire stored here whose items have codes (${code} of ${system} for this one), or by linkIds that end in them.`, 'QuestionnaireResponse.item');
-    }));
+/** @returns a warning where an answer to a safety item is there, or seems to be, in a response or an Observation of another system, and cannot be read: a clinician is asked to look, and the sender can mend it. */
+export function unread(resource: Resource, registry: Registry, questionnaire: Resource | undefined): Issue[] {
+  const entries = recordEntries({ ...resource, id: resource.id ?? '' }, { registry, ...(questionnaire === undefined ? {} : { questionnaire }) });
+  const isResponse = resource.resourceType === 'QuestionnaireResponse';
+  return entries.flatMap(({ kind, key, data }) => {
+    const { unread: isUnread, safety = {} } = (kind === 'score' || kind === 'imported' ? JSON.parse(data) : {}) as Partial<ScoreData>;
+    if (isUnread !== true) return [];
+    const { definition, items } = registry.scales.get(key)!.instrument;
+    return definition.safety.filter(({ linkId }) => safety[linkId] === null).map(({ linkId, title }) => {
+      const { code, system, byCode, byNumber, answerSystem } = items.get(linkId)!;
+      const how = isResponse
+        ? `Say what the questions ask: by the canonical of a form of the ${definition.shortTitle} that this service knows, by a Questionnaire stored here whose items have codes (${code} of ${system} for this one), or by linkIds that end in them.`
+        : `Send its answer as one of the numbers ${[...byNumber.keys()].join(', ')} without a unit or of the codes ${[...byCode.keys()].join(', ')} of ${answerSystem}, and without a modifierExtension.`;
+      return warning('incomplete', `${title} could not be read, so that a clinician is asked to look${isResponse ? '' : ', where it is of the last two weeks'}. ${how}`, isResponse ? 'QuestionnaireResponse.item' : 'Observation');
+    });
+  });
 }
 
 function unknownForm(questionnaire: Resource | undefined): Issue {

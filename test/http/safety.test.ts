@@ -67,7 +67,8 @@ t.test('safety reviews', async (t) => {
     const response = { resourceType: 'QuestionnaireResponse', status: 'completed', questionnaire: 'http://example.org/forms/phq-9', subject: { reference: 'Patient/uncoded' }, authored: '2026-03-01T10:00:00Z', item: nine };
     const form = { resourceType: 'Questionnaire', status: 'active', url: 'http://example.org/forms/other', item: [{ linkId: 'a', type: 'integer', text: 'Thoughts that you would be better off dead' }] };
     const asked = { prefer: 'return=OperationOutcome' };
-    for (const [sent, told, element] of [[response, /^PHQ-9 item 9 could not be read.*44260-8/, 'QuestionnaireResponse.item'], [form, /^PHQ-9 item 9 is asked without its code: .*44260-8/, 'Questionnaire.item']] as const) {
+    const observation = { resourceType: 'Observation', status: 'final', code: { coding: [{ system: 'http://loinc.org', code: '44260-8' }] }, subject: { reference: 'Patient/uncoded' }, effectiveDateTime: '2026-03-01T10:00:00Z', valueString: 'sometimes' };
+    for (const [sent, told, element] of [[observation, /^PHQ-9 item 9 could not be read.*0, 1, 2, 3.*LA6568-5/, 'Observation'], [response, /^PHQ-9 item 9 could not be read.*44260-8/, 'QuestionnaireResponse.item'], [form, /^PHQ-9 item 9 is asked without its code: .*44260-8/, 'Questionnaire.item']] as const) {
       const warning = [{ severity: 'warning', details: { text: told }, expression: [element] }];
       const type = sent.resourceType;
       const alone = await system('POST', type, sent, asked);

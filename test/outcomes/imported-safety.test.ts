@@ -92,6 +92,14 @@ t.test('a copy of a response that says more than the response is no copy', async
     world.write(sent('copy', { effectiveDateTime: '2024-03-05T10:00:00Z', valueInteger: value, derivedFrom: [{ reference: 'QuestionnaireResponse/q1' }] }));
     t.equal(review(world, 'copy')?.priority, is, what);
   }
+  for (const change of [(world: World): void => world.write(phq9('q1', '2024-03-05T10:00:00Z', totalling(10, 0), { status: 'amended' })), (world: World): void => world.delete('QuestionnaireResponse', 'q1')]) {
+    const world = at('2024-03-05T12:00:00Z');
+    world.write(phq9('q1', '2024-03-05T10:00:00Z', totalling(10, 2)));
+    world.write(sent('copy', { effectiveDateTime: '2024-03-05T10:00:00Z', valueInteger: 2, derivedFrom: [{ reference: 'QuestionnaireResponse/q1' }] }));
+    const before = counts(world);
+    change(world);
+    t.same([counts(world), (review(world, 'q1')?.['note'] as object[]).length], [before, 1], 'its review hears that the response was changed; the copy is no second answer');
+  }
   for (const status of ['completed', 'in-progress']) {
     const world = at('2024-03-05T12:00:00Z');
     world.write({ resourceType: 'QuestionnaireResponse', id: 'q1', status, authored: '2024-03-05T10:00:00Z', item: [{ linkId: '/44260-8', answer: [{ valueInteger: 2 }] }] });
