@@ -8,7 +8,7 @@ import { isOfSystem } from './item-code.ts';
 import type { ScoreData } from './record-entry.ts';
 import type { ForeignAnswer } from './recognise.ts';
 import type { Instrument, Item, Registry, Scale } from './registry.ts';
-import { isGiven, mostPressing, questionInWords, scoreOfWords, wordsToLookFor } from './safety-questions.ts';
+import { isGiven, mostPressing, questionInWords, scoreOfWords, unaccented, wordsToLookFor } from './safety-questions.ts';
 
 /** What other systems computed or asked: Observations with the code of a known score or of a safety item, as EHRs send them (docs/clinical.md 2, 7). */
 
@@ -58,7 +58,9 @@ export function mayBeImport(text: string, registry: Registry): boolean {
     at += named.length;
     if (codes.has(text.slice(at, text.indexOf('"', at)))) return true;
   }
-  return words?.test(text) === true;
+  if (words === undefined || words.test(text)) return words !== undefined;
+  const seen = unaccented(text);
+  return seen !== text && words.test(seen);
 }
 
 const named = '"code":"';

@@ -15,8 +15,11 @@ interface Worded { readonly text?: string; readonly _text?: object }
 interface FormItem extends Worded { readonly linkId?: string; readonly type?: string; readonly definition?: string | undefined; readonly item?: readonly FormItem[] }
 interface Named { readonly url?: unknown; readonly name?: unknown; readonly title?: unknown; readonly code?: readonly { readonly display?: unknown }[] }
 
-/** Without accents, which apps leave out or write in two ways; text without them is left as it is. */
-const unaccented = (text: string): string => (/[^\0-\x7f]/.test(text) ? text.normalize('NFKD').replaceAll(/\p{M}+/gu, '') : text);
+/** Without accents, which apps leave out or write in two ways, and without what nobody sees: marks of hyphenation, tags of XHTML. Other text is left as it is. */
+export function unaccented(text: string): string {
+  const seen = text.includes('<') ? text.replaceAll(/<[^<>]{0,200}>/g, ' ') : text;
+  return /[^\0-\x7f]/.test(seen) ? seen.normalize('NFKD').replaceAll(/[\p{M}\p{Cf}]+/gu, '') : seen;
+}
 
 /** Words as they are compared: letters and digits, with one space between. */
 const plain = (text: string): string => unaccented(text).toLowerCase().replaceAll(/[^\p{L}\p{N}]+/gu, ' ').trim();

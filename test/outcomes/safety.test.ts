@@ -158,6 +158,7 @@ t.test('a question is known by its words, for safety alone: read where the answe
   for (const [text, answer, priority] of [
     ['Gedanken, dass du lieber tot wärst', 'Beinahe jeden Tag', 'stat'], ['Gedanken, dass Sie lieber tot wären', 'Überhaupt nicht', undefined], ['Penser qu’il vaudrait mieux mourir ou envisager de vous faire du mal', 'Plusieurs jours', 'urgent'],
     ['Pensamientos de que estaria mejor muerta'.normalize('NFD'), '2 - Más de la mitad de los días'.normalize('NFD'), 'asap'], ['Gedachten dat u beter dood zou kunnen zijn', 'Bijna elke dag', 'stat'], ['有不如死掉或用某种方式伤害自己的念头', '几乎每天', 'stat'],
+    ['Thoughts of being <b>better off</b> dead', 'Several days', 'urgent'], ['Thoughts of being bet\u00ADter off\u00A0dead', 'Several days', 'urgent'], ['\u200Bｂｅｔｔｅｒ ｏｆｆ ｄｅａｄ', 'Several\u200B days', 'urgent'],
     ['Вас посещали мысли о том, что Вам лучше было бы умереть', 'Ни разу', undefined], ['Wie oft war es Ihnen lieber, total allein zu sein?', 'Beinahe jeden Tag', undefined],
   ] as const) {
     const world = new World();
