@@ -46,33 +46,41 @@ const sourceTypes = ['Patient', 'QuestionnaireResponse', 'Encounter', 'EpisodeOf
 
 /** What is stored of one Patient. */
 interface Whole {
-  readonly rid: bigint;
+  rid: bigint;
   readonly stored: Map<string, StoredResource>;
   /** The lines of the record, as `recordLine` writes them. */
   readonly lines: Set<string>;
 }
 
-// Of each Patient one row: a hundred rows of their own cost this process as much as reading what is in them. No text holds a raw line feed: JSON escapes it.
 const wholes = `
-  select k.at::int, p.rid, ${instant('clock_timestamp()')} as now,
-    (select string_agg(r.body, E'\\n') from resource r where r.patient = p.rid and r.live and r.type = any($2)) as bodies,
-    (select string_agg(${recordLine}, E'\\n') from record_entry e where e.patient = p.rid) as lines
-  from unnest($1::text[]) with ordinality as k(id, at) join resource p on p.type = 'Patient' and p.id = k.id and p.live`;
+  select 0 as at, ${instant('clock_timestamp()')} as text
+  union all
+  select k.at::int, p.rid::text from unnest($1::text[]) with ordinality as k(id, at) join resource p on p.type = 'Patient' and p.id = k.id and p.live
+  union all
+  select k.at::int, r.body
+  from unnest($1::text[]) with ordinality as k(id, at) join resource p on p.type = 'Patient' and p.id = k.id and p.live
+    join resource r on r.patient = p.rid and r.live and (r.type = 'Patient' or r.type = any($2))
+  union all
+  select k.at::int, ${recordLine}
+  from unnest($1::text[]) with ordinality as k(id, at) join resource p on p.type = 'Patient' and p.id = k.id and p.live
+    join record_entry e on e.patient = p.rid`;
 
 const head = /^\{"resourceType":"([A-Za-z]+)","id":"([^"]+)"/;
 
 /** @returns in the order of `patients` (logical ids) what is stored of each, all as it is at the moment `now`: one statement sees one state. undefined for one that is not there. */
 async function readWholes(connection: Connection, patients: readonly string[]): Promise<{ now: string; records: (Whole | undefined)[] }> {
-  const records = patients.map((): Whole | undefined => undefined);
-  const rows = await connection.query<{ at: number; rid: bigint; now: string; bodies: string; lines: string | null }>(wholes, [patients, sourceTypes]);
-  for (const { at, rid, bodies, lines } of rows) {
-    const stored = bodies.split('\n').map((body): [string, StoredResource] => {
-      const [, type, id] = head.exec(body)!;
-      return [`${type}/${id}`, new StoredResource(body)];
-    });
-    records[at - 1] = { rid, stored: new Map(stored), lines: new Set(lines === null ? [] : lines.split('\n')) };
+  const found = patients.map((): Whole => ({ rid: 0n, stored: new Map(), lines: new Set() }));
+  let now = '';
+  for (const { at, text } of await connection.query<{ at: number; text: string }>(wholes, [patients, sourceTypes])) {
+    const one = found[at - 1];
+    if (one === undefined) now = text;
+    else if (text.startsWith('{')) {
+      const [, type, id] = head.exec(text)!;
+      one.stored.set(`${type}/${id}`, new StoredResource(text));
+    } else if (text.startsWith('[')) one.lines.add(text);
+    else one.rid = BigInt(text);
   }
-  return { now: rows[0]?.now ?? '', records };
+  return { now, records: found.map((whole) => (whole.stored.size === 0 ? undefined : whole)) };
 }
 
 /** Records that are read together; while they are computed the next ones are on their way. */
