@@ -69,7 +69,7 @@ function instrumentEntries(response: Resource, recognised: Recognised): RecordEn
   const common = { ...commonOf(response), panel };
   // Where a question among others was answered with "no", nothing is open.
   const isAsked = (found: readonly ResponseItem[] | undefined): boolean => found?.some(({ answers }) => answers.every((answer) => whyAbsent(answer) !== undefined) || answers.some(isGiven)) === true;
-  const safetyItems = instrument.definition.safety.filter(({ linkId }) => panel || hidesSafety || isAsked(items.get(linkId)));
+  const safetyItems = instrument.definition.safety.filter(({ linkId }) => panel || hidesSafety || scores.has(linkId) || isAsked(items.get(linkId)));
   const safety = safetyItems.length === 0 ? undefined : Object.fromEntries(safetyItems.map(({ linkId }) => [linkId, scores.get(linkId) ?? null]));
   const unread = hidesSafety || safetyItems.some(({ linkId }) => !scores.has(linkId) && items.get(linkId)?.some(({ answers }) => answers.some(isGiven)) === true);
   return (panel ? instrument.scales : instrument.scales.slice(0, 1)).flatMap((scale, i) => {

@@ -35,7 +35,7 @@ const wordsOfNo: ReadonlySet<string> = new Set(['no', 'none', 'never', 'nein', '
 interface Said { readonly system?: string; readonly code?: string; readonly display?: string }
 
 /** @returns whether a choice says "no". */
-const isNo = ({ system, code = '', display = '' }: Said): boolean => (code !== '' && [...codesOfNo.get(code) ?? []].some((each) => system !== undefined && isOfSystem(system, each))) || wordsOfNo.has(plain(display));
+const isNo = ({ system, code = '', display = '' }: Said): boolean => (code !== '' && [...codesOfNo.get(code) ?? []].some((each) => system !== undefined && isOfSystem(system, each))) || wordsOfNo.has(plain(code)) || wordsOfNo.has(plain(display));
 
 interface Given { readonly valueBoolean?: unknown; readonly valueCoding?: Said; readonly valueString?: string; readonly valueCodeableConcept?: { readonly coding?: readonly Said[]; readonly text?: string } }
 

@@ -77,8 +77,12 @@ export function itemScores({ instrument, panel, items, add, form, scoreOf }: Rec
     const only = given[0]!;
     if (!panel) {
       // Nobody refuses a form that only asks a safety item among others: asked twice, the answer that is most pressing is heard. Beside one that cannot be read, 0 is not the answer.
-      const answers = given.flatMap((each) => each.answers.filter(isGiven).map((answer) => answerScore(item, { ...each, answers: [answer] }, foreign)));
-      const most = answers.length === 0 ? null : mostPressing(answers.map((score) => (typeof score === 'number' ? score : null)));
+      const answers = given.flatMap((each) => each.answers.flatMap((answer) => {
+        const score = whyAbsent(answer) === undefined ? answerScore(item, { ...each, answers: [answer] }, foreign) : undefined;
+        if (typeof score === 'number') return [score];
+        return isGiven(answer) ? [null] : [];
+      }));
+      const most = answers.length === 0 ? null : mostPressing(answers);
       if (most !== null) scores.set(linkId, most);
       continue;
     }
