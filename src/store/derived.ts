@@ -223,11 +223,11 @@ function stagePending(entry: Pending, staging: Staging, rules: OutcomeRules): bo
   return true;
 }
 
-const revised: readonly unknown[] = ['amended', 'corrected'];
+const revised: readonly unknown[] = ['amended', 'corrected'], complete: readonly unknown[] = ['final', ...revised];
 
 /** Nobody saw what was computed on the way through the unit: what it comes to is no correction of that, and has the status that the first had. */
 const asFirstSeen = (resource: Resource, first: Resource | null): Resource =>
-  (first !== null && first !== resource && revised.includes(resource.status) && first.status !== 'entered-in-error' ? { ...resource, status: first.status } : resource);
+  (revised.includes(resource.status) && complete.includes(first?.status) ? { ...resource, status: first!.status } : resource);
 
 function questionnaireOf(unit: Unit, resource: Resource): Resource | undefined {
   if (resource.resourceType !== 'QuestionnaireResponse') return undefined;
