@@ -1,6 +1,7 @@
 import { whyAbsent } from '../fhir/absent.ts';
 import { codeSystem } from '../fhir/canonical.ts';
 import type { Resource } from '../fhir/resource.ts';
+import { isAsked } from '../resources/enable-when.ts';
 import { allianceAnswers } from './alliance-answers.ts';
 import { formTotal } from './form-total.ts';
 import { importedSafety, importedTotal, mayBeImport } from './imported.ts';
@@ -9,8 +10,8 @@ import { answersOf, fulfillable, mayBeRequest, questionnaireOf } from './request
 import { recognise, type Recognised } from './recognise.ts';
 import type { EpisodeData, GoalData, PersonData, RecordEntry, ScoreData, SessionData, TaskData } from './record-entry.ts';
 import { instant } from './instant.ts';
-import type { ResponseItem } from './item-code.ts';
-import type { Registry, Scale } from './registry.ts';
+import { formCodes, type ResponseItem } from './item-code.ts';
+import type { Item, Registry, Scale } from './registry.ts';
 import { isGiven } from './safety-questions.ts';
 import { itemScores, remarksOf, total, type ItemScores } from './score.ts';
 import { statedZone } from './time-zone.ts';
@@ -63,13 +64,14 @@ function scoreEntries(response: Resource, { registry, questionnaire }: Projectio
 }
 
 function instrumentEntries(response: Resource, recognised: Recognised): RecordEntry[] {
-  const { instrument, panel, items, hidesSafety = false } = recognised;
+  const { instrument, panel, items, form, hidesSafety = false } = recognised;
   const given = itemScores(recognised);
   const { scores } = given;
   const common = { ...commonOf(response), panel };
-  // Where a question among others was answered with "no", nothing is open.
-  const isAsked = (found: readonly ResponseItem[] | undefined): boolean => found?.some(({ answers }) => answers.every((answer) => whyAbsent(answer) !== undefined) || answers.some(isGiven)) === true;
-  const safetyItems = instrument.definition.safety.filter(({ linkId }) => panel || hidesSafety || scores.has(linkId) || isAsked(items.get(linkId)));
+  // Where a question among others was answered with "no", nothing is open, nor where the form does not ask it after the answers before it.
+  const isOpen = (found: readonly ResponseItem[] | undefined): boolean => found?.some(({ answers }) => answers.every((answer) => whyAbsent(answer) !== undefined) || answers.some(isGiven)) === true;
+  const isLeftOut = (linkId: string): boolean => form !== undefined && (items.get(linkId) ?? []).every(({ answers }) => answers.length === 0) && isNotAsked(instrument.items.get(linkId)!, form, response);
+  const safetyItems = instrument.definition.safety.filter(({ linkId }) => hidesSafety || scores.has(linkId) || (panel ? !isLeftOut(linkId) : isOpen(items.get(linkId))));
   const safety = safetyItems.length === 0 ? undefined : Object.fromEntries(safetyItems.map(({ linkId }) => [linkId, scores.get(linkId) ?? null]));
   const unread = hidesSafety || safetyItems.some(({ linkId }) => !scores.has(linkId) && items.get(linkId)?.some(({ answers }) => answers.some(isGiven)) === true);
   return (panel ? instrument.scales : instrument.scales.slice(0, 1)).flatMap((scale, i) => {
@@ -79,6 +81,13 @@ function instrumentEntries(response: Resource, recognised: Recognised): RecordEn
     if (scale.definition.optional === true && data.answered < data.items && !safe) return [];
     return [entry('score', scale.key, response, common.authored, value, { ...data, ...(safe ? { safety } : {}), ...(safe && unread ? { unread } : {}), ...(alliance === undefined ? {} : { alliance }) })];
   });
+}
+
+/** Whether a form has a question and its other answers disable it: of a PHQ-9 that stops after its first two, the ninth is not left open. */
+function isNotAsked({ linkId, code }: Item, form: Resource, response: Resource): boolean {
+  const named = [...formCodes(form['item'])].filter(([, each]) => each === code).map(([theirs]) => theirs);
+  const asked = (named.length === 0 ? [linkId] : named).map((each) => isAsked(each, form, response));
+  return asked.every((each) => each === false);
 }
 
 function commonOf(response: Resource): Pick<ScoreData, 'status' | 'authored' | 'encounter' | 'security'> {

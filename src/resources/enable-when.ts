@@ -72,6 +72,35 @@ export class Enablement {
   }
 }
 
+/**
+ * @param linkId of a question of the form.
+ * @returns false where the other answers of the response disable the question, or a group that it is in; undefined where that is left open, or there is no such question.
+ */
+export function isAsked(linkId: string, questionnaire: object, response: object): boolean | undefined {
+  const known = new Map<string, QuestionnaireItem>();
+  const above = new Map<QuestionnaireItem, QuestionnaireItem>();
+  const collect = (questions: readonly QuestionnaireItem[], parent?: QuestionnaireItem): void => questions.forEach((question) => {
+    known.set(question.linkId, question);
+    if (parent !== undefined) above.set(question, parent);
+    collect(question.item ?? [], question);
+  });
+  collect((questionnaire as { item?: readonly QuestionnaireItem[] }).item ?? []);
+  const path: QuestionnaireItem[] = [];
+  for (let question = known.get(linkId); question !== undefined; question = above.get(question)) path.unshift(question);
+  if (path.length === 0) return undefined;
+  const enablement = new Enablement(known);
+  let place: Place = { items: (response as { item?: readonly QuestionnaireResponseItem[] }).item ?? [], above: undefined };
+  let asked: boolean | undefined = true;
+  for (const question of path) {
+    const isOn = enablement.isEnabled(question, place);
+    if (isOn === false) return false;
+    if (isOn === undefined) asked = undefined;
+    const found = place.items.filter((item) => item.linkId === question.linkId);
+    place = { items: found.flatMap((item) => [...item.item ?? [], ...(item.answer ?? []).flatMap((answer) => answer.item ?? [])]), above: place };
+  }
+  return asked;
+}
+
 function list(items: readonly QuestionnaireResponseItem[], listed: Map<string, QuestionnaireResponseItem[]>): Map<string, QuestionnaireResponseItem[]> {
   for (const item of items) {
     const same = listed.get(item.linkId ?? '');

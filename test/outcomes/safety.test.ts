@@ -255,6 +255,27 @@ t.test('the safety item of a deployment is known by the words of its own texts, 
   t.same(heard(two, { linkId: 'core10-06', answer: [{ valueInteger: 2 }] }, second(0)), ['core-10-item-6 asap'], 'one by its code, one by its words');
 });
 
+t.test('what a form does not ask after the answers before it is not left open', async (t) => {
+  const when = { enableWhen: [0, 1].map((i) => ({ question: `v${i}`, operator: '>', answerInteger: 1 })), enableBehavior: 'any' };
+  const question = (i: number, more: object = {}): object => ({ linkId: `v${i}`, type: 'integer', code: [{ system: 'http://loinc.org', code: phqItems[i] }], ...more });
+  const form = (...item: readonly object[]): Resource => ({ resourceType: 'Questionnaire', url: 'http://example.org/staged', code: [{ system: 'http://loinc.org', code: '44249-1' }], item } as unknown as Resource);
+  const staged = form(...phqItems.map((_, i) => question(i, i > 1 ? when : {})));
+  const grouped = form(question(0), question(1), { linkId: 'rest', type: 'group', ...when, item: phqItems.slice(2).map((_, i) => question(i + 2)) });
+  const open = (asked: Resource, ...first: readonly number[]): unknown[] => {
+    const world = new World();
+    world.write(uncoded(first.map((value, i) => ({ linkId: `v${i}`, answer: [{ valueInteger: value }] })), { questionnaire: 'http://example.org/staged' }), asked);
+    return world.all('Task').map(({ reasonCode }: any) => reasonCode.coding[0].code);
+  };
+  for (const asked of [staged, grouped]) {
+    t.same(open(asked, 0, 1), [], 'a PHQ-9 that ends after its first two');
+    t.same(open(asked, 0, 2), [`${trigger}-missing`], 'one that goes on, and is left');
+  }
+  const empty = new World();
+  empty.write(uncoded(phqItems.map((_, i) => ({ linkId: `v${i}`, ...(i > 1 ? {} : { answer: [{ valueInteger: 0 }] }) })), { questionnaire: 'http://example.org/staged' }), staged);
+  t.same(empty.all('Task'), [], 'the same from an app that sends the items without answers too');
+  t.same(open(form(...phqItems.map((_, i) => question(i))), 0, 0), [`${trigger}-missing`], 'all are asked');
+});
+
 t.test('a safety item on the form of another instrument is heard, and one by its code in the words of an answer', async (t) => {
   const item9 = { linkId: '/44260-8', answer: [{ valueInteger: 3 }] };
   for (const questionnaire of ['http://loinc.org/q/69737-5', 'https://intersession.example/fhir/Questionnaire/gad-7|99', undefined]) {
