@@ -29,13 +29,19 @@ const codesOfNo: ReadonlyMap<string, ReadonlySet<string>> = new Map([
   ['LA32-8', new Set([loinc])], ['N', new Set(['http://terminology.hl7.org/CodeSystem/v2-0136', 'http://terminology.hl7.org/CodeSystem/v2-0532'])],
   ['373067005', new Set(['http://snomed.info/sct'])], ['260413007', new Set(['http://snomed.info/sct'])],
 ]);
-/** The same in words. More would be guessed at: what is none of these is looked at by a person. */
-const wordsOfNo: ReadonlySet<string> = new Set(['no', 'none', 'never', 'nein', 'nie', 'non', 'jamais', 'nee', 'nooit', 'nunca', 'nao', 'mai', 'nej', 'nei', 'aldrig', 'aldri', 'nigdy']);
+/** The same in words, as clients choose and as clinicians write. More would be guessed at: what is none of these is looked at by a person. */
+const wordsOfNo: ReadonlySet<string> = new Set(['no', 'none', 'never', 'denies', 'denied', 'patient denies', 'negative', 'nein', 'nie', 'non', 'jamais', 'nee', 'nooit', 'nunca', 'nao', 'mai', 'nej', 'nei', 'aldrig', 'aldri', 'nigdy']);
+/** Words that say why there is no answer, where a code for it (fhir/absent.ts) would be right. */
+const wordsOfNone: ReadonlySet<string> = new Set(['declined', 'refused', 'patient declined', 'patient refused', 'declined to answer', 'refused to answer', 'prefer not to answer', 'prefer not to say', 'not asked', 'not answered', 'not applicable', 'n a']);
+
+const isWordOfNo = (words: string): boolean => wordsOfNo.has(words) || wordsOfNone.has(words);
+/** What is longer is neither, and need not be compared. */
+const longestNo = 60;
 
 interface Said { readonly system?: string; readonly code?: string; readonly display?: string }
 
-/** @returns whether a choice says "no". */
-const isNo = ({ system, code = '', display = '' }: Said): boolean => (code !== '' && [...codesOfNo.get(code) ?? []].some((each) => system !== undefined && isOfSystem(system, each))) || wordsOfNo.has(plain(code)) || wordsOfNo.has(plain(display));
+/** @returns whether a choice says "no", or that there is no answer. */
+const isNo = ({ system, code = '', display = '' }: Said): boolean => (code !== '' && [...codesOfNo.get(code) ?? []].some((each) => system !== undefined && isOfSystem(system, each))) || [code, display].some((said) => said.length <= longestNo && isWordOfNo(plain(said)));
 
 interface Given { readonly valueBoolean?: unknown; readonly valueCoding?: Said; readonly valueString?: string; readonly valueCodeableConcept?: { readonly coding?: readonly Said[]; readonly text?: string } }
 

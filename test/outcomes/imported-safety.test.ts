@@ -36,7 +36,7 @@ t.test('an answer to a safety item that another system sends by itself is looked
 
 t.test('a value that cannot be read is a review of its own, without a Flag; "no" and no value are none', async (t) => {
   for (const value of [
-    { valueInteger: 4 }, { valueString: 'sometimes' }, { valueBoolean: true }, { valueCodeableConcept: { coding: [{ system: 'urn:ehr', code: 'x' }] } }, { valueRange: { low: { value: 1 } } }, { valueString: '1.5' },
+    { valueInteger: 4 }, { valueString: 'sometimes' }, { valueString: 'denies a plan' }, { valueBoolean: true }, { valueCodeableConcept: { coding: [{ system: 'urn:ehr', code: 'x' }] } }, { valueRange: { low: { value: 1 } } }, { valueString: '1.5' },
     { valueString: '0 - Nearly every day' }, { valueCodeableConcept: { coding: [{ system: 'urn:ehr', code: '0' }] } }, { status: 'preliminary', valueString: 'sometimes' },
     { modifierExtension: [{ url: 'urn:not', valueBoolean: true }], valueInteger: 3 }, { component: [{ code: item9, valueString: 'sometimes' }, { code: item9, valueInteger: 0 }], code: { text: 'Screening' } },
   ]) {
@@ -48,7 +48,7 @@ t.test('a value that cannot be read is a review of its own, without a Flag; "no"
     t.equal(review(world, 'o1')?.priority, 'stat', 'corrected, it is heard');
   }
   for (const value of [
-    { valueBoolean: false }, { dataAbsentReason: { text: 'declined' } }, {}, { modifierExtension: [{ url: 'urn:not', valueBoolean: true }] }, { valueString: ' No. ' }, { valueCodeableConcept: { text: 'None' } }, coded('LA32-8'), { valueString: 'Not at all (0)' },
+    { valueBoolean: false }, { dataAbsentReason: { text: 'declined' } }, {}, { modifierExtension: [{ url: 'urn:not', valueBoolean: true }] }, { valueString: ' No. ' }, { valueString: 'Patient denies' }, { valueCodeableConcept: { text: 'Refused' } }, { valueString: 'N/A' }, { valueCodeableConcept: { text: 'None' } }, coded('LA32-8'), { valueString: 'Not at all (0)' },
     { valueCodeableConcept: { coding: [{ system: 'http://snomed.info/sct', code: '373067005', display: 'No (qualifier value)' }] } }, { valueCodeableConcept: { coding: [{ system: 'urn:ehr', code: 'a', display: '0' }] } },
   ]) {
     const world = at('2024-03-05T12:00:00Z');
