@@ -40,7 +40,8 @@ export function recognise(response: Resource, registry: Registry, questionnaire?
   const known = registry.byCanonical.get(canonical);
   const leaves: Leaf[] = [];
   walk(response.item as AnsweredItem[] | undefined, 'QuestionnaireResponse', leaves);
-  const codes = known?.canonical === canonical || questionnaire === undefined ? undefined : formCodes(questionnaire.item);
+  const isOurs = known !== undefined && isOfOurs(response, known);
+  const codes = isOurs || questionnaire === undefined ? undefined : formCodes(questionnaire.item);
   const coded = codes ?? new Map<string, string>();
   const rendering = registry.renderings.get(canonical) ?? derivedFrom(questionnaire, registry);
   let named: ReturnType<typeof itemCodes<Leaf>> | undefined; // not asked for where every linkId is one of the instrument
@@ -52,8 +53,8 @@ export function recognise(response: Resource, registry: Registry, questionnaire?
   };
   const instruments = known !== undefined ? [known] : rendering !== undefined ? [rendering.instrument] : byCodes(leaves.map(codeOf), codes, questionnaire, registry);
   const panels = instruments.map((instrument): Recognised => ({ instrument, panel: true, ...common, items: matched(instrument, leaves, codeOf, coded) }));
-  // Our own form, with nothing but what it asks: another version of it, which is not stored here, may ask more.
-  if (known?.canonical === canonical && leaves.every(({ linkId, answers }) => answers.length === 0 || known.items.has(linkId) || known.definition.unscored.some((each) => each.linkId === linkId))) return panels;
+  // Our own form asks nothing else, as it is checked; another version of it, which is not stored here, may.
+  if (isOurs || (known?.canonical === canonical && leaves.every(({ linkId, answers }) => answers.length === 0 || known.items.has(linkId)))) return panels;
   // Under the canonical of another publisher the items may have names of their own, of which nothing can be said.
   const found = known === undefined || rendering !== undefined ? panels : panels.filter(({ items }) => items.size > 0);
   return withUncoded([...found, ...safetyOnly(leaves, codeOf, coded, registry, instruments)], {
@@ -61,6 +62,10 @@ export function recognise(response: Resource, registry: Registry, questionnaire?
     isAsked: (code) => leaves.some((leaf) => codeOf(leaf) === code),
   });
 }
+
+/** Whether a response names a form of ours in the version that is published here, or in none, which means that one; not one that it contains under the same canonical. */
+const isOfOurs = ({ questionnaire }: Resource, { canonical, definition: { version, formVersion = version } }: Instrument): boolean =>
+  questionnaire === canonical || questionnaire === `${canonical}|${formVersion}`;
 
 /** Apps leave the system out, as those of the instrument's own answers. */
 const theirScore = ({ system: own, scores }: NonNullable<Rendering['answers']>) => ({ system, code }: ForeignAnswer): number | undefined => (code === undefined || (system !== undefined && system !== own) ? undefined : scores.get(code));

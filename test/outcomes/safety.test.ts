@@ -283,6 +283,10 @@ t.test('a safety item on the form of another instrument is heard, and one by its
     world.write(uncoded([{ linkId: '/69725-0', answer: [{ valueInteger: 1 }] }, item9], { questionnaire }));
     t.equal(task(world, 'q1')?.priority, 'stat', questionnaire ?? 'no canonical');
   }
+  const contained = new World();
+  const form = { resourceType: 'Questionnaire', id: 'f', status: 'active', url: 'https://intersession.example/fhir/Questionnaire/gad-7', item: [{ linkId: 'z', type: 'integer', code: [{ system: 'http://loinc.org', code: '44260-8' }] }] } as unknown as Resource;
+  contained.write(uncoded([{ linkId: 'z', answer: [{ valueInteger: 3 }] }], { questionnaire: '#f', contained: [form] }), form);
+  t.equal(task(contained, 'q1')?.priority, 'stat', 'a form that is contained under a canonical of ours');
   for (const [answer, priority] of [[{ valueString: 'Nearly every day' }, 'stat'], [{ valueCoding: { system: 'urn:x', code: '1', display: '1 - Several days' } }, 'urgent'], [{ valueCoding: { system: 'urn:oid:2.16.840.1.113883.6.1', code: 'LA6571-9' } }, 'stat'], [{ valueCoding: { system: 'http://loinc.org', code: 'LA6571-9', display: 'No' } }, 'stat'], [{ valueCoding: { system: 'urn:x', code: 'no' } }, undefined], [{ valueString: 'No' }, undefined], [{ valueBoolean: false }, undefined]] as const) {
     const world = new World();
     world.write(uncoded([{ linkId: '/44260-8', answer: [answer] }]));
