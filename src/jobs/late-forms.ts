@@ -2,7 +2,7 @@ import type { Resource } from '../fhir/resource.ts';
 import { listsIn, withAnswerLists } from '../interactions/questionnaires.ts';
 import { isWeighed } from '../outcomes/form-total.ts';
 import { formCodes } from '../outcomes/item-code.ts';
-import { uncodedQuestionsOn } from '../outcomes/safety-questions.ts';
+import { asksSafetyOf } from '../outcomes/safety-questions.ts';
 import type { Committer } from '../store/commit.ts';
 import type { Database } from '../store/database.ts';
 import { formsWritten, unscoredResponses, type Stretch } from '../store/late-forms.ts';
@@ -21,7 +21,7 @@ const lookedUntil = 'late-forms until';
 
 /**
  * Scores the responses that came before the form that says by codes what it asks, or weighs their answers, or before the list of answers that does (docs/clinical.md 2),
- * and hears those of which the form tells by words, or by its name, that a safety item is among them (7.1). What has a score already keeps it,
+ * and hears those of which the form tells by words, or by its name, that a safety item is among them (7.1). What has a score already keeps it, unless it came in the last two weeks and a safety item is among it that was not heard,
  * and nothing else of a record is touched. Each version of a form, and of a list, is looked at once, whether or not responses got a score by it.
  */
 export function lateForms({ database, committer, questionnaire }: { readonly database: Database; readonly committer: Committer; readonly questionnaire: (response: Resource) => Promise<Resource | undefined> }): Job {
@@ -31,9 +31,9 @@ export function lateForms({ database, committer, questionnaire }: { readonly dat
     const { byCanonical, codes } = registry;
     if (form.url === undefined || byCanonical.get(form.url)?.canonical === form.url) return;
     const isCoded = [...formCodes(form['item']).values()].some((code) => codes.has(code));
-    const asksSafety = uncodedQuestionsOn(form, registry).length > 0;
-    if (!isCoded && !asksSafety && !isWeighed(await withAnswerLists(form, find))) return;
-    for await (const responses of unscoredResponses(database, form.url, form.version)) {
+    const safety = [...asksSafetyOf(form, registry)].map(({ scales }) => scales[0]!.key);
+    if (!isCoded && safety.length === 0 && !isWeighed(await withAnswerLists(form, find))) return;
+    for await (const responses of unscoredResponses(database, form.url, form.version, safety)) {
       for (const [patient, only] of responses) {
         signal.throwIfAborted();
         await recomputePatients([patient], {

@@ -210,11 +210,11 @@ function namesOf(response: Resource, form: Resource | undefined): string[] {
   return [response['questionnaire'], shown, url, name, title, ...(Array.isArray(code) ? code.map(({ display }) => display) : [])].filter((each) => typeof each === 'string');
 }
 
-/**
- * @param form a Questionnaire of a deployment.
- * @returns a warning for each safety item that it asks, or seems to ask, without its code: whoever stores the form can still mend it.
- */
-export function uncodedQuestionsOn(form: Resource, { instruments, byCanonical, codes: known }: Registry): Issue[] {
+/** A safety item that a form asks, or has the name of an instrument that does. */
+interface AskedOn { readonly instrument: Instrument; readonly item: SafetyItem; readonly by: 'code' | 'words' | 'name' }
+
+/** @returns the safety items of a form of a deployment; of one that is known by its canonical none. */
+function safetyItemsOn(form: Resource, { instruments, byCanonical, codes: known }: Registry): AskedOn[] {
   const watching = byCanonical.has(withoutVersion(String(form['url']))) ? [] : instruments.filter(({ definition }) => definition.safety.length > 0);
   if (watching.length === 0) return [];
   const asked = questionsOn(form);
@@ -222,15 +222,26 @@ export function uncodedQuestionsOn(form: Resource, { instruments, byCanonical, c
   const codes = new Set([...formCode.values(), ...asked.map(itemCodes(asked, formCode, (code) => known.has(code)))]);
   const called = namesOf(form, form);
   const panel = loincOf(form['code']) ?? '';
-  return watching.flatMap((instrument) => questions(instrument).flatMap(({ item: { linkId, title }, phrases, names }) => {
-    const { code, system } = instrument.items.get(linkId)!;
-    const isAsked = asked.some(({ text }) => phrases.test(unaccented(text)));
+  return watching.flatMap((instrument) => questions(instrument).flatMap(({ item, phrases, names }): AskedOn[] => {
+    if (codes.has(instrument.items.get(item.linkId)!.code)) return [{ instrument, item, by: 'code' }];
+    if (asked.some(({ text }) => phrases.test(unaccented(text)))) return [{ instrument, item, by: 'words' }];
     const isNamed = asked.length > instrument.items.size / 2 && (panel === instrument.definition.panel?.code || called.some((name) => names.some((each) => each.test(name))));
-    if (codes.has(code) || !(isAsked || isNamed)) return [];
-    const text = `${title} ${isAsked ? 'is asked' : 'seems to be asked'} without its code: give its item the code ${code} of ${system}, and the others theirs. Without them no response is scored by its instrument, and a clinician is asked to look at ${isAsked ? 'answers that are not in its words' : 'each'}.`;
-    return [{ severity: 'warning', code: 'business-rule', expression: 'Questionnaire.item', text } satisfies Issue];
+    return isNamed ? [{ instrument, item, by: 'name' }] : [];
   }));
 }
+
+/** @returns the instruments whose safety item a form of a deployment asks, or seems to ask. */
+export const asksSafetyOf = (form: Resource, registry: Registry): ReadonlySet<Instrument> => new Set(safetyItemsOn(form, registry).map(({ instrument }) => instrument));
+
+/**
+ * @param form a Questionnaire of a deployment.
+ * @returns a warning for each safety item that it asks, or seems to ask, without its code: whoever stores the form can still mend it.
+ */
+export const uncodedQuestionsOn = (form: Resource, registry: Registry): Issue[] => safetyItemsOn(form, registry).filter(({ by }) => by !== 'code').map(({ instrument: { items }, item: { linkId, title }, by }) => {
+  const { code, system } = items.get(linkId)!;
+  const text = `${title} ${by === 'words' ? 'is asked' : 'seems to be asked'} without its code: give its item the code ${code} of ${system}, and the others theirs. Without them no response is scored by its instrument, and a clinician is asked to look at ${by === 'words' ? 'answers that are not in its words' : 'each'}.`;
+  return { severity: 'warning', code: 'business-rule', expression: 'Questionnaire.item', text };
+});
 
 /** What the words of an instrument's answers mean: those of its own list, of the languages in which its safety item is known, and of the deployment's texts. */
 interface Meanings { readonly scores: ReadonlyMap<string, number>; readonly byNumber: ReadonlyMap<number, number> }

@@ -32,16 +32,19 @@ const responsesTogether = 1000;
 
 /**
  * @param version of the form: responses that name another are left out.
- * @returns responses to a form, answered and not withdrawn, of which the record of their patient has no score, or one with an answer that could not be read: ids by logical id of the Patient, some at a time, each once.
+ * @param safety scores of the instruments whose safety item the form asks.
+ * @returns responses to a form, answered and not withdrawn, of which the record of their patient has no score, or one with an answer that could not be read, or that were stored
+ * in the last two weeks and of which it has none of `safety`: ids by logical id of the Patient, some at a time, each once.
  */
-export async function* unscoredResponses(connection: Connection, url: string, version: string | undefined): AsyncGenerator<Map<string, Set<string>>> {
+export async function* unscoredResponses(connection: Connection, url: string, version: string | undefined, safety: readonly string[]): AsyncGenerator<Map<string, Set<string>>> {
   for (let after = '0'; ;) {
     const rows = await run<{ rid: bigint; patient: string; id: string }>(connection, sql`
       select r.rid, p.id as patient, r.id
       from index_uri u join resource r on r.type = 'QuestionnaireResponse' and r.rid = u.rid and r.live and r.status <> 'entered-in-error'
         join resource p on p.rid = r.patient and p.type = 'Patient' and p.live
       where u.param = ${literal(searchParameter('QuestionnaireResponse', 'questionnaire')!.number)} and u.value = ${url} and (u.version is null or u.version = ${version ?? null}::text)
-        and r.rid > ${after}::bigint and not exists (select from record_entry e where e.patient = r.patient and e.kind = 'score' and e.id = r.id and position('"unread":true' in e.data) = 0)
+        and r.rid > ${after}::bigint and not exists (select from record_entry e where e.patient = r.patient and e.kind = 'score' and e.id = r.id and position('"unread":true' in e.data) = 0
+          and (${safety.length === 0}::boolean or r.last_updated < now() - interval '14 days' or e.key = any(${safety}::text[])))
       order by r.rid limit ${literal(responsesTogether)}`);
     yield new Map([...Map.groupBy(rows, ({ patient }) => patient)].map(([patient, list]) => [patient, new Set(list.map(({ id }) => id))]));
     if (rows.length < responsesTogether) return;

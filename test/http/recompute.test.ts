@@ -7,7 +7,7 @@ import { lateForms as lateFormsJob } from '../../src/jobs/late-forms.ts';
 import { Committer } from '../../src/store/commit.ts';
 import { openDatabase, type Database } from '../../src/store/database.ts';
 import { alertId } from '../../src/outcomes/safety.ts';
-import { phqItems, registry } from '../kit/record.ts';
+import { gadItems, phqItems, registry } from '../kit/record.ts';
 
 // Records computed anew: what an administrator does after a rule has changed, or to prove that nothing has drifted.
 
@@ -298,6 +298,27 @@ t.test('a form that comes after its responses and has no codes: its words, its n
     await lateForms(service);
     t.same(await reviews(), ['named phq-9-item-9-unread urgent', 'panel phq-9-item-9-unread urgent', 'words phq-9-item-9 stat'], 'once');
   }
+});
+
+t.test('a response that has another score is looked at again where its form says later that a safety item is among it, within two weeks', async (t) => {
+  const service = await testService(t);
+  const fhir = service.as();
+  await fhir('PUT', 'Patient/liv', { resourceType: 'Patient', id: 'liv' });
+  const url = 'https://clinic.example/forms/worry-and-more';
+  for (const id of ['liv-new', 'liv-old', 'liv-calm']) await fhir('PUT', `QuestionnaireResponse/${id}`, {
+    resourceType: 'QuestionnaireResponse', id, status: 'completed', questionnaire: url, subject: { reference: 'Patient/liv' }, authored: new Date(Date.now() - 86_400_000).toISOString(),
+    item: [...gadItems.map((code) => ({ linkId: `/${code}`, answer: [{ valueInteger: 1 }] })), { linkId: 'own', answer: [{ valueInteger: id === 'liv-calm' ? 0 : 2 }] }],
+  });
+  await asOwner(service, (owner) => owner.query("update resource set last_updated = now() - interval '20 days' where id = 'liv-old'", []));
+  const reviews = async (): Promise<string[]> => ((await fhir('GET', 'Task?patient=liv')).body.entry ?? []).map(({ resource }: any) => `${resource.focus.reference} ${resource.reasonCode.coding[0].code}`);
+  t.same(await reviews(), []);
+  t.equal((await fhir('GET', 'Observation?patient=liv&code=70274-6&_summary=count')).body.total, 3, 'each has its GAD-7');
+  await fhir('PUT', 'Questionnaire/worry', { resourceType: 'Questionnaire', id: 'worry', url, status: 'active', item: [...gadItems.map((code) => ({ linkId: `/${code}`, type: 'integer' })), { linkId: 'own', type: 'integer', code: [{ system: 'http://loinc.org', code: '44260-8' }] }] });
+  for (let i = 0; i < 2; i += 1) {
+    await lateForms(service);
+    t.same(await reviews(), ['QuestionnaireResponse/liv-new phq-9-item-9']);
+  }
+  t.equal((await fhir('GET', 'Observation?patient=liv&code=70274-6&_summary=count')).body.total, 3);
 });
 
 t.test('an answer that another system sent, and that is heard by rules that came later, calls for a look then, where it is of the last two weeks', async (t) => {
