@@ -63,10 +63,10 @@ export function totalOf(form: Form, { item }: Resource): number {
   return answered.slice(0, 9).reduce((sum, { linkId, answer }) => sum + form.questions.find((question) => question.linkId === linkId)!.options.findIndex(({ coding }) => coding === answer[0]!.valueCoding), 0);
 }
 
-/** @returns the same answers to a form that nobody scores. */
+/** @returns the same answers to a form that nobody scores, its questions as long and without their words, by which a safety item would be heard. */
 export const unscored = (form: Form, patient: string, authored: string): Resource => {
   const { item, ...rest } = response(form, patient, authored);
-  return { ...rest, questionnaire: 'http://example.org/Questionnaire/unscored', item: (item as { linkId: string }[]).map((each, at) => ({ ...each, linkId: `q${at}` })) };
+  return { ...rest, questionnaire: 'http://example.org/Questionnaire/unscored', item: (item as { text: string }[]).map((each, at) => ({ ...each, linkId: `q${at}`, text: each.text.replaceAll(/\p{L}/gu, 'x') })) };
 };
 
 /** Earlier scores of a client in `longRecord`. */
