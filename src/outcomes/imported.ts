@@ -8,7 +8,8 @@ import { isOfSystem } from './item-code.ts';
 import type { ScoreData } from './record-entry.ts';
 import type { ForeignAnswer } from './recognise.ts';
 import type { Instrument, Item, Registry, Scale } from './registry.ts';
-import { isGiven, mostPressing, questionInWords, scoreOfWords, unaccented, wordsToLookFor } from './safety-questions.ts';
+import { isGiven, mostPressing, scoreOfWords, unaccented } from './answer-words.ts';
+import { questionInWords, wordsToLookFor } from './safety-questions.ts';
 
 /** What other systems computed or asked: Observations with the code of a known score or of a safety item, as EHRs send them (docs/clinical.md 2, 7). */
 

@@ -12,7 +12,7 @@ import type { EpisodeData, GoalData, PersonData, RecordEntry, ScoreData, Session
 import { instant } from './instant.ts';
 import { formCodes, type ResponseItem } from './item-code.ts';
 import type { Item, Registry, Scale } from './registry.ts';
-import { isGiven } from './safety-questions.ts';
+import { isGiven } from './answer-words.ts';
 import { itemScores, remarksOf, total, type ItemScores } from './score.ts';
 import { statedZone } from './time-zone.ts';
 

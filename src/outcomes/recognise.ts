@@ -2,7 +2,8 @@ import { loinc, withoutVersion } from '../fhir/canonical.ts';
 import type { Resource } from '../fhir/resource.ts';
 import { formCodes, isOfSystem, itemCodes, loincOf, type ResponseItem } from './item-code.ts';
 import type { Instrument, Registry, Rendering } from './registry.ts';
-import { asQuestion, isAnswerLike, questionText, scoreOfWords, uncodedQuestions } from './safety-questions.ts';
+import { isAnswerLike, scoreOfWords } from './answer-words.ts';
+import { asQuestion, questionText, uncodedQuestions } from './safety-questions.ts';
 
 /** A response in which an instrument was found. */
 export interface Recognised {

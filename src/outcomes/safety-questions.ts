@@ -1,10 +1,10 @@
-import { whyAbsent } from '../fhir/absent.ts';
-import { loinc, withoutVersion } from '../fhir/canonical.ts';
+import { withoutVersion } from '../fhir/canonical.ts';
 import type { Issue } from '../fhir/outcome.ts';
 import type { Resource } from '../fhir/resource.ts';
-import { formCodes, isOfSystem, itemCodes, loincOf, type NamedItem, type ResponseItem } from './item-code.ts';
+import { isAnswerLike, isGiven, plain, unaccented } from './answer-words.ts';
+import { formCodes, itemCodes, loincOf, type NamedItem, type ResponseItem } from './item-code.ts';
 import type { SafetyItem } from './instrument.ts';
-import type { Instrument, Item, Registry } from './registry.ts';
+import type { Instrument, Registry } from './registry.ts';
 
 /**
  * Safety items that a form asks without a code of theirs. A score never rests on words; but an answer about wanting to die that
@@ -14,64 +14,6 @@ import type { Instrument, Item, Registry } from './registry.ts';
 interface Worded { readonly text?: string; readonly _text?: object }
 interface FormItem extends Worded { readonly linkId?: string; readonly type?: string; readonly definition?: string | undefined; readonly item?: readonly FormItem[] }
 interface Named { readonly url?: unknown; readonly name?: unknown; readonly title?: unknown; readonly code?: readonly { readonly display?: unknown }[] }
-
-/** Without accents, which apps leave out or write in two ways, and without what nobody sees: marks of hyphenation, tags of XHTML. Other text is left as it is. */
-export function unaccented(text: string): string {
-  const seen = text.includes('<') ? text.replaceAll(/<[^<>]{0,200}>/g, ' ') : text;
-  return /[^\0-\x7f]/.test(seen) ? seen.normalize('NFKD').replaceAll(/[\p{M}\p{Cf}]+/gu, '') : seen;
-}
-
-/** Words as they are compared: letters and digits, with one space between. */
-const plain = (text: string): string => unaccented(text).toLowerCase().replaceAll(/[^\p{L}\p{N}]+/gu, ' ').trim();
-
-/** "No" as LOINC, HL7 and SNOMED CT code it. */
-const codesOfNo: ReadonlyMap<string, ReadonlySet<string>> = new Map([
-  ['LA32-8', new Set([loinc])], ['N', new Set(['http://terminology.hl7.org/CodeSystem/v2-0136', 'http://terminology.hl7.org/CodeSystem/v2-0532'])],
-  ['373067005', new Set(['http://snomed.info/sct'])], ['260413007', new Set(['http://snomed.info/sct'])],
-]);
-/** The same in words, as clients choose and as clinicians write. More would be guessed at: what is none of these is looked at by a person. */
-const wordsOfNo: ReadonlySet<string> = new Set(['no', 'none', 'never', 'denies', 'denied', 'patient denies', 'negative', 'nein', 'nie', 'non', 'jamais', 'nee', 'nooit', 'nunca', 'nao', 'mai', 'nej', 'nei', 'aldrig', 'aldri', 'nigdy']);
-/** Words that say why there is no answer, where a code for it (fhir/absent.ts) would be right. */
-const wordsOfNone: ReadonlySet<string> = new Set(['declined', 'refused', 'patient declined', 'patient refused', 'declined to answer', 'refused to answer', 'prefer not to answer', 'prefer not to say', 'not asked', 'not answered', 'not applicable', 'n a']);
-
-const isWordOfNo = (words: string): boolean => wordsOfNo.has(words) || wordsOfNone.has(words);
-/** What is longer is neither, and need not be compared. */
-const longestNo = 60;
-
-interface Said { readonly system?: string; readonly code?: string; readonly display?: string }
-
-/** @returns whether a choice says "no", or that there is no answer. */
-const isNo = ({ system, code = '', display = '' }: Said): boolean => (code !== '' && [...codesOfNo.get(code) ?? []].some((each) => system !== undefined && isOfSystem(system, each))) || [code, display].some((said) => said.length <= longestNo && isWordOfNo(plain(said)));
-
-interface Given { readonly valueBoolean?: unknown; readonly valueCoding?: Said; readonly valueString?: string; readonly valueCodeableConcept?: { readonly coding?: readonly Said[]; readonly text?: string } }
-
-/** @returns whether somebody gave an answer, other than "no" or why there is none. */
-export function isGiven(answer: unknown): boolean {
-  if (typeof answer !== 'object' || answer === null || whyAbsent(answer) !== undefined) return false;
-  const { valueBoolean, valueCoding, valueString, valueCodeableConcept } = answer as Given;
-  if (valueCodeableConcept !== undefined) {
-    const { coding, text } = valueCodeableConcept;
-    return ![...Array.isArray(coding) ? (coding as readonly Said[]) : [], ...(text === undefined ? [] : [{ display: text }])].some(isNo);
-  }
-  return valueBoolean !== false && !(valueCoding !== undefined && isNo(valueCoding)) && !(valueString !== undefined && isNo({ display: valueString }));
-}
-
-const kindsOfChoices = ['valueCoding', 'valueInteger', 'valueDecimal', 'valueBoolean', 'valueQuantity'];
-/** Apps send the words of a choice as text; what people write is longer. */
-const mostWordsOfChoice = 8;
-
-/** @returns whether an answer is like those of instruments: a choice, a number or a few words, "no" as well. */
-export function isAnswerLike(answer: unknown): boolean {
-  if (typeof answer !== 'object' || answer === null || whyAbsent(answer) !== undefined) return false;
-  const { valueString } = answer as Given;
-  return valueString === undefined ? kindsOfChoices.some((key) => key in answer) : plain(valueString).split(' ').length <= mostWordsOfChoice;
-}
-
-/** Of the words of a group as many characters as a question has: each of its items is looked at with them. */
-const longestOfGroup = 1000;
-
-/** @returns the words of a group as those of the questions in it that have none. */
-export const asQuestion = (words: string | undefined): string | undefined => words?.slice(0, longestOfGroup);
 
 interface Extended { readonly valueString?: unknown; readonly valueMarkdown?: unknown; readonly extension?: readonly Extended[] }
 
@@ -83,13 +25,13 @@ export function questionText({ text, _text }: Worded): string | undefined {
   return all.length === 0 ? undefined : all.join('\n');
 }
 
-/** @returns the answer to hear of several to one safety item: the highest, null where one that cannot be read stands beside nothing above 0. Nobody knows whether that is 0 as well. */
-export function mostPressing(scores: readonly (number | null)[]): number | null {
-  const most = scores.reduce<number>((highest, score) => Math.max(highest, score ?? -Infinity), -Infinity);
-  return most > 0 || !scores.includes(null) ? most : null;
-}
+/** Of the words of a group as many characters as a question has: each of its items is looked at with them. */
+const longestOfGroup = 1000;
 
-interface Question { readonly instrument: Instrument; readonly item: SafetyItem; /** Any of the words of the question. */ readonly phrases: RegExp; readonly names: readonly RegExp[] }
+/** @returns the words of a group as those of the questions in it that have none. */
+export const asQuestion = (words: string | undefined): string | undefined => words?.slice(0, longestOfGroup);
+
+interface Question { readonly instrument: Instrument; readonly item: SafetyItem; /** Whether a text has words of the question. */ readonly isIn: (text: string) => boolean; readonly names: readonly RegExp[] }
 
 /** A text of a deployment that is shorter says too little to tell a question by. */
 const shortestText = 12;
@@ -100,11 +42,29 @@ const phrasesOf = ({ texts }: Instrument, { words, linkId }: SafetyItem): string
 const questionsOf = new WeakMap<Instrument, readonly Question[]>();
 
 function questions(instrument: Instrument): readonly Question[] {
-  const known = questionsOf.get(instrument) ?? instrument.definition.safety.map((item): Question => ({
-    instrument, item, phrases: new RegExp(phrasesOf(instrument, item).map(inWords).join('|'), 'iu'), names: item.names.flatMap(inName),
-  }));
+  const known = questionsOf.get(instrument) ?? instrument.definition.safety.map((item): Question => {
+    const phrases = new RegExp(phrasesOf(instrument, item).map(inWords).join('|'), 'iu');
+    return { instrument, item, isIn: remembering((text) => phrases.test(unaccented(text))), names: item.names.flatMap(inName) };
+  });
   questionsOf.set(instrument, known);
   return known;
+}
+
+/** Texts that are remembered: apps send the same questions with every response. Longer ones are no questions. */
+const mostRemembered = 2000;
+const longestRemembered = 300;
+
+function remembering(test: (text: string) => boolean): (text: string) => boolean {
+  const known = new Map<string, boolean>();
+  return (text) => {
+    if (text.length > longestRemembered) return test(text);
+    const before = known.get(text);
+    if (before !== undefined) return before;
+    if (known.size >= mostRemembered) known.clear();
+    const found = test(text);
+    known.set(text, found);
+    return found;
+  };
 }
 
 /** A phrase within a longer text, whatever stands between its words. Looked for as it stands: to bring every text into one form first took six times as long. */
@@ -143,8 +103,7 @@ function questionsOn(form: Resource): readonly FormQuestion[] {
 
 /** The safety item of which one text is the question, by its words. */
 export function questionInWords(text: string, instruments: readonly Instrument[]): { readonly instrument: Instrument; readonly linkId: string } | undefined {
-  const words = unaccented(text);
-  const found = instruments.flatMap(questions).find(({ phrases }) => phrases.test(words));
+  const found = instruments.flatMap(questions).find(({ isIn }) => isIn(text));
   return found === undefined ? undefined : { instrument: found.instrument, linkId: found.item.linkId };
 }
 
@@ -171,27 +130,26 @@ export interface UncodedQuestion {
  * @returns their safety items among them.
  */
 export function uncodedQuestions(response: Resource, items: readonly ResponseItem[], form: Resource | undefined, others: readonly Instrument[], known: Instrument | undefined): UncodedQuestion[] {
-  const given = items.filter(({ answers }) => answers.some(isGiven));
-  if (given.length === 0) return [];
-  const texts = new Map(form === undefined ? [] : questionsOn(form).map(({ linkId, text }) => [linkId, text]));
-  const wordsOf = ({ linkId, text }: ResponseItem): string => unaccented(`${text ?? ''}\n${texts.get(linkId) ?? ''}`);
-  const words = given.map(wordsOf);
-  const choices = items.filter(({ answers }) => answers.some(isAnswerLike)).map(({ expression }) => expression);
-  let counts: ReadonlyMap<string, number> | undefined; // of groups; few forms have one with the name of an instrument
-  const choicesIn = (group: string): number => (counts ??= countsIn(choices)).get(group) ?? 0;
-  const isCalled = (name: string, names: readonly RegExp[]): boolean => names.some((each) => each.test(name));
-  return others.flatMap(questions).flatMap(({ instrument, item: { linkId }, phrases, names }): UncodedQuestion[] => {
-    const asked = given.filter((_, i) => phrases.test(words[i]!));
+  const texts = form === undefined ? undefined : new Map(questionsOn(form).map(({ linkId, text }) => [linkId, text]));
+  const wordsOf = ({ linkId, text }: ResponseItem): readonly string[] => [text, texts?.get(linkId)].filter((words) => words !== undefined);
+  const words = items.map(wordsOf);
+  let counts: ReadonlyMap<string, number> | undefined; // few forms, or groups of them, have the name of an instrument
+  const choicesIn = (group: string): number => (counts ??= countsIn(items.filter(({ answers }) => answers.some(isAnswerLike)).map(({ expression }) => expression))).get(group) ?? 0;
+  const isCalled = (called: readonly string[], names: readonly RegExp[]): boolean => called.some((name) => names.some((each) => each.test(name)));
+  return others.flatMap(questions).flatMap(({ instrument, item: { linkId }, isIn, names }): UncodedQuestion[] => {
+    const asked = items.filter(({ answers }, i) => words[i]!.some(isIn) && answers.some(isGiven));
     if (asked.length > 0) return [{ instrument, linkId, items: asked }];
     // While it is being written the one question may not have been reached yet, until as many are answered as there are.
     const isEnough = (answered: number): boolean => (response.status === 'in-progress' ? answered >= instrument.items.size : answered > instrument.items.size / 2);
-    const isForm = isEnough(choices.length) && (instrument === known || namesOf(response, form).some((name) => isCalled(name, names))
-      || items.some((group) => group.answers.length === 0 && isCalled(wordsOf(group), names) && isEnough(choicesIn(group.expression))));
-    return isForm ? [{ instrument, linkId, items: [] }] : [];
+    const isForm = ((instrument === known || isCalled(namesOf(response, form), names)) && isEnough(choicesIn(whole)))
+      || items.some((group, i) => group.answers.length === 0 && isCalled(words[i]!.map(unaccented), names) && isEnough(choicesIn(group.expression)));
+    return isForm && items.some(({ answers }) => answers.some(isGiven)) ? [{ instrument, linkId, items: [] }] : [];
   });
 }
 
-/** @returns how many of the expressions stand within each item. */
+const whole = 'QuestionnaireResponse';
+
+/** @returns how many of the expressions stand within each item, and in the whole. */
 function countsIn(expressions: readonly string[]): Map<string, number> {
   const counts = new Map<string, number>();
   for (const expression of expressions) {
@@ -222,9 +180,9 @@ function safetyItemsOn(form: Resource, { instruments, byCanonical, codes: known 
   const codes = new Set([...formCode.values(), ...asked.map(itemCodes(asked, formCode, (code) => known.has(code)))]);
   const called = namesOf(form, form);
   const panel = loincOf(form['code']) ?? '';
-  return watching.flatMap((instrument) => questions(instrument).flatMap(({ item, phrases, names }): AskedOn[] => {
+  return watching.flatMap((instrument) => questions(instrument).flatMap(({ item, isIn, names }): AskedOn[] => {
     if (codes.has(instrument.items.get(item.linkId)!.code)) return [{ instrument, item, by: 'code' }];
-    if (asked.some(({ text }) => phrases.test(unaccented(text)))) return [{ instrument, item, by: 'words' }];
+    if (asked.some(({ text }) => isIn(text))) return [{ instrument, item, by: 'words' }];
     const isNamed = asked.length > instrument.items.size / 2 && (panel === instrument.definition.panel?.code || called.some((name) => names.some((each) => each.test(name))));
     return isNamed ? [{ instrument, item, by: 'name' }] : [];
   }));
@@ -242,45 +200,3 @@ export const uncodedQuestionsOn = (form: Resource, registry: Registry): Issue[] 
   const text = `${title} ${by === 'words' ? 'is asked' : 'seems to be asked'} without its code: give its item the code ${code} of ${system}, and the others theirs. Without them no response is scored by its instrument, and a clinician is asked to look at ${by === 'words' ? 'answers that are not in its words' : 'each'}.`;
   return { severity: 'warning', code: 'business-rule', expression: 'Questionnaire.item', text };
 });
-
-/** What the words of an instrument's answers mean: those of its own list, of the languages in which its safety item is known, and of the deployment's texts. */
-interface Meanings { readonly scores: ReadonlyMap<string, number>; readonly byNumber: ReadonlyMap<number, number> }
-
-const meanings = new WeakMap<Item, Meanings>();
-
-function meaningsOf({ definition, items, texts }: Instrument, linkId: string): Meanings {
-  const item = items.get(linkId)!;
-  const known = meanings.get(item);
-  if (known !== undefined) return known;
-  const list = definition.items.find((each) => each.linkId === linkId)!.answers;
-  const options = definition.answerLists.find(({ id }) => id === list)?.options ?? [];
-  const scores = new Map<string, number>();
-  options.forEach(({ display, code }, i) => {
-    const others = definition.safety.filter((each) => each.linkId === linkId).flatMap(({ words }) => words.flatMap(({ answers }) => answers?.[i] ?? []));
-    for (const words of [display, ...others, ...texts.flatMap(({ answers }) => answers?.[code] ?? [])]) scores.set(plain(words), item.byCode.get(code)!);
-  });
-  const found = { scores, byNumber: item.byNumber };
-  meanings.set(item, found);
-  return found;
-}
-
-/**
- * @returns the score that an answer in the words of the instrument has ("Nearly every day", "nearly-every-day"), with or without the
- * number that forms print beside it ("3 - Nearly every day", "Not at all (0)", "2"), for a question that is known by its words only.
- * A code that is only a number says nothing: its system may count otherwise.
- */
-export function scoreOfWords(instrument: Instrument, linkId: string, { code = '', display = '' }: { readonly code?: string; readonly display?: string }): number | undefined {
-  const { scores, byNumber } = meaningsOf(instrument, linkId);
-  return scores.get(plain(code)) ?? scores.get(plain(display)) ?? numbered(plain(display), scores, byNumber);
-}
-
-function numbered(text: string, scores: ReadonlyMap<string, number>, byNumber: ReadonlyMap<number, number>): number | undefined {
-  const [, before, words, after] = /^(?:(\d{1,2})(?: |$))?(.*?)(?: ?\b(\d{1,2}))?$/.exec(text)!;
-  const number = before ?? after;
-  if (number === undefined || (before !== undefined && after !== undefined)) return undefined;
-  const printed = byNumber.get(Number(number));
-  if (words === '') return printed;
-  const said = scores.get(words!);
-  // Words and number that contradict each other are no answer that can be read.
-  return said === printed ? said : undefined;
-}

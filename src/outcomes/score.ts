@@ -9,7 +9,7 @@ import type { Band } from './instrument.ts';
 import { isOfSystem, type ResponseItem } from './item-code.ts';
 import { recognise, type Recognised } from './recognise.ts';
 import type { Item, Registry, Scale } from './registry.ts';
-import { isGiven, mostPressing } from './safety-questions.ts';
+import { isGiven, mostPressing } from './answer-words.ts';
 
 /** Item scores of a recognised response. */
 export interface ItemScores {
