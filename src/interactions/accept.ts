@@ -1,8 +1,10 @@
+import { withoutVersion } from '../fhir/canonical.ts';
 import { parseJson } from '../fhir/json.ts';
 import { problem, Problem, type Issue } from '../fhir/outcome.ts';
 import { parseReference } from '../fhir/references.ts';
 import type { Resource } from '../fhir/resource.ts';
 import { validate } from '../fhir/validate.ts';
+import { safetyPartOf } from '../outcomes/safety-questions.ts';
 import { answerIssues, scoredAnswers } from '../outcomes/score.ts';
 import type { Registry } from '../outcomes/registry.ts';
 import { checkAgainstQuestionnaire } from '../resources/questionnaire-response.ts';
@@ -50,7 +52,7 @@ export async function admit(incoming: Incoming, type: string, parts: Gate): Prom
   if (type !== 'QuestionnaireResponse') return { incoming };
   const questionnaire = await answered(value, parts);
   refuseErrors(answersIssues(value, questionnaire, parts.registry), 'invalid');
-  return { incoming, questionnaire };
+  return { incoming, questionnaire: questionnaire ?? await safetyPart(value, parts) };
 }
 
 /**
@@ -81,6 +83,16 @@ export async function answered(response: Resource, parts: Gate): Promise<Resourc
   if (!canonical.startsWith('#')) return parts.questionnaire(relativeTo(parts.baseUrl, canonical));
   const contained = (response['contained'] ?? []) as readonly Resource[];
   return contained.find(({ resourceType, id }) => resourceType === 'Questionnaire' && `#${id}` === canonical);
+}
+
+/** @returns what tells the outcome engine of the questions of a response: its Questionnaire, else what another version of it says of safety items. */
+export const toldBy = async (response: Resource, parts: Gate): Promise<Resource | undefined> => await answered(response, parts) ?? safetyPart(response, parts);
+
+/** An app may ask by a version that nobody stored here. Where another one asks a safety item, the answer under that linkId is heard; nothing is scored or refused by it. */
+async function safetyPart({ questionnaire: canonical }: Resource, { questionnaire, registry }: Gate): Promise<Resource | undefined> {
+  if (typeof canonical !== 'string' || canonical.startsWith('#') || !canonical.includes('|')) return undefined;
+  const other = await questionnaire(withoutVersion(canonical));
+  return other === undefined ? undefined : safetyPartOf(other, registry);
 }
 
 /**

@@ -9,7 +9,7 @@ import type { SearchPlan } from '../fhir/search-plan.ts';
 import { validate } from '../fhir/validate.ts';
 import type { Incoming, WriteRequest } from '../store/unit.ts';
 import { readNewest } from '../store/read.ts';
-import { answered, answersIssues, keepRelative, refuseErrors, type Gate } from './accept.ts';
+import { answered, answersIssues, keepRelative, refuseErrors, toldBy, type Gate } from './accept.ts';
 import { writtenAnswer } from './answer.ts';
 import { conditionPlan, matchOf, whileItHolds } from './condition.ts';
 import type { Answer, Context } from './context.ts';
@@ -61,14 +61,14 @@ export async function patchWrite(context: Context, type: string, id: string, bod
   const form = type !== 'QuestionnaireResponse' || row?.body == null ? undefined : await formAfter(context, row.body, change);
   const held = await profilesAround(context, current, body);
   return {
-    kind: 'patch', type, id, questionnaire: form?.questionnaire,
+    kind: 'patch', type, id, questionnaire: form?.told,
     patient: current === undefined ? null : hotColumns(current).patient,
     change: (stored) => patched(stored, change, type, id, { form, held, parts: context }),
   };
 }
 
 /** The form that a response answers, and how it names it. */
-interface Form { readonly named: unknown; readonly questionnaire: Resource | undefined }
+interface Form { readonly named: unknown; readonly questionnaire: Resource | undefined; /** For what follows from the answers (`toldBy`). */ readonly told: Resource | undefined }
 
 /** The form of what a patch makes of the current version: it may name another one, or change the one that it contains. */
 async function formAfter(context: Context, body: string, change: Change): Promise<Form> {
@@ -78,7 +78,8 @@ async function formAfter(context: Context, body: string, change: Change): Promis
   } catch {
     // why it does not apply is said where it is applied, to the version that is current then
   }
-  return { named: response['questionnaire'], questionnaire: await answered(response, context) };
+  const questionnaire = await answered(response, context);
+  return { named: response['questionnaire'], questionnaire, told: questionnaire ?? await toldBy(response, context) };
 }
 
 const canonicalForm = /https?:\/\/[^\s"\\]{1,1000}/g;

@@ -200,3 +200,23 @@ export const uncodedQuestionsOn = (form: Resource, registry: Registry): Issue[] 
   const text = `${title} ${by === 'words' ? 'is asked' : 'seems to be asked'} without its code: give its item the code ${code} of ${system}, and the others theirs. Without them no response is scored by its instrument, and a clinician is asked to look at ${by === 'words' ? 'answers that are not in its words' : 'each'}.`;
   return { severity: 'warning', code: 'business-rule', expression: 'Questionnaire.item', text };
 });
+
+const safetyParts = new WeakMap<Resource, Resource | null>();
+
+/**
+ * @param form a Questionnaire in another version than the one that was answered: what its other questions ask may have changed.
+ * @returns of its questions those that ask a safety item, by code or words, with nothing that would score them; undefined where there are none.
+ */
+export function safetyPartOf(form: Resource, { instruments, bySafetyItem }: Registry): Resource | undefined {
+  const before = safetyParts.get(form);
+  if (before !== undefined) return before ?? undefined;
+  const coded = [...formCodes(form['item'])].flatMap(([linkId, code]) => {
+    const { items, linkIdOf } = bySafetyItem.get(code) ?? {};
+    return items === undefined ? [] : [{ linkId, code: [{ system: items.get(linkIdOf!.get(code)!)!.system, code }] }];
+  });
+  const inWords = questionsOn(form).filter(({ linkId, text }) => !coded.some((each) => each.linkId === linkId) && questionInWords(text, instruments) !== undefined);
+  const item = [...coded, ...inWords.map(({ linkId, text }) => ({ linkId, text }))];
+  const part = item.length === 0 ? null : { resourceType: 'Questionnaire', url: form['url'], item } as Resource;
+  safetyParts.set(form, part);
+  return part ?? undefined;
+}

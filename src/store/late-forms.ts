@@ -31,9 +31,9 @@ export async function* formsWritten(connection: Connection, { since, until }: St
 const responsesTogether = 1000;
 
 /**
- * @param version of the form: responses that name another are left out.
+ * @param version of the form: responses that name another are left out, unless the form asks a safety item.
  * @param safety scores of the instruments whose safety item the form asks.
- * @returns responses to a form, answered and not withdrawn, of which the record of their patient has no score, or one with an answer that could not be read, or that were stored
+ * @returns responses to a form, answered and not withdrawn, of which the record of their patient has no score of a whole form, or one with an answer that could not be read, or that were stored
  * in the last two weeks and of which it has none of `safety`: ids by logical id of the Patient, some at a time, each once.
  */
 export async function* unscoredResponses(connection: Connection, url: string, version: string | undefined, safety: readonly string[]): AsyncGenerator<Map<string, Set<string>>> {
@@ -42,8 +42,8 @@ export async function* unscoredResponses(connection: Connection, url: string, ve
       select r.rid, p.id as patient, r.id
       from index_uri u join resource r on r.type = 'QuestionnaireResponse' and r.rid = u.rid and r.live and r.status <> 'entered-in-error'
         join resource p on p.rid = r.patient and p.type = 'Patient' and p.live
-      where u.param = ${literal(searchParameter('QuestionnaireResponse', 'questionnaire')!.number)} and u.value = ${url} and (u.version is null or u.version = ${version ?? null}::text)
-        and r.rid > ${after}::bigint and not exists (select from record_entry e where e.patient = r.patient and e.kind = 'score' and e.id = r.id and position('"unread":true' in e.data) = 0
+      where u.param = ${literal(searchParameter('QuestionnaireResponse', 'questionnaire')!.number)} and u.value = ${url} and (u.version is null or u.version = ${version ?? null}::text or ${safety.length > 0}::boolean)
+        and r.rid > ${after}::bigint and not exists (select from record_entry e where e.patient = r.patient and e.kind = 'score' and e.id = r.id and position('"panel":true' in e.data) > 0 and position('"unread":true' in e.data) = 0
           and (${safety.length === 0}::boolean or r.last_updated < now() - interval '14 days' or e.key = any(${safety}::text[])))
       order by r.rid limit ${literal(responsesTogether)}`);
     yield new Map([...Map.groupBy(rows, ({ patient }) => patient)].map(([patient, list]) => [patient, new Set(list.map(({ id }) => id))]));

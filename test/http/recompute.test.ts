@@ -253,7 +253,7 @@ t.test('a form that comes after its responses and says by codes what it asks: th
   await fhir('PUT', 'Patient/kai', { resourceType: 'Patient', id: 'kai' });
   const url = 'https://clinic.example/forms/mood-and-sleep-phq-9';
   const daysAgo = (days: number): string => new Date(Date.now() - days * 86_400_000).toISOString();
-  for (const [id, authored, canonical] of [['kai-a', daysAgo(1), url], ['kai-old', daysAgo(20), url], ['kai-unnamed', daysAgo(2), 'https://clinic.example/forms/mood']] as const) await fhir('PUT', `QuestionnaireResponse/${id}`, {
+  for (const [id, authored, canonical] of [['kai-a', daysAgo(1), url], ['kai-old', daysAgo(20), url], ['kai-unnamed', daysAgo(2), 'https://clinic.example/forms/mood'], ['kai-version', daysAgo(3), 'https://clinic.example/forms/mood|9']] as const) await fhir('PUT', `QuestionnaireResponse/${id}`, {
     resourceType: 'QuestionnaireResponse', id, status: 'completed', questionnaire: canonical, subject: { reference: 'Patient/kai' }, authored,
     item: phqItems.map((_, i) => ({ linkId: `q${i + 1}`, answer: [{ valueInteger: i === 8 ? 2 : 1 }] })),
   });
@@ -263,7 +263,7 @@ t.test('a form that comes after its responses and says by codes what it asks: th
   for (const [id, canonical] of [['named', url], ['mood', 'https://clinic.example/forms/mood']] as const) await fhir('PUT', `Questionnaire/${id}`, { resourceType: 'Questionnaire', id, url: canonical, status: 'active', item: phqItems.map((code, i) => ({ linkId: `q${i + 1}`, type: 'integer', code: [{ system: 'http://loinc.org', code }] })) });
   await lateForms(service);
   t.match((await fhir('GET', 'Observation?patient=kai&code=44261-6')).body.entry.map(({ resource }: any) => resource), [10, 10, 10].map((valueInteger) => ({ valueInteger })));
-  for (const id of ['kai-a', 'kai-unnamed']) {
+  for (const id of ['kai-a', 'kai-unnamed', 'kai-version']) {
     const found = await review('phq-9-item-9', id);
     t.match(found, { priority: 'asap', status: 'requested' });
     t.ok(Date.parse(found.restriction.period.start) > Date.now() - 60_000, 'the clock starts when it can be known');

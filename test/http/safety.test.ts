@@ -87,6 +87,28 @@ t.test('safety reviews', async (t) => {
     t.match(await review((await system('POST', 'QuestionnaireResponse', response)).body.id, 'phq-9-item-9-unread'), { priority: 'urgent', status: 'requested' });
   });
 
+  await t.test('a version of a form that is not stored: what another version says of a safety item is heard, nothing is scored or refused by it', async (t) => {
+    await patient('versions');
+    const url = 'http://example.org/forms/week';
+    const form = (version: string): object => ({ resourceType: 'Questionnaire', status: 'active', url, version, item: [
+      { linkId: 'a', type: 'integer', text: 'How was the week?', required: true }, { linkId: 'b', type: 'integer', code: [{ system: 'http://loinc.org', code: '44260-8' }] },
+    ] });
+    await system('POST', 'Questionnaire', form('1'));
+    const sent = (version: string, item: object[]): object => ({ resourceType: 'QuestionnaireResponse', status: 'completed', questionnaire: `${url}|${version}`, subject: { reference: 'Patient/versions' }, authored: '2026-03-01T10:00:00Z', item });
+    const heard = await system('POST', 'QuestionnaireResponse', sent('2', [{ linkId: 'new', answer: [{ valueString: 'x' }] }, { linkId: 'b', answer: [{ valueInteger: 3 }] }]));
+    t.equal(heard.status, 201, heard.text.slice(0, 300));
+    t.match(await review(heard.body.id), { priority: 'stat', status: 'requested' });
+    t.equal((await system('GET', 'Observation?patient=versions&code=44261-6&_summary=count')).body.total, 0);
+    const unread = await system('POST', 'QuestionnaireResponse', sent('2', [{ linkId: 'b', answer: [{ valueString: 'sometimes' }] }]));
+    t.match(await review(unread.body.id, 'phq-9-item-9-unread'), { priority: 'urgent' });
+    const without = await system('POST', 'QuestionnaireResponse', sent('2', [{ linkId: 'new', answer: [{ valueString: 'x' }] }]));
+    t.equal((await system('GET', `Task?focus=QuestionnaireResponse/${without.body.id}&_summary=count`)).body.total, 0, 'the question is not in it');
+    t.equal((await system('POST', 'QuestionnaireResponse', sent('1', [{ linkId: 'new', answer: [{ valueString: 'x' }] }]))).status, 422, 'the version that is stored is checked');
+    const patched = await system('PATCH', `QuestionnaireResponse/${without.body.id}`, [{ op: 'add', path: '/item/-', value: { linkId: 'b', answer: [{ valueInteger: 1 }] } }], { 'content-type': 'application/json-patch+json' });
+    t.equal(patched.status, 200, patched.text.slice(0, 300));
+    t.match(await review(without.body.id), { status: 'requested' });
+  });
+
   await t.test('an answer to item 9 that another system sends as an Observation is looked at', async (t) => {
     await system('PUT', 'Patient/elsewhere', { resourceType: 'Patient', id: 'elsewhere' });
     const item = (valueInteger: number, more: object = {}): object => ({ resourceType: 'Observation', status: 'final', code: { coding: [{ system: 'http://loinc.org', code: '44260-8' }] }, subject: { reference: 'Patient/elsewhere' }, effectiveDateTime: new Date(Date.now() - 60_000).toISOString(), valueInteger, ...more });
