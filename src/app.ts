@@ -10,7 +10,7 @@ import { createMetrics, serveMetrics } from './http/metrics.ts';
 import { rateLimiter } from './http/rate-limit.ts';
 import { httpServer, type Answered } from './http/server.ts';
 import { readInstruments, readTextPacks } from './instruments.ts';
-import { toldBy } from './interactions/accept.ts';
+import { questionnaireForOutcomes } from './interactions/accept.ts';
 import { capabilityStatement } from './interactions/capabilities.ts';
 import { profileFinder } from './interactions/profiles.ts';
 import { questionnaireFinder } from './interactions/questionnaires.ts';
@@ -79,7 +79,7 @@ export async function createApp({ config, database, log }: { config: Config; dat
     profiles: profileFinder(database, definitionTtlMs, () => performance.now()),
   };
   let service: Service | undefined;
-  const formOf = (response: Resource): Promise<Resource | undefined> => toldBy(response, { ...parts, baseUrl: service?.baseUrl ?? '' });
+  const formOf = (response: Resource): Promise<Resource | undefined> => questionnaireForOutcomes(response, { ...parts, baseUrl: service?.baseUrl ?? '' });
   const schedule = new Schedule({ database, now, log, observer: metrics, jobs: [
     authorizationSweep(database),
     escalation({ database, committer, device, settings: safety }),

@@ -4,7 +4,7 @@
 import { parseArgs } from 'node:util';
 import { loadConfig, originOf } from '../config.ts';
 import { readInstruments } from '../instruments.ts';
-import { toldBy } from '../interactions/accept.ts';
+import { questionnaireForOutcomes } from '../interactions/accept.ts';
 import { profileFinder } from '../interactions/profiles.ts';
 import { questionnaireFinder } from '../interactions/questionnaires.ts';
 import { instrumentRegistry } from '../outcomes/registry.ts';
@@ -27,7 +27,7 @@ async function run(dryRun: boolean, batch: number): Promise<Differences | undefi
     const parts = { registry, baseUrl: `${originOf(config, config.port)}/fhir/R4`, questionnaire: questionnaireFinder(database, 60_000, clock), profiles: profileFinder(database, 60_000, clock) };
     let said = clock();
     return await reindex({
-      database, rules: { registry }, dryRun, batch, signal: ending.signal, questionnaire: (response) => toldBy(response, parts),
+      database, rules: { registry }, dryRun, batch, signal: ending.signal, questionnaire: (response) => questionnaireForOutcomes(response, parts),
       report: ({ phase, done, differences }) => {
         if (clock() - said < 5000) return;
         said = clock();

@@ -52,7 +52,7 @@ export async function admit(incoming: Incoming, type: string, parts: Gate): Prom
   if (type !== 'QuestionnaireResponse') return { incoming };
   const questionnaire = await answered(value, parts);
   refuseErrors(answersIssues(value, questionnaire, parts.registry), 'invalid');
-  return { incoming, questionnaire: questionnaire ?? await safetyPart(value, parts) };
+  return { incoming, questionnaire: questionnaire ?? await ofOtherVersion(value, parts) };
 }
 
 /**
@@ -85,11 +85,14 @@ export async function answered(response: Resource, parts: Gate): Promise<Resourc
   return contained.find(({ resourceType, id }) => resourceType === 'Questionnaire' && `#${id}` === canonical);
 }
 
-/** @returns what tells the outcome engine of the questions of a response: its Questionnaire, else what another version of it says of safety items. */
-export const toldBy = async (response: Resource, parts: Gate): Promise<Resource | undefined> => await answered(response, parts) ?? safetyPart(response, parts);
+/** @returns the Questionnaire by which the outcomes of a response are computed: the one that it answers, else `ofOtherVersion`. */
+export const questionnaireForOutcomes = async (response: Resource, parts: Gate): Promise<Resource | undefined> => await answered(response, parts) ?? ofOtherVersion(response, parts);
 
-/** An app may ask by a version that nobody stored here. Where another one asks a safety item, the answer under that linkId is heard; nothing is scored or refused by it. */
-async function safetyPart({ questionnaire: canonical }: Resource, { questionnaire, registry }: Gate): Promise<Resource | undefined> {
+/**
+ * An app may ask by a version that nobody stored here.
+ * @returns of another version the questions that ask a safety item, so that its answer is heard: nothing is scored or refused by it. undefined where none is stored, or none asks one.
+ */
+export async function ofOtherVersion({ questionnaire: canonical }: Resource, { questionnaire, registry }: Gate): Promise<Resource | undefined> {
   if (typeof canonical !== 'string' || canonical.startsWith('#') || !canonical.includes('|')) return undefined;
   const other = await questionnaire(withoutVersion(canonical));
   return other === undefined ? undefined : safetyPartOf(other, registry);

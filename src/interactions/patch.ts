@@ -9,7 +9,7 @@ import type { SearchPlan } from '../fhir/search-plan.ts';
 import { validate } from '../fhir/validate.ts';
 import type { Incoming, WriteRequest } from '../store/unit.ts';
 import { readNewest } from '../store/read.ts';
-import { answered, answersIssues, keepRelative, refuseErrors, toldBy, type Gate } from './accept.ts';
+import { answered, answersIssues, keepRelative, ofOtherVersion, refuseErrors, type Gate } from './accept.ts';
 import { writtenAnswer } from './answer.ts';
 import { conditionPlan, matchOf, whileItHolds } from './condition.ts';
 import type { Answer, Context } from './context.ts';
@@ -61,14 +61,14 @@ export async function patchWrite(context: Context, type: string, id: string, bod
   const form = type !== 'QuestionnaireResponse' || row?.body == null ? undefined : await formAfter(context, row.body, change);
   const held = await profilesAround(context, current, body);
   return {
-    kind: 'patch', type, id, questionnaire: form?.told,
+    kind: 'patch', type, id, questionnaire: form?.forOutcomes,
     patient: current === undefined ? null : hotColumns(current).patient,
     change: (stored) => patched(stored, change, type, id, { form, held, parts: context }),
   };
 }
 
 /** The form that a response answers, and how it names it. */
-interface Form { readonly named: unknown; readonly questionnaire: Resource | undefined; /** For what follows from the answers (`toldBy`). */ readonly told: Resource | undefined }
+interface Form { readonly named: unknown; readonly questionnaire: Resource | undefined; /** What is computed from the answers is computed by this (`questionnaireForOutcomes`). */ readonly forOutcomes: Resource | undefined }
 
 /** The form of what a patch makes of the current version: it may name another one, or change the one that it contains. */
 async function formAfter(context: Context, body: string, change: Change): Promise<Form> {
@@ -79,7 +79,7 @@ async function formAfter(context: Context, body: string, change: Change): Promis
     // why it does not apply is said where it is applied, to the version that is current then
   }
   const questionnaire = await answered(response, context);
-  return { named: response['questionnaire'], questionnaire, told: questionnaire ?? await toldBy(response, context) };
+  return { named: response['questionnaire'], questionnaire, forOutcomes: questionnaire ?? await ofOtherVersion(response, context) };
 }
 
 const canonicalForm = /https?:\/\/[^\s"\\]{1,1000}/g;

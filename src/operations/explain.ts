@@ -1,7 +1,7 @@
 import { canonicalBase } from '../fhir/canonical.ts';
 import { problem } from '../fhir/outcome.ts';
 import type { Resource } from '../fhir/resource.ts';
-import { toldBy } from '../interactions/accept.ts';
+import { questionnaireForOutcomes } from '../interactions/accept.ts';
 import type { Answer, Context } from '../interactions/context.ts';
 import { sourcesIn, type Source } from '../outcomes/cause.ts';
 import { explanation } from '../outcomes/explanation.ts';
@@ -42,7 +42,7 @@ async function explained(context: Context, call: Call, body: string): Promise<An
   }
   const forms = new Map<string, Resource>();
   for (const [reference, input] of inputs) {
-    const form = input.resourceType === 'QuestionnaireResponse' ? await toldBy(input, context) : undefined;
+    const form = input.resourceType === 'QuestionnaireResponse' ? await questionnaireForOutcomes(input, context) : undefined;
     if (form !== undefined) forms.set(reference, form);
   }
   const version = Number(observation.meta?.versionId);

@@ -7,7 +7,7 @@ import { problem } from '../fhir/outcome.ts';
 import type { Meta, Resource } from '../fhir/resource.ts';
 import { servedType, servedTypes } from '../fhir/types.ts';
 import { grants } from '../fhir/visibility.ts';
-import { refuseErrors, toldBy } from '../interactions/accept.ts';
+import { refuseErrors, questionnaireForOutcomes } from '../interactions/accept.ts';
 import { accessRows } from '../interactions/access-log.ts';
 import { etag, httpDate } from '../interactions/answer.ts';
 import type { Answer, Context } from '../interactions/context.ts';
@@ -133,7 +133,7 @@ async function relabel(context: Context, call: Call, body: string, change: (labe
     ...unitOf(context, `$${call.name}`, `${call.name} ${type}/${id} ${body}`),
     writes: [{
       kind: 'patch', type, id,
-      questionnaire: current === undefined ? undefined : await toldBy(current, context),
+      questionnaire: current === undefined ? undefined : await questionnaireForOutcomes(current, context),
       patient: current === undefined ? null : hotColumns(current).patient,
       ...(context.ifMatch === undefined ? {} : { ifMatch: context.ifMatch }),
       change: (stored) => changed(stored, (labels) => change(labels, sent), held),

@@ -2,7 +2,7 @@ import { canonicalBase } from '../fhir/canonical.ts';
 import { problem } from '../fhir/outcome.ts';
 import type { Answer, Context } from '../interactions/context.ts';
 import type { Resource } from '../fhir/resource.ts';
-import { toldBy } from '../interactions/accept.ts';
+import { questionnaireForOutcomes } from '../interactions/accept.ts';
 import { accessRows } from '../interactions/access-log.ts';
 import type { Difference } from '../outcomes/recompute.ts';
 import { patientOfEpisode, patientsAfter, recomputePatients } from '../store/recompute.ts';
@@ -39,7 +39,7 @@ async function computeAnew(context: Context, call: Call, body: string): Promise<
   if (!/^\d{1,18}$/.test(after)) throw problem('malformed', 'value', 'after is what the answer before gave as next.', 'http.after');
   const { patients, next } = await chosen(context, call, after, count);
   const options = {
-    database: context.database, rules: context.committer.rules, questionnaire: (response: Resource) => toldBy(response, context), requester: context.requester, apply,
+    database: context.database, rules: context.committer.rules, questionnaire: (response: Resource) => questionnaireForOutcomes(response, context), requester: context.requester, apply,
     ...(call.type === 'EpisodeOfCare' ? { episode: `EpisodeOfCare/${call.id!}` } : {}),
   };
   const found = await recomputePatients(patients, options);
