@@ -66,8 +66,10 @@ export function unscorable(response: Resource, registry: Registry, questionnaire
 
 /** @returns a warning where an answer to a safety item is there, or seems to be, in a response or an Observation of another system, and cannot be read: a clinician is asked to look, and the sender can mend it. */
 export function unread(resource: Resource, registry: Registry, questionnaire: Resource | undefined): Issue[] {
-  const entries = recordEntries({ ...resource, id: resource.id ?? '' }, { registry, ...(questionnaire === undefined ? {} : { questionnaire }) });
   const isResponse = resource.resourceType === 'QuestionnaireResponse';
+  // Of a panel whose items are known, an answer that cannot be read was refused: nothing need be scored to tell.
+  if (isResponse && recognise(resource, registry, questionnaire).every(({ panel, hidesSafety }) => panel && hidesSafety !== true)) return [];
+  const entries = recordEntries({ ...resource, id: resource.id ?? '' }, { registry, ...(questionnaire === undefined ? {} : { questionnaire }) });
   return entries.flatMap(({ kind, key, data }) => {
     const { unread: isUnread, safety = {} } = (kind === 'score' || kind === 'imported' ? JSON.parse(data) : {}) as Partial<ScoreData>;
     if (isUnread !== true) return [];
